@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from pipeline.errors import UsageError
+from pipeline.errors import StorageError, UsageError
 
 
 class Settings(BaseSettings):
@@ -66,4 +66,15 @@ def load_settings() -> Settings:
         variable = f"FAREGROUND_{'_'.join(str(part) for part in first['loc'])}".upper()
         raise UsageError(
             f"{variable} is not usable: {first['msg']}.", cure="Correct or unset it."
+        ) from None
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder under FAREGROUND_HOME if it is missing; raise StorageError if it cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"The folder {folder} cannot be made: {error.strerror}.",
+            cure="Set FAREGROUND_HOME to a folder you may write to.",
         ) from None

@@ -1,0 +1,399 @@
+"""The built-in sample source: made-up trip files, the same bytes for one color and month each time.
+
+No row is a real trip, and none was copied or fitted row by row. What was taken from the world:
+- the fares are the TLC's published tariff of 2019 to 2022 (2.50 to start, 0.50 per fifth of a mile
+  or slow minute, 52 flat between JFK and Manhattan, 0.50 overnight, 1.00 in the weekday evening
+  rush, 2.50 or 2.75 for touching Manhattan below 96th Street), used for every month;
+- the zone centers are those of the TLC's public taxi zone map;
+- the shares (payment, passengers, popular zones, voids, missing vendors, stray dates, trips without
+  a distance) are rounded from the published files of 2020, and used for every month;
+- the months follow the real ups and downs, the spring of 2020 included, but damped.
+
+Amounts are whole cents and distances hundredths of a mile until they are written, and the draws
+use plain arithmetic only, so that every machine writes the same file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from calendar import SUNDAY, monthrange
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.cancel import Cancel
+from pipeline.errors import Cancelled, StorageError
+from pipeline.trips import COLUMNS, Color, Column, Month, TripFile
+
+if TYPE_CHECKING:  # imported where they are used: together they take 0.2 seconds
+    from numpy.random import Generator
+    from numpy.typing import NDArray
+
+    Ints = NDArray[Any]  # int64, one value a trip
+    Trips = dict[str, Ints]  # by column name; cents, hundredths of a mile, seconds since 1970
+
+SAMPLE_VERSION = "1"
+"""Part of the ETag of a sample file: raise it whenever the generator's output changes."""
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """What sets one color apart; shares are of all trips unless said otherwise."""
+
+    rows: int  # in an average month before 2020
+    without_vendor: float
+    second_vendor: float  # of the trips with a vendor
+    without_distance: float
+    voided: float
+    card: float  # of the trips with a vendor
+    without_tip: float  # of the trips paid by card
+    negotiated: float
+    congestion: int  # cents
+    base: tuple[float, float]  # popularity of the zones not listed: below 96th Street, elsewhere
+    popular: str  # zone:popularity
+
+
+_SHAPES = {
+    Color.YELLOW: _Shape(
+        rows=84_000,
+        without_vendor=0.05,
+        second_vendor=0.62,
+        without_distance=0.015,
+        voided=0.004,
+        card=0.67,
+        without_tip=0.08,
+        negotiated=0.004,
+        congestion=250,
+        base=(6, 0.6),
+        popular="236:40 237:40 161:36 162:30 186:35 132:30 138:28 230:28 170:29 48:31 234:26 142:30 "
+        "239:29 163:22 141:30 79:25 68:24 107:23 140:28 238:26 263:28 100:20 164:18 249:20 229:22 "
+        "246:15 231:15 90:18 113:15 137:22 143:15 233:15 262:16 75:20 151:15 74:12 41:10 166:10",
+    ),
+    Color.GREEN: _Shape(
+        rows=27_000,
+        without_vendor=0.37,
+        second_vendor=0.82,
+        without_distance=0.04,
+        voided=0.003,
+        card=0.53,
+        without_tip=0.22,
+        negotiated=0.03,
+        congestion=275,
+        base=(0.4, 4),
+        popular="74:94 75:87 41:61 42:56 244:33 97:26 166:30 95:25 65:20 116:20 61:18 82:24 188:14 "
+        "159:12 130:16 43:12 25:16 7:22 152:12 33:12 181:14 129:14 247:8 243:10 49:10 66:10 17:10",
+    ),
+}
+
+# Centers of zones 1 to 263 in tenths of a mile east and north of Midtown Center.
+_CENTERS = """
+-103,-46 77,-97 68,73 0,-24 -110,-142 -49,-109 30,2 29,14 99,-5 98,-55 -16,-106 -20,-38 -20,-32
+-27,-92 100,17 107,3 15,-46 46,76 132,-16 48,69 -3,-108 -9,-101 -101,-105 6,30 -4,-50 -6,-88
+37,-137 89,-32 9,-122 82,-106 54,69 59,73 -9,-43 3,-39 35,-65 31,-40 29,-43 127,-44 41,-83
+-10,-54 14,32 19,42 6,17 -134,-160 -11,-31 103,63 41,58 -6,3 8,-48 -9,6 78,80 -10,-49 71,16
+-13,-49 -5,-125 62,-11 65,-4 82,58 43,56 48,52 20,-58 15,-63 52,-51 125,2 -4,-43 -4,-38 -19,-96
+-12,-7 33,51 57,4 21,-78 29,-73 89,-3 21,30 17,22 53,-67 43,-63 48,60 -4,-21 21,-29 74,85 53,-13
+45,-14 -110,-158 14,-77 117,-107 -16,-35 -18,-38 9,-83 -10,-11 25,-91 78,2 72,-12 41,69 68,-25
+56,-42 1,-46 105,-16 -109,-125 -6,-3 140,-8 53,-38 -35,-47 -33,-41 -22,-48 -7,-58 -3,-15 -2,-117
+-91,-142 -79,-146 -7,-73 15,-20 -9,-18 -10,-20 -58,-97 15,48 99,-113 -81,-118 27,55 25,61 92,-20
+113,-33 7,-109 70,-69 -16,-22 48,37 31,75 28,79 48,0 96,-37 106,-26 100,-77 1,-81 78,-34 82,-20
+38,74 1,-12 55,11 122,-56 12,5 9,6 -2,11 -5,12 -10,-26 15,-9 22,-3 41,43 -7,-27 15,-106 18,-123
+5,28 13,41 35,81 39,-113 33,-99 -99,-87 39,-23 -16,-16 34,42 51,-27 0,0 3,-1 0,4 -4,-7 11,-95
+8,35 39,48 32,34 38,63 0,-7 88,7 -67,-129 60,-4 52,82 117,-11 -76,-135 34,-56 4,-97 26,9 68,-57
+-2,-60 63,55 77,63 89,76 65,66 -8,-7 -85,-90 16,-69 5,-55 5,-67 124,-29 85,-10 19,2 28,23
+-16,-57 60,-22 77,-44 40,-36 50,23 37,98 70,-124 15,3 125,-69 -121,-150 112,-46 -65,-82 41,4
+81,45 -14,-34 19,-115 -12,-24 57,48 63,41 -56,-118 98,-44 83,-56 10,-37 107,-59 112,-66 35,86
+-50,-96 50,-76 38,13 1,-18 24,-48 28,-14 -14,-80 -18,-73 7,-1 -3,1 -16,-28 -3,-30 4,-6 -7,-12
+32,65 11,15 6,7 2,23 0,18 50,94 43,82 67,61 24,68 19,58 -66,-88 -14,-3 28,49 55,53 -13,-16 68,51
+-77,-97 85,21 72,2 62,86 11,-27 9,-33 0,-72 64,-48 66,97 37,-10 -19,-34 16,12 14,14
+"""
+_ZONES = 263
+_UNKNOWN_ZONE = 264
+_NEWARK, _JFK, _LAGUARDIA = 1, 132, 138
+_BELOW_96TH = (
+    "4 12 13 45 48 50 68 79 87 88 90 100 107 113 114 125 137 140 141 142 143 144 148 158 161 162 "
+    "163 164 170 186 209 211 224 229 230 231 232 233 234 236 237 238 239 246 249 261 262 263"
+)
+_UPPER_MANHATTAN = "24 41 42 43 74 75 116 120 127 128 151 152 153 166 243 244"
+
+_AMOUNTS = (
+    "fare_amount extra mta_tax tip_amount tolls_amount improvement_surcharge congestion_surcharge "
+    "total_amount"
+).split()
+_VENDOR_ONLY = "passenger_count RatecodeID payment_type trip_type".split()
+
+_BY_MONTH = (0.93, 0.91, 1.03, 1.0, 1.02, 0.98, 0.91, 0.89, 0.94, 1.02, 0.96, 0.98)
+_BY_WEEKDAY = (0.92, 1.0, 1.03, 1.06, 1.08, 1.06, 0.88)  # Monday first
+_WORKDAY_HOURS = (12, 8, 5, 4, 4, 7, 20, 37, 48, 47, 45, 46, 49, 50, 53, 55, 53, 58, 66, 65, 58, 55)
+_WORKDAY = (*_WORKDAY_HOURS, 46, 28)
+_WEEKEND_HOURS = (45, 38, 29, 20, 12, 7, 9, 14, 23, 34, 43, 50, 53, 54, 54, 53, 52, 54, 57, 54, 48)
+_WEEKEND = (*_WEEKEND_HOURS, 45, 44, 36)
+
+
+def write_sample(file: TripFile, path: Path, cancel: Cancel) -> None:
+    """Write the made-up csv.gz of this color and month, with the published header, to `path`.
+
+    Args:
+        file: The color and month; any month from 2009-01 on, also one the color did not drive in.
+        path: A temporary name; renaming it is the caller's, and removing it after an error.
+        cancel: Stops the work within a fraction of a second.
+
+    Raises:
+        Cancelled: `cancel` was set.
+        StorageError: `path` cannot be written.
+    """
+    cancel.check()
+    from numpy.random import PCG64, Generator
+
+    seed = int.from_bytes(hashlib.sha256(file.stem.encode()).digest()[:8], "big")
+    trips = _draw(file, Generator(PCG64(seed)), cancel)
+    cancel.check()
+    _write(file, trips, path, cancel)
+
+
+def _draw(file: TripFile, rng: Generator, cancel: Cancel) -> Trips:
+    """Return every row of the file, in order, with 0 for what is empty."""
+    shape = _SHAPES[file.color]
+    rows = _count_rows(file.month, shape, rng)
+    vendor = 1 + (rng.random(rows) < shape.second_vendor).astype("int64")
+    vendor[round(rows * (1 - shape.without_vendor)) :] = 0  # published files have them at the end
+    pickup = _draw_pickups(file.month, vendor > 0, rng)
+    cancel.check()
+    origin, destination, miles = _draw_journeys(shape, rows, rng)
+    cancel.check()
+    aborted = _some(0.01, miles, rng)
+    destination[aborted], miles[aborted] = origin[aborted], 0
+    seconds = _draw_durations(pickup, miles, rng)
+    by_minute = vendor == 0
+    pickup[by_minute] -= pickup[by_minute] % 60
+    seconds[by_minute] -= seconds[by_minute] % 60 - 60
+    miles[vendor == 1] -= miles[vendor == 1] % 10  # this vendor's meters show tenths
+    trips = {
+        "VendorID": vendor,
+        "pickup": pickup,
+        "PULocationID": origin,
+        "DOLocationID": destination,
+        "trip_distance": miles,
+        "passenger_count": rng.choice(7, rows, p=[0.02, 0.76, 0.12, 0.04, 0.015, 0.025, 0.02]),
+        "store_and_fwd_flag": _some(0.008, vendor, rng).astype("int64"),
+    }
+    _charge(trips, file.color, seconds, rng)
+    _spoil_some(trips, shape, seconds, file.month, rng)
+    trips["dropoff"] = trips["pickup"] + seconds
+    _change_clocks(trips, file.month)
+    return _repeat_some(trips, shape, rng)
+
+
+def _count_rows(month: Month, shape: _Shape, rng: Generator) -> int:
+    since_april_2020 = (month.year - 2020) * 12 + month.month - 4
+    level = 1.0 if since_april_2020 < -1 else 0.7
+    if since_april_2020 >= 0:
+        level = min(0.7, 0.2 + 0.035 * since_april_2020)
+    return round(shape.rows * level * _BY_MONTH[month.month - 1] * rng.uniform(0.98, 1.02))
+
+
+def _draw_pickups(month: Month, known: Ints, rng: Generator) -> Ints:
+    """Return pickups in seconds since 1970: hour after hour, in any order within each hour."""
+    import numpy as np
+
+    first, days = date(month.year, month.month, 1), monthrange(month.year, month.month)[1]
+    weight = np.array(
+        [
+            _BY_WEEKDAY[weekday % 7] * share
+            for weekday in range(first.weekday(), first.weekday() + days)
+            for share in (_WEEKEND if weekday % 7 >= 5 else _WORKDAY)
+        ]
+    )
+    hour = rng.choice(weight.size, known.size, p=weight / weight.sum())
+    hour[known] = np.sort(hour[known])
+    hour[~known] = np.sort(hour[~known])
+    return _first_second(month) + hour * 3600 + rng.integers(0, 3600, known.size)
+
+
+def _draw_journeys(shape: _Shape, rows: int, rng: Generator) -> tuple[Ints, Ints, Ints]:
+    """Return pickup zone, dropoff zone and hundredths of a mile of each trip.
+
+    A dropoff zone is the likelier the more popular and the nearer it is.
+    """
+    import numpy as np
+
+    centers = np.array([pair.split(",") for pair in _CENTERS.split()], dtype="float64") / 10
+    remote = 1 + (centers**2).sum(axis=1) / 36
+    core = np.isin(np.arange(1, _ZONES + 1), _zones(_BELOW_96TH))
+    pickups = np.where(core, *shape.base) / remote
+    for zone, popularity in (pair.split(":") for pair in shape.popular.split()):
+        pickups[int(zone) - 1] = float(popularity)
+    dropoffs = pickups + 5 / remote
+    miles = ((centers[:, None] - centers) ** 2).sum(axis=2) ** 0.5
+    chance = dropoffs / (1 + miles**2)
+    chance *= (pickups / chance.sum(axis=1))[:, None]
+    pair = rng.choice(chance.size, rows, p=(chance / chance.sum()).ravel())
+    origin, destination = np.divmod(pair, _ZONES)
+    # Streets are longer than the crow flies, and no trip begins and ends at a center.
+    way = centers[destination] - centers[origin] + rng.normal(0, 0.35, (rows, 2))
+    hundredths = (130 * (way**2).sum(axis=1) ** 0.5).astype("int64")
+    return origin + 1, destination + 1, hundredths
+
+
+def _zones(text: str) -> list[int]:
+    return [int(zone) for zone in text.split()]
+
+
+def _draw_durations(pickup: Ints, miles: Ints, rng: Generator) -> Ints:
+    """Return seconds under way: faster on long trips and at night, slower on workdays."""
+    hour, workday = _hour_and_workday(pickup)
+    speed = 9 + 0.005 * miles.clip(0, 2000)
+    speed[(hour < 6) | (hour >= 22)] *= 1.35
+    speed[workday & (hour >= 8) & (hour < 19)] *= 0.85
+    speed *= rng.uniform(0.7, 1.35, miles.size)
+    return (36 * miles / speed).astype("int64") + rng.integers(20, 140, miles.size)
+
+
+def _hour_and_workday(pickup: Ints) -> tuple[Ints, Ints]:
+    return pickup // 3600 % 24, (pickup // 86_400 + 3) % 7 < 5  # 1970 began on a Thursday
+
+
+def _charge(trips: Trips, color: Color, seconds: Ints, rng: Generator) -> None:
+    """Add what the trips cost, in cents, and how they were paid."""
+    import numpy as np
+
+    shape = _SHAPES[color]
+    known, miles = trips["VendorID"] > 0, trips["trip_distance"]
+    origin, destination = trips["PULocationID"], trips["DOLocationID"]
+    core, manhattan = _zones(_BELOW_96TH), _zones(f"{_BELOW_96TH} {_UPPER_MANHATTAN}")
+    from_jfk = (origin == _JFK) & np.isin(destination, manhattan)
+    to_jfk = (destination == _JFK) & np.isin(origin, manhattan)
+
+    rate = np.where(from_jfk | to_jfk, 2, np.where(destination == _NEWARK, 3, 1))
+    rate[_some(shape.negotiated, rate, rng)] = 5
+    slow_minutes = (seconds / 60 - 0.03 * miles).clip(0)  # those not driven at 20 miles an hour
+    fare = 250 + 50 * (miles / 20 + slow_minutes).astype("int64")
+    fare[rate == 2] = 5200
+    fare[rate == 3] += 1750
+    fare = np.where(rate == 5, 100 * rng.integers(10, 90, fare.size), fare)
+    fare = np.where(known, fare, fare * rng.integers(85, 150, fare.size) // 100)
+
+    hour, workday = _hour_and_workday(trips["pickup"])
+    metered = known & (rate < 3)
+    overnight, rush = (hour < 6) | (hour >= 20), workday & (hour >= 16) & (hour < 20)
+    touches_core = np.isin(origin, core) | np.isin(destination, core)
+    has_congestion = touches_core & (known | (color is Color.YELLOW))
+    payment = np.where(_some(shape.card, fare, rng), 1, 2)
+    payment[_some(0.007, payment, rng)] = 3
+    payment[_some(0.003, payment, rng)] = 4
+    parts = {
+        "fare_amount": fare,
+        "extra": metered * (50 * overnight + 100 * rush),
+        "mta_tax": 50 * metered,
+        "tolls_amount": 612 * ((miles > 700) & _some(0.45, miles, rng)),
+        "improvement_surcharge": np.full(fare.size, 30),
+        "congestion_surcharge": shape.congestion * has_congestion,
+    }
+    tipped = known & (payment == 1) & ~_some(shape.without_tip, payment, rng)
+    percent = rng.choice([10, 15, 20, 20, 20, 25, 30], fare.size)
+    parts["tip_amount"] = tipped * percent * sum(parts.values()) // 100
+    trips |= parts
+    trips["total_amount"] = sum(parts.values())
+    trips |= {"RatecodeID": rate, "payment_type": payment, "trip_type": 1 + (rate == 5)}
+
+
+def _some(share: float, trips: Ints, rng: Generator) -> Ints:
+    """Return which of the trips are picked, each with the chance `share`."""
+    return rng.random(trips.size) < share
+
+
+def _spoil_some(trips: Trips, shape: _Shape, seconds: Ints, month: Month, rng: Generator) -> None:
+    """Give some trips the faults of published ones: no distance or zone, a day long, stray."""
+    vendor = trips["VendorID"]
+    trips["trip_distance"][_some(shape.without_distance, vendor, rng)] = 0
+    seconds[_some(0.002, vendor, rng) & (vendor == 2)] = 86_400 - rng.integers(1, 3600)
+    nowhere = _some(0.004, vendor, rng)
+    trips["PULocationID"][nowhere] = trips["DOLocationID"][nowhere] = _UNKNOWN_ZONE
+    pickups = _stray_pickups(month, rng)
+    trips["pickup"][rng.choice(vendor.nonzero()[0], pickups.size, replace=False)] = pickups
+
+
+def _stray_pickups(month: Month, rng: Generator) -> Ints:
+    """Return the few pickups outside the month: clocks set back to 2009, off by days, far ahead."""
+    reset, start, end = (_first_second(each) for each in (Month(2009, 1), month, month.plus(1)))
+    strays = (reset - 3480, reset + 960, start - 500_000, start - 700, end + 900, end + 662_000_000)
+    return rng.integers(0, 600, len(strays)) + strays
+
+
+def _first_second(month: Month) -> int:
+    return (date(month.year, month.month, 1) - date(1970, 1, 1)).days * 86_400
+
+
+def _change_clocks(trips: Trips, month: Month) -> None:
+    """Leave out the hour from two in March; in November trips under way end an hour "earlier"."""
+    if month.month not in (3, 11):
+        return
+    step = 3600 if month.month == 3 else -3600
+    sunday = next(  # the second in March, the first in November
+        day
+        for day in range(8 if step > 0 else 1, 15)
+        if date(month.year, month.month, day).weekday() == SUNDAY
+    )
+    change = _first_second(month) + (sunday - 1) * 86_400 + 7200
+    pickup, dropoff = trips["pickup"], trips["dropoff"]
+    dropoff[(pickup < change) & (dropoff >= change)] += step
+    skipped = (pickup >= change) & (pickup < change + step)
+    pickup[skipped] += step
+    dropoff[skipped] += step
+
+
+def _repeat_some(trips: Trips, shape: _Shape, rng: Generator) -> Trips:
+    """Put before some trips their void, all amounts opposite, and write a few rows twice."""
+    import numpy as np
+
+    cash = ((trips["VendorID"] == 2) & (trips["payment_type"] == 2)).nonzero()[0]
+    voided = rng.choice(cash, round(shape.voided * cash.size), replace=False)
+    every = np.arange(trips["VendorID"].size)
+    take = np.sort(np.concatenate([every, voided, rng.choice(every, 4, replace=False)]))
+    repeated = {name: values[take] for name, values in trips.items()}
+    voids = np.searchsorted(take, voided)
+    for name in _AMOUNTS:
+        repeated[name][voids] *= -1
+    repeated["payment_type"][voids] = np.where(_some(0.3, voids, rng), 4, 3)
+    return repeated
+
+
+def _write(file: TripFile, trips: Trips, path: Path, cancel: Cancel) -> None:
+    import duckdb
+
+    columns = [column for column in COLUMNS[file.color] if not column.fee]
+    select = ", ".join(f'{_expression(column)} AS "{column.name}"' for column in columns)
+    # One thread, so that rows and compressed blocks come in one order on every machine.
+    with duckdb.connect(config={"threads": 1}) as connection:
+        connection.register("trips", trips)
+        try:
+            with cancel.calling(connection.interrupt):
+                connection.execute(
+                    f"COPY (SELECT {select} FROM trips) TO $path "
+                    "(FORMAT csv, HEADER, COMPRESSION gzip, USE_TMP_FILE false)",
+                    {"path": str(path)},
+                )
+        except duckdb.InterruptException:
+            raise Cancelled from None
+        except duckdb.IOException as error:
+            raise StorageError(
+                f"{file} of the built-in sample could not be written to {path}: {error}",
+                cure="Free some disk space, or check that the folder can be written.",
+            ) from error
+    cancel.check()
+
+
+def _expression(column: Column) -> str:
+    """Return the SQL of one column as published: in dollars and miles, empty where not known."""
+    if column.type == "TIMESTAMP":
+        return f"make_timestamp(1000000 * {column.name[len('tpep_') :].removesuffix('_datetime')})"
+    if column.name == "VendorID":
+        return "nullif(VendorID, 0)"
+    if column.name == "ehail_fee":
+        return "NULL"
+    if column.name == "store_and_fwd_flag":
+        return "CASE WHEN VendorID > 0 THEN if(store_and_fwd_flag = 1, 'Y', 'N') END"
+    if column.name in _VENDOR_ONLY:
+        return f"CASE WHEN VendorID > 0 THEN {column.name} END"
+    return f"{column.name} / 100" if column.type == "NUMERIC" else column.name

@@ -1,0 +1,239 @@
+"""The local warehouse: one DuckDB file under FAREGROUND_HOME.
+
+DuckDB lets one process at a time open the file. So it is opened for a `with` block only, and
+within this process every block shares one database; each call works on a cursor of its own,
+because threads sharing a connection get each other's answers.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+import duckdb
+import stamina
+
+from pipeline.download import StagedFile
+from pipeline.errors import StorageError, UsageError, WarehouseBusy, WarehouseError
+from pipeline.settings import Settings, make_folder
+from pipeline.sql import statement
+from pipeline.trips import COLUMNS, Color, TripFile
+from pipeline.warehouse import FileRecord, LedgerEntry, LoadJob, QueryResult, Watch
+from pipeline.warehouse.local_columns import table_identifiers
+from pipeline.warehouse.local_ledger import read_records, record_entry
+from pipeline.warehouse.local_load import load_file
+
+SCHEMA_VERSION = 1
+
+
+class LocalWarehouse:
+    """A DuckDB file; see `Warehouse` for what its methods promise."""
+
+    name = "local"
+
+    def __init__(self, settings: Settings, *, read_only: bool = False) -> None:
+        """Name the warehouse under these settings; entering the `with` block opens it.
+
+        `read_only` is for a process that only looks: several may do so at once, nothing can be
+        written, and SQL can reach neither files nor the network. A warehouse that does not exist
+        yet then looks empty, and is not created.
+        """
+        self._settings = settings
+        self._path = settings.warehouse_path
+        self._read_only = read_only
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._loading = threading.Lock()
+
+    def __enter__(self) -> Self:
+        if not self._read_only:
+            make_folder(self._path.parent)
+        self._connection = self._connect()
+        try:
+            self._prepare_schema()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def records(self) -> dict[TripFile, FileRecord]:
+        with self._cursor() as cursor:
+            return read_records(cursor)
+
+    def load(self, staged: StagedFile, job: LoadJob, watch: Watch) -> LedgerEntry:
+        # Two transactions that merge the same file would conflict at commit: one at a time.
+        with self._loading, self._cursor() as cursor:
+            return load_file(cursor, staged, job, watch, self._settings.max_rejected_share)
+
+    def record(self, entry: LedgerEntry) -> None:
+        with self._cursor() as cursor:
+            record_entry(cursor, entry)
+
+    def query(self, sql: str, *, limit: int) -> QueryResult:
+        with self._cursor() as cursor:
+            _require_read_only(cursor, sql)
+            cursor.execute("BEGIN TRANSACTION READ ONLY")
+            try:
+                cursor.execute(sql)
+                columns = tuple(column[0] for column in cursor.description or [])
+                rows = cursor.fetchmany(limit + 1)
+            except duckdb.Error as error:
+                raise UsageError(f"The query cannot run: {first_line(error)}") from None
+            finally:
+                cursor.execute("ROLLBACK")
+        return QueryResult(columns, rows[:limit], truncated=len(rows) > limit)
+
+    @contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        if self._connection is None:
+            raise WarehouseError("The warehouse is used outside its `with` block.")
+        with self._connection.cursor() as cursor, _translated(self._path):
+            yield cursor
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        # The same configuration every time: DuckDB shares a file within a process only then.
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": self._settings.memory_limit,
+            "TimeZone": "UTC",
+            "autoinstall_known_extensions": False,
+        }
+        path = str(self._path)
+        if self._read_only:
+            config["enable_external_access"] = False
+            if self._path.exists():
+                config["access_mode"] = "READ_ONLY"
+            else:
+                path = ":memory:"
+        for attempt in stamina.retry_context(
+            on=WarehouseBusy,
+            attempts=None,
+            timeout=self._settings.busy_wait_seconds,
+            wait_initial=0.05,
+            wait_max=0.25,
+        ):
+            with attempt, _translated(self._path):
+                return duckdb.connect(path, config=config)
+        raise AssertionError  # the loop returns or raises
+
+    def _prepare_schema(self) -> None:
+        with self._cursor() as cursor:
+            tables = {
+                f"{schema}.{name}"
+                for schema, name in cursor.execute(
+                    "SELECT table_schema, table_name FROM information_schema.tables"
+                ).fetchall()
+            }
+            if "storage.schema_version" in tables:
+                row = cursor.execute("SELECT version FROM storage.schema_version").fetchone()
+                _require_version(row[0] if row else None, self._path)
+            elif tables:
+                raise WarehouseError(
+                    f"{self._path} is a DuckDB database, but not one of Fareground's.",
+                    cure="Move it away, or set FAREGROUND_HOME to another folder.",
+                )
+            else:
+                _create_schema(cursor)
+
+
+def first_line(error: Exception) -> str:
+    """Return what DuckDB says went wrong, without its echo of the statement."""
+    text = str(error).strip().split("\n")[0]
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _create_schema(cursor: duckdb.DuckDBPyConnection) -> None:
+    cursor.execute("BEGIN")
+    try:
+        cursor.execute(statement("duckdb/create_warehouse"))
+        cursor.execute("INSERT INTO storage.schema_version VALUES (?)", [SCHEMA_VERSION])
+        for color in Color:
+            cursor.execute(statement("duckdb/create_table", **table_identifiers(color)))
+            for column in COLUMNS[color]:
+                text = column.description.replace("'", "''")
+                cursor.execute(f"COMMENT ON COLUMN {color.table}.{column.name} IS '{text}'")
+        cursor.execute("COMMIT")
+    except BaseException:
+        cursor.execute("ROLLBACK")
+        raise
+
+
+def _require_version(version: int | None, path: Path) -> None:
+    if version == SCHEMA_VERSION:
+        return
+    newer = version is not None and version > SCHEMA_VERSION
+    raise WarehouseError(
+        f"{path} has schema version {version}; this Fareground works with {SCHEMA_VERSION}.",
+        cure="Update Fareground to the version that wrote it."
+        if newer
+        else "Move the file away and run the backfill again; the staged files are still there.",
+    )
+
+
+def _require_read_only(cursor: duckdb.DuckDBPyConnection, sql: str) -> None:
+    try:
+        statements = cursor.extract_statements(sql)
+    except duckdb.Error as error:
+        raise UsageError(f"The query cannot be read: {first_line(error)}") from None
+    if len(statements) != 1 or statements[0].type not in (
+        duckdb.StatementType.SELECT,
+        duckdb.StatementType.EXPLAIN,
+    ):
+        raise UsageError(
+            "Only one statement that reads is allowed here.",
+            cure="Use a single SELECT, such as SELECT count(*) FROM green_tripdata.",
+        )
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    """Turn DuckDB's errors about the file and the disk into ours."""
+    try:
+        yield
+    except (duckdb.IOException, duckdb.ConnectionException) as error:
+        raise _translate(path, error) from error
+    except (
+        duckdb.InternalException,
+        duckdb.FatalException,
+        duckdb.SerializationException,
+    ) as error:
+        raise _damaged(path, error) from error
+
+
+def _translate(path: Path, error: duckdb.Error) -> Exception:
+    text = str(error)
+    if "lock" in text and "PID" in text:
+        pid = re.search(r"PID (\d+)", text)
+        return WarehouseBusy(
+            f"{path} is in use by another process{f' (pid {pid[1]})' if pid else ''}.",
+            cure="Wait for its run to end, or cancel it there, and try again.",
+        )
+    if "No space left" in text or "File too large" in text or "Disk quota" in text:
+        return StorageError(
+            f"The disk of {path} is full; the file being loaded is as it was.",
+            cure="Free some space and run the backfill again.",
+        )
+    if "Permission denied" in text or "Read-only file system" in text:
+        return StorageError(
+            f"{path} cannot be written.", cure="Set FAREGROUND_HOME to a folder you may write to."
+        )
+    if "different configuration" in text:
+        return WarehouseBusy(
+            f"{path} is open in this process with other settings.",
+            cure="Close what uses it, or restart the app.",
+        )
+    return _damaged(path, error)
+
+
+def _damaged(path: Path, error: duckdb.Error) -> WarehouseError:
+    return WarehouseError(
+        f"{path} cannot be read: {first_line(error)}",
+        cure="Move the file away and run the backfill again; the staged files are still there.",
+    )

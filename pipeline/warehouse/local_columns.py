@@ -1,0 +1,123 @@
+"""The column lists and expressions that the statements in sql/duckdb are filled in with.
+
+Everything here is made of the constants in `trips.py`: no text of a file or a person gets in.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from pipeline.trips import COLUMNS, Color, Column, match_columns
+
+# Numbers are read this wide before they are cast to what is stored (`Column.local_type`):
+# DECIMAL(16,9) has the same seven digits before the point as DECIMAL(9,2), and nine after it.
+_WIDE_TYPES = {
+    "INT64": "DECIMAL(9,4)",
+    "NUMERIC": "DECIMAL(16,9)",
+    "STRING": "VARCHAR",
+    "TIMESTAMP": "TIMESTAMP",
+}
+
+
+@cache
+def table_identifiers(color: Color) -> dict[str, str]:
+    """Return what every statement about this color's table may name, by placeholder."""
+    columns = COLUMNS[color]
+    identity = [column.name for column in columns if column.identity]
+    others = [column.name for column in columns if not column.identity]
+    return {
+        "table": color.table,
+        "columns": ", ".join(column.name for column in columns),
+        "column_definitions": ", ".join(f"{column.name} {column.local_type}" for column in columns),
+        "identity": ", ".join(identity),
+        "identity_text": _identity_text(columns),
+        "others_nulls_first": ", ".join(f"{name} NULLS FIRST" for name in others),
+        "same_identity": " AND ".join(
+            f"loaded.{name} IS NOT DISTINCT FROM incoming.{name}" for name in identity
+        ),
+        "others_differ": " OR ".join(
+            f"loaded.{name} IS DISTINCT FROM incoming.{name}" for name in others
+        ),
+        "incoming_columns": ", ".join(f"incoming.{column.name}" for column in columns),
+        "change_columns": ", ".join(f"changes.{column.name}" for column in columns),
+        "assignments": ", ".join(f"{name} = changes.{name}" for name in others),
+    }
+
+
+def csv_identifiers(color: Color, header: tuple[str, ...]) -> dict[str, str]:
+    """Return what extract_csv needs for a file with this header, in the file's own order."""
+    ours = match_columns(color, header)
+    name_at = {header.index(spelled): name for name, spelled in ours.items()}
+    wide = {column.name: _WIDE_TYPES[column.type] for column in COLUMNS[color]}
+    file_columns = ", ".join(
+        f"'{name_at[i]}': '{wide[name_at[i]]}'" if i in name_at else f"'unknown_{i}': 'VARCHAR'"
+        for i in range(len(header))
+    )
+    return {"file_columns": f"{{{file_columns}}}", **_stored(color, frozenset(ours))}
+
+
+def parquet_identifiers(color: Color, header: tuple[str, ...]) -> dict[str, str]:
+    """Return what extract_parquet needs for a file with these columns.
+
+    DuckDB finds the file's spelling of a name without regard to case.
+    """
+    present = frozenset(match_columns(color, header))
+    columns = [column for column in COLUMNS[color] if column.name in present]
+    wide_columns = ", ".join(
+        f"TRY_CAST({column.name} AS {_WIDE_TYPES[column.type]}) AS {column.name}"
+        for column in columns
+    )
+    lost = " ".join(
+        f"WHEN {column.name} IS NOT NULL"
+        f" AND TRY_CAST({column.name} AS {_WIDE_TYPES[column.type]}) IS NULL"
+        f" THEN '{column.name}'"
+        for column in columns
+    )
+    return {
+        "wide_columns": wide_columns,
+        "lost_column": f"CASE {lost} END",
+        **_stored(color, present),
+    }
+
+
+def _identity_text(columns: tuple[Column, ...]) -> str:
+    # Integers print the same on every engine; times are therefore written as microseconds.
+    parts = ["filename"]
+    for column in columns:
+        if column.identity:
+            value = f"epoch_us({column.name})" if column.type == "TIMESTAMP" else column.name
+            parts.append(f"coalesce(CAST({value} AS VARCHAR), '')")
+    return f"concat_ws('|', {', '.join(parts)}, ordinal)"
+
+
+def _stored(color: Color, present: frozenset[str]) -> dict[str, str]:
+    columns = COLUMNS[color]
+    kept = [column for column in columns if column.name in present]
+    amounts = [column for column in kept if column.type == "NUMERIC"]
+    rounded = " OR ".join(f"{_cast(column)} <> {column.name}" for column in amounts)
+    bad = " ".join(f"WHEN {_does_not_fit(column)} THEN '{column.name}'" for column in kept)
+    return {
+        "stored_columns": ", ".join(
+            f"{_cast(column) if column in kept else f'NULL::{column.local_type}'} AS {column.name}"
+            for column in columns
+        ),
+        "bad_column": f"CASE {bad} END",
+        "rounded": f"coalesce({rounded or 'false'}, false)",
+    }
+
+
+def _cast(column: Column) -> str:
+    if column.type in ("INT64", "NUMERIC"):
+        return f"TRY_CAST({column.name} AS {column.local_type})"
+    return column.name
+
+
+def _does_not_fit(column: Column) -> str:
+    name = column.name
+    if column.type == "INT64":  # 1.0 is a whole number, 1.7 is not
+        return f"{name} IS NOT NULL AND {_cast(column)} IS DISTINCT FROM {name}"
+    if column.type == "NUMERIC":  # 9999999.999 rounds to more digits than are stored
+        return f"{name} IS NOT NULL AND {_cast(column)} IS NULL"
+    if column.type == "STRING":  # a flag is a letter: a control character or quote is damage
+        return f"contains({name}, chr(0)) OR contains({name}, '\"')"
+    return "false"

@@ -1,0 +1,204 @@
+"""Loading one staged trip file locally: extract, compare, merge, reconcile, commit.
+
+The statements are in sql/duckdb; this module keeps their order. A file's first load is a plain
+insert; only a file that is there already pays for a comparison.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import duckdb
+
+from pipeline.download import StagedFile
+from pipeline.errors import Cancelled, TripFileError
+from pipeline.sql import statement
+from pipeline.trips import COLUMNS, match_columns, unknown_columns
+from pipeline.warehouse import LedgerEntry, LoadJob, LoadStep, Watch
+from pipeline.warehouse.local_columns import (
+    csv_identifiers,
+    parquet_identifiers,
+    table_identifiers,
+)
+from pipeline.warehouse.local_ledger import record_entry
+from pipeline.warehouse.local_rejects import Reject, save_rejects, take_rejects
+
+
+def load_file(
+    cursor: duckdb.DuckDBPyConnection,
+    staged: StagedFile,
+    job: LoadJob,
+    watch: Watch,
+    max_rejected_share: float,
+) -> LedgerEntry:
+    """Load one file; `Warehouse.load` says what that promises.
+
+    Args:
+        cursor: A cursor used for nothing else; the temporary tables go when it is closed.
+        max_rejected_share: Above this share of rejected rows (0 to 1) the file fails.
+    """
+    started = time.monotonic()
+    for sentence in _header_notes(staged):
+        watch.on_note(sentence)
+    try:
+        with watch.cancel.calling(cursor.interrupt):
+            _begin(cursor, watch, "extract")
+            rejects = _extract(cursor, staged, watch, max_rejected_share)
+            cursor.execute("BEGIN")
+            change = _apply(cursor, staged, watch)
+            _begin(cursor, watch, "reconcile")
+            totals = _reconcile(cursor, staged, len(rejects))
+            save_rejects(cursor, staged, job.run_id, rejects)
+            entry = LedgerEntry(
+                file=staged.file,
+                state="loaded",
+                run_id=job.run_id,
+                source=job.source,
+                finished_at=datetime.now(UTC).replace(tzinfo=None),
+                seconds=round(time.monotonic() - started, 3),
+                address=staged.address,
+                format=staged.format,
+                bytes=staged.bytes,
+                sha256=staged.sha256,
+                etag=staged.etag,
+                rows=totals.rows,
+                inserted=change["inserted"],
+                updated=change["updated"],
+                deleted=change["deleted"],
+                unchanged=totals.rows - change["inserted"] - change["updated"],
+                rejected=len(rejects),
+                rounded=totals.rounded,
+                total_amount=totals.total_amount,
+            )
+            record_entry(cursor, entry)
+        # No longer interruptible: from here the commit either happens whole or not at all.
+        _begin(cursor, watch, "commit")
+        cursor.execute("COMMIT")
+    except BaseException as error:
+        with contextlib.suppress(duckdb.Error):  # there may be no transaction yet, or any more
+            cursor.execute("ROLLBACK")
+        if isinstance(error, duckdb.InterruptException):
+            raise Cancelled from None
+        if isinstance(error, duckdb.OutOfMemoryException):
+            raise TripFileError(
+                f"{staged.file} needs more memory than DuckDB was given.",
+                cure="Raise FAREGROUND_MEMORY_LIMIT, for example to 2GB.",
+            ) from error
+        raise
+    return entry
+
+
+def _begin(cursor: duckdb.DuckDBPyConnection, watch: Watch, step: LoadStep) -> None:
+    watch.cancel.check()
+
+    def fraction() -> float | None:
+        percent = cursor.query_progress()  # -1 when DuckDB cannot tell
+        return percent / 100 if percent >= 0 else None
+
+    watch.on_step(step, fraction)
+
+
+def _header_notes(staged: StagedFile) -> Iterator[str]:
+    """Say which columns are missing or unknown; the file loads all the same."""
+    color = staged.file.color
+    present = match_columns(color, staged.header)
+    missing = [c.name for c in COLUMNS[color] if c.name not in present and not c.fee]
+    if missing:
+        yield f"warning: no column {', '.join(missing)} in the file; loaded as NULL"
+    unknown = unknown_columns(color, staged.header)
+    if unknown:
+        shown = ", ".join(repr(name[:40]) for name in unknown[:10])
+        yield f"warning: unknown column {shown} in the file; not loaded"
+
+
+def _extract(
+    cursor: duckdb.DuckDBPyConnection, staged: StagedFile, watch: Watch, max_rejected_share: float
+) -> list[Reject]:
+    """Read the staged file into the temporary table `incoming` and return its rejects."""
+    for setting in ("enable_progress_bar = true", "enable_progress_bar_print = false"):
+        cursor.execute(f"SET {setting}")  # the progress bar is what makes query_progress count
+    cursor.execute("SET progress_bar_time = 0")
+    file = staged.file
+    path = str(staged.path)
+    if staged.format == "parquet":
+        identifiers = parquet_identifiers(file.color, staged.header)
+        cursor.execute(statement("duckdb/extract_parquet", **identifiers), {"path": path})
+    else:
+        extract = statement("duckdb/extract_csv", **csv_identifiers(file.color, staged.header))
+        # Mixed line ends are only read when DuckDB is not strict.
+        values = {"path": path, "strict": not staged.carriage_returns, "quote": '"'}
+        cursor.execute(extract, values)
+        if _quote_left_open(cursor):
+            # It swallowed the lines behind it: read quotes as letters, which rejects that line.
+            cursor.execute("DELETE FROM reject_errors")
+            cursor.execute(extract, values | {"quote": ""})
+    rejects = take_rejects(cursor, staged, max_rejected_share)
+    if rejects:
+        watch.on_note(f"warning: {len(rejects):,} rows rejected; see the table rejects")
+    cursor.execute(statement("duckdb/number_ordinals", **table_identifiers(file.color)))
+    return rejects
+
+
+def _quote_left_open(cursor: duckdb.DuckDBPyConnection) -> bool:
+    found = cursor.execute(
+        "SELECT 1 FROM reject_errors WHERE error_type = 'UNQUOTED VALUE' LIMIT 1"
+    ).fetchone()
+    return found is not None
+
+
+def _apply(cursor: duckdb.DuckDBPyConnection, staged: StagedFile, watch: Watch) -> Counter[str]:
+    """Make the table hold the incoming rows; return how many were inserted, updated, deleted."""
+    identifiers = table_identifiers(staged.file.color)
+    filename = {"filename": staged.file.filename, "file_month": _file_month(staged)}
+    loaded = cursor.execute(statement("duckdb/find_file", **identifiers), filename).fetchone()
+    if loaded is None:
+        _begin(cursor, watch, "merge")
+        row = cursor.execute(statement("duckdb/insert_file", **identifiers), filename).fetchone()
+        return Counter(inserted=int(row[0]) if row else 0)
+    _begin(cursor, watch, "compare")
+    cursor.execute(statement("duckdb/compare_file", **identifiers), filename)
+    _begin(cursor, watch, "merge")
+    actions = cursor.execute(statement("duckdb/merge_file", **identifiers), filename).fetchall()
+    words = {"INSERT": "inserted", "UPDATE": "updated", "DELETE": "deleted"}
+    return Counter(words[action] for (action,) in actions)
+
+
+def _file_month(staged: StagedFile) -> int:
+    month = staged.file.month
+    return month.year * 100 + month.month
+
+
+@dataclass(frozen=True)
+class _Totals:
+    rows: int
+    rounded: int
+    total_amount: Decimal
+
+
+def _reconcile(cursor: duckdb.DuckDBPyConnection, staged: StagedFile, rejected: int) -> _Totals:
+    """Compare the file, what was read and what the table holds; raise TripFileError on a gap."""
+    row = cursor.execute(
+        statement("duckdb/select_totals", **table_identifiers(staged.file.color)),
+        {"filename": staged.file.filename, "file_month": _file_month(staged)},
+    ).fetchone()
+    assert row is not None  # aggregates always give a row
+    table_rows, table_amount, read_rows, read_amount, rounded = row
+    if staged.data_lines != read_rows + rejected:
+        raise TripFileError(
+            f"{staged.file} has {staged.data_lines:,} data lines, but {read_rows:,} rows were "
+            f"read and {rejected:,} rejected; nothing was changed.",
+            cure="Look for line breaks inside quotes in the file, or fetch it again.",
+        )
+    if (table_rows, table_amount) != (read_rows, read_amount):
+        raise TripFileError(
+            f"{staged.file} does not reconcile: {read_rows:,} rows and ${read_amount:,} read, "
+            f"{table_rows:,} rows and ${table_amount:,} in the table; nothing was changed.",
+            cure="Run the backfill again; if it happens twice, report it with this message.",
+        )
+    return _Totals(rows=table_rows, rounded=int(rounded), total_amount=table_amount)

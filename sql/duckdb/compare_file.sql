@@ -1,0 +1,23 @@
+-- What loading `incoming` would change among the rows of this file, and of no other.
+CREATE OR REPLACE TEMP TABLE changes AS
+SELECT
+    loaded.loaded_row,
+    CASE
+        WHEN loaded.loaded_row IS NULL THEN 'inserted'
+        WHEN incoming.ordinal IS NULL THEN 'deleted'
+        ELSE 'updated'
+    END AS change,
+    {incoming_columns},
+    incoming.ordinal
+FROM (
+    SELECT rowid AS loaded_row, *
+    FROM storage.{table}
+    WHERE file_month = $file_month
+        AND filename = $filename
+) AS loaded
+FULL JOIN incoming
+    ON {same_identity}
+    AND loaded.ordinal = incoming.ordinal
+WHERE loaded.loaded_row IS NULL
+    OR incoming.ordinal IS NULL
+    OR {others_differ};

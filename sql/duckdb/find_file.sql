@@ -1,0 +1,6 @@
+-- One row when the table holds any row of this file.
+SELECT 1
+FROM storage.{table}
+WHERE file_month = $file_month
+    AND filename = $filename
+LIMIT 1;

@@ -1,0 +1,9 @@
+-- Upsert by file: `changes` names the loaded rows by their row number, so only they are touched.
+MERGE INTO storage.{table} AS loaded
+USING changes
+    ON loaded.rowid = changes.loaded_row
+WHEN MATCHED AND changes.change = 'deleted' THEN DELETE
+WHEN MATCHED THEN UPDATE SET {assignments}
+WHEN NOT MATCHED THEN INSERT (file_month, filename, {columns}, ordinal)
+    VALUES ($file_month, $filename, {change_columns}, changes.ordinal)
+RETURNING merge_action;

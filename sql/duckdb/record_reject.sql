@@ -1,0 +1,2 @@
+INSERT INTO rejects (filename, line, reason, content, run_id, rejected_at)
+VALUES (?, ?, ?, ?, ?, ?);

@@ -1,0 +1,9 @@
+-- Each file's newest entry, and its newest 'loaded' entry when that is another one.
+SELECT *
+FROM load_ledger
+QUALIFY row_number() OVER (PARTITION BY filename ORDER BY entry DESC) = 1
+    OR (
+        state = 'loaded'
+        AND row_number() OVER (PARTITION BY filename, state ORDER BY entry DESC) = 1
+    )
+ORDER BY entry;
