@@ -3,20 +3,21 @@
 No row is a real trip, and none was copied or fitted row by row. What was taken from the world:
 - the fares are the TLC's published tariff of 2019 to 2022 (2.50 to start, 0.50 per fifth of a mile
   or slow minute, 52 flat between JFK and Manhattan, 0.50 overnight, 1.00 in the weekday evening
-  rush, 2.50 or 2.75 for touching Manhattan below 96th Street), used for every month;
+  rush, 2.50 or 2.75 for touching Manhattan below 96th Street), for every month;
 - the zone centers are those of the TLC's public taxi zone map;
 - the shares (payment, passengers, popular zones, voids, missing vendors, stray dates, trips without
-  a distance) are rounded from the published files of 2020, and used for every month;
+  a distance) are rounded from the published files of 2020, for every month;
 - the months follow the real ups and downs, the spring of 2020 included, but damped.
 
-Amounts are whole cents and distances hundredths of a mile until they are written, and the draws
-use plain arithmetic only, so that every machine writes the same file.
+Amounts are whole cents and distances hundredths of a mile until they are written, and DuckDB's own
+compressor packs them, so that every machine writes the same file. Every day has 24 hours, also
+where the clocks change.
 """
 
 from __future__ import annotations
 
 import hashlib
-from calendar import SUNDAY, monthrange
+from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -66,16 +67,17 @@ _SHAPES = {
         negotiated=0.004,
         congestion=250,
         base=(6, 0.6),
-        popular="236:40 237:40 161:36 162:30 186:35 132:30 138:28 230:28 170:29 48:31 234:26 142:30 "
-        "239:29 163:22 141:30 79:25 68:24 107:23 140:28 238:26 263:28 100:20 164:18 249:20 229:22 "
-        "246:15 231:15 90:18 113:15 137:22 143:15 233:15 262:16 75:20 151:15 74:12 41:10 166:10",
+        popular="236:40 237:40 161:36 162:30 186:35 132:30 138:28 230:28 170:29 48:31 234:26 "
+        "142:30 239:29 163:22 141:30 79:25 68:24 107:23 140:28 238:26 263:28 100:20 "
+        "164:18 249:20 229:22 246:15 231:15 90:18 113:15 137:22 143:15 233:15 262:16 "
+        "75:20 151:15 74:12 41:10 166:10",
     ),
     Color.GREEN: _Shape(
         rows=27_000,
         without_vendor=0.37,
         second_vendor=0.82,
         without_distance=0.04,
-        voided=0.003,
+        voided=0.002,
         card=0.53,
         without_tip=0.22,
         negotiated=0.03,
@@ -110,7 +112,7 @@ _CENTERS = """
 """
 _ZONES = 263
 _UNKNOWN_ZONE = 264
-_NEWARK, _JFK, _LAGUARDIA = 1, 132, 138
+_NEWARK, _JFK = 1, 132
 _BELOW_96TH = (
     "4 12 13 45 48 50 68 79 87 88 90 100 107 113 114 125 137 140 141 142 143 144 148 158 161 162 "
     "163 164 170 186 209 211 224 229 230 231 232 233 234 236 237 238 239 246 249 261 262 263"
@@ -118,17 +120,21 @@ _BELOW_96TH = (
 _UPPER_MANHATTAN = "24 41 42 43 74 75 116 120 127 128 151 152 153 166 243 244"
 
 _AMOUNTS = (
-    "fare_amount extra mta_tax tip_amount tolls_amount improvement_surcharge congestion_surcharge "
-    "total_amount"
-).split()
-_VENDOR_ONLY = "passenger_count RatecodeID payment_type trip_type".split()
+    "fare_amount",
+    "extra",
+    "mta_tax",
+    "tip_amount",
+    "tolls_amount",
+    "improvement_surcharge",
+    "congestion_surcharge",
+    "total_amount",
+)
+_VENDOR_ONLY = ("passenger_count", "RatecodeID", "payment_type", "trip_type")
 
 _BY_MONTH = (0.93, 0.91, 1.03, 1.0, 1.02, 0.98, 0.91, 0.89, 0.94, 1.02, 0.96, 0.98)
 _BY_WEEKDAY = (0.92, 1.0, 1.03, 1.06, 1.08, 1.06, 0.88)  # Monday first
-_WORKDAY_HOURS = (12, 8, 5, 4, 4, 7, 20, 37, 48, 47, 45, 46, 49, 50, 53, 55, 53, 58, 66, 65, 58, 55)
-_WORKDAY = (*_WORKDAY_HOURS, 46, 28)
-_WEEKEND_HOURS = (45, 38, 29, 20, 12, 7, 9, 14, 23, 34, 43, 50, 53, 54, 54, 53, 52, 54, 57, 54, 48)
-_WEEKEND = (*_WEEKEND_HOURS, 45, 44, 36)
+_WORKDAY = "12 8 5 4 4 7 20 37 48 47 45 46 49 50 53 55 53 58 66 65 58 55 46 28"  # by hour
+_WEEKEND = "45 38 29 20 12 7 9 14 23 34 43 50 53 54 54 53 52 54 57 54 48 45 44 36"
 
 
 def write_sample(file: TripFile, path: Path, cancel: Cancel) -> None:
@@ -181,7 +187,6 @@ def _draw(file: TripFile, rng: Generator, cancel: Cancel) -> Trips:
     _charge(trips, file.color, seconds, rng)
     _spoil_some(trips, shape, seconds, file.month, rng)
     trips["dropoff"] = trips["pickup"] + seconds
-    _change_clocks(trips, file.month)
     return _repeat_some(trips, shape, rng)
 
 
@@ -202,7 +207,7 @@ def _draw_pickups(month: Month, known: Ints, rng: Generator) -> Ints:
         [
             _BY_WEEKDAY[weekday % 7] * share
             for weekday in range(first.weekday(), first.weekday() + days)
-            for share in (_WEEKEND if weekday % 7 >= 5 else _WORKDAY)
+            for share in _numbers(_WEEKEND if weekday % 7 >= 5 else _WORKDAY)
         ]
     )
     hour = rng.choice(weight.size, known.size, p=weight / weight.sum())
@@ -220,13 +225,13 @@ def _draw_journeys(shape: _Shape, rows: int, rng: Generator) -> tuple[Ints, Ints
 
     centers = np.array([pair.split(",") for pair in _CENTERS.split()], dtype="float64") / 10
     remote = 1 + (centers**2).sum(axis=1) / 36
-    core = np.isin(np.arange(1, _ZONES + 1), _zones(_BELOW_96TH))
+    core = np.isin(np.arange(1, _ZONES + 1), _numbers(_BELOW_96TH))
     pickups = np.where(core, *shape.base) / remote
     for zone, popularity in (pair.split(":") for pair in shape.popular.split()):
         pickups[int(zone) - 1] = float(popularity)
     dropoffs = pickups + 5 / remote
     miles = ((centers[:, None] - centers) ** 2).sum(axis=2) ** 0.5
-    chance = dropoffs / (1 + miles**2)
+    chance = dropoffs / (3 + miles**2)
     chance *= (pickups / chance.sum(axis=1))[:, None]
     pair = rng.choice(chance.size, rows, p=(chance / chance.sum()).ravel())
     origin, destination = np.divmod(pair, _ZONES)
@@ -236,14 +241,14 @@ def _draw_journeys(shape: _Shape, rows: int, rng: Generator) -> tuple[Ints, Ints
     return origin + 1, destination + 1, hundredths
 
 
-def _zones(text: str) -> list[int]:
-    return [int(zone) for zone in text.split()]
+def _numbers(text: str) -> list[int]:
+    return [int(number) for number in text.split()]
 
 
 def _draw_durations(pickup: Ints, miles: Ints, rng: Generator) -> Ints:
     """Return seconds under way: faster on long trips and at night, slower on workdays."""
     hour, workday = _hour_and_workday(pickup)
-    speed = 9 + 0.005 * miles.clip(0, 2000)
+    speed = 10 + 0.005 * miles.clip(0, 2000)
     speed[(hour < 6) | (hour >= 22)] *= 1.35
     speed[workday & (hour >= 8) & (hour < 19)] *= 0.85
     speed *= rng.uniform(0.7, 1.35, miles.size)
@@ -261,7 +266,7 @@ def _charge(trips: Trips, color: Color, seconds: Ints, rng: Generator) -> None:
     shape = _SHAPES[color]
     known, miles = trips["VendorID"] > 0, trips["trip_distance"]
     origin, destination = trips["PULocationID"], trips["DOLocationID"]
-    core, manhattan = _zones(_BELOW_96TH), _zones(f"{_BELOW_96TH} {_UPPER_MANHATTAN}")
+    core, manhattan = _numbers(_BELOW_96TH), _numbers(f"{_BELOW_96TH} {_UPPER_MANHATTAN}")
     from_jfk = (origin == _JFK) & np.isin(destination, manhattan)
     to_jfk = (destination == _JFK) & np.isin(origin, manhattan)
 
@@ -307,7 +312,8 @@ def _spoil_some(trips: Trips, shape: _Shape, seconds: Ints, month: Month, rng: G
     """Give some trips the faults of published ones: no distance or zone, a day long, stray."""
     vendor = trips["VendorID"]
     trips["trip_distance"][_some(shape.without_distance, vendor, rng)] = 0
-    seconds[_some(0.002, vendor, rng) & (vendor == 2)] = 86_400 - rng.integers(1, 3600)
+    day_long = _some(0.002, vendor, rng) & (vendor == 2)
+    seconds[day_long] = 86_400 - rng.integers(1, 3600, day_long.sum())
     nowhere = _some(0.004, vendor, rng)
     trips["PULocationID"][nowhere] = trips["DOLocationID"][nowhere] = _UNKNOWN_ZONE
     pickups = _stray_pickups(month, rng)
@@ -325,30 +331,12 @@ def _first_second(month: Month) -> int:
     return (date(month.year, month.month, 1) - date(1970, 1, 1)).days * 86_400
 
 
-def _change_clocks(trips: Trips, month: Month) -> None:
-    """Leave out the hour from two in March; in November trips under way end an hour "earlier"."""
-    if month.month not in (3, 11):
-        return
-    step = 3600 if month.month == 3 else -3600
-    sunday = next(  # the second in March, the first in November
-        day
-        for day in range(8 if step > 0 else 1, 15)
-        if date(month.year, month.month, day).weekday() == SUNDAY
-    )
-    change = _first_second(month) + (sunday - 1) * 86_400 + 7200
-    pickup, dropoff = trips["pickup"], trips["dropoff"]
-    dropoff[(pickup < change) & (dropoff >= change)] += step
-    skipped = (pickup >= change) & (pickup < change + step)
-    pickup[skipped] += step
-    dropoff[skipped] += step
-
-
 def _repeat_some(trips: Trips, shape: _Shape, rng: Generator) -> Trips:
     """Put before some trips their void, all amounts opposite, and write a few rows twice."""
     import numpy as np
 
     cash = ((trips["VendorID"] == 2) & (trips["payment_type"] == 2)).nonzero()[0]
-    voided = rng.choice(cash, round(shape.voided * cash.size), replace=False)
+    voided = rng.choice(cash, round(shape.voided * trips["VendorID"].size), replace=False)
     every = np.arange(trips["VendorID"].size)
     take = np.sort(np.concatenate([every, voided, rng.choice(every, 4, replace=False)]))
     repeated = {name: values[take] for name, values in trips.items()}
@@ -378,7 +366,7 @@ def _write(file: TripFile, trips: Trips, path: Path, cancel: Cancel) -> None:
             raise Cancelled from None
         except duckdb.IOException as error:
             raise StorageError(
-                f"{file} of the built-in sample could not be written to {path}: {error}",
+                f"{file} of the built-in sample could not be written to {path}: {error}.",
                 cure="Free some disk space, or check that the folder can be written.",
             ) from error
     cancel.check()
