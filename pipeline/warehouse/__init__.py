@@ -129,7 +129,7 @@ class Warehouse(Protocol):
         ...
 
     def load(self, staged: StagedFile, job: LoadJob, watch: Watch) -> LedgerEntry:
-        """Make the table hold exactly this file's rows for it, and say so in the ledger, or neither.
+        """Make the table hold this file's rows, and the ledger say so, or neither.
 
         Returns the entry, with exact counts. Rows of other files are neither read nor touched.
         Raises TripFileError when the file cannot be reconciled or too much of it is rejected,

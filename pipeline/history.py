@@ -1,0 +1,349 @@
+"""Past and present runs, kept in one SQLite file so that several processes can read and write it.
+
+The ledger belongs to a warehouse and says what is in it; the history belongs to FAREGROUND_HOME
+and says what was asked, what happened file by file, and when. All times are UTC, ISO 8601.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pipeline.errors import StorageError, UsageError
+from pipeline.plan import Plan, Policy, Request
+from pipeline.settings import make_folder
+from pipeline.trips import Color, Month, Selection, TripFile
+
+RunState = Literal["running", "succeeded", "failed", "cancelled", "interrupted", "nothing-to-do"]
+RunFileState = Literal[
+    "queued", "running", "loaded", "skipped", "failed", "unavailable", "cancelled"
+]
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS runs (
+    run_id TEXT PRIMARY KEY, state TEXT NOT NULL, target TEXT NOT NULL, source TEXT NOT NULL,
+    source_label TEXT NOT NULL, policy TEXT NOT NULL, force INTEGER NOT NULL,
+    colors TEXT NOT NULL, first_month TEXT NOT NULL, last_month TEXT NOT NULL,
+    started_at TEXT NOT NULL, finished_at TEXT, pid INTEGER NOT NULL, origin TEXT NOT NULL,
+    label TEXT NOT NULL DEFAULT ''
+);
+CREATE TABLE IF NOT EXISTS run_files (
+    run_id TEXT NOT NULL, file TEXT NOT NULL, position INTEGER NOT NULL, state TEXT NOT NULL,
+    reason TEXT NOT NULL, rows INTEGER, inserted INTEGER, updated INTEGER, deleted INTEGER,
+    unchanged INTEGER, rejected INTEGER, bytes INTEGER, sha256 TEXT, seconds REAL,
+    PRIMARY KEY (run_id, file)
+);
+CREATE TABLE IF NOT EXISTS run_steps (
+    run_id TEXT NOT NULL, file TEXT NOT NULL, step TEXT NOT NULL,
+    started_at TEXT NOT NULL, finished_at TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS run_log (
+    line INTEGER PRIMARY KEY AUTOINCREMENT, run_id TEXT NOT NULL, at TEXT NOT NULL,
+    file TEXT, level TEXT NOT NULL, message TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS run_log_by_run ON run_log (run_id, line);
+CREATE INDEX IF NOT EXISTS run_steps_by_run ON run_steps (run_id);
+"""
+
+
+@dataclass(frozen=True)
+class RunFile:
+    """One file of a run. Counts are rows; `rows` is how many are in the table afterwards.
+
+    `bytes` and `sha256` are of the file as published; `seconds` is download plus load.
+    """
+
+    file: TripFile
+    state: RunFileState
+    reason: str = ""
+    rows: int | None = None
+    inserted: int | None = None
+    updated: int | None = None
+    deleted: int | None = None
+    unchanged: int | None = None
+    rejected: int | None = None
+    bytes: int | None = None
+    sha256: str | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run as it was asked for and as it went. `origin` is app or command line."""
+
+    run_id: str
+    state: RunState
+    request: Request
+    source_label: str
+    started_at: datetime
+    finished_at: datetime | None
+    pid: int
+    origin: str
+    label: str
+
+    @property
+    def seconds(self) -> float:
+        """How long the run took, or has taken so far."""
+        end = self.finished_at or datetime.now(UTC)
+        return (end - self.started_at).total_seconds()
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of one file of a run, from and to when (UTC)."""
+
+    file: TripFile
+    step: str
+    started_at: datetime
+    finished_at: datetime
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One line of a run's log; `file` is None for the run as a whole."""
+
+    line: int
+    at: datetime
+    file: TripFile | None
+    level: Literal["info", "warning", "error"]
+    message: str
+
+    def __str__(self) -> str:
+        name = f" {self.file.stem}" if self.file else ""
+        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.level.upper()}{name} {self.message}"
+
+
+class History:
+    """The run history under FAREGROUND_HOME; every method may be called from any thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def start_run(self, run_id: str, plan: Plan, origin: str) -> None:
+        """Write down a run that begins now, in this process, with a row for each planned file."""
+        request = plan.request
+        with self._connect() as connection:
+            connection.execute(
+                "INSERT INTO runs VALUES (?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, '')",
+                (
+                    run_id,
+                    request.target,
+                    request.source,
+                    plan.source_label,
+                    request.policy.value,
+                    request.force,
+                    ",".join(request.selection.colors),
+                    str(request.selection.first),
+                    str(request.selection.last),
+                    _now(),
+                    os.getpid(),
+                    origin,
+                ),
+            )
+            connection.executemany(
+                "INSERT INTO run_files (run_id, file, position, state, reason, bytes) "
+                "VALUES (?, ?, ?, 'queued', ?, ?)",
+                [
+                    (run_id, planned.file.filename, position, planned.reason, planned.bytes)
+                    for position, planned in enumerate(plan.files)
+                ],
+            )
+
+    def save_file(self, run_id: str, run_file: RunFile) -> None:
+        """Replace what is known of one file of a run."""
+        values = asdict(run_file) | {"file": run_file.file.filename, "run_id": run_id}
+        columns = ", ".join(f"{name} = :{name}" for name in values if name not in _FILE_KEY)
+        with self._connect() as connection:
+            connection.execute(
+                f"UPDATE run_files SET {columns} WHERE run_id = :run_id AND file = :file", values
+            )
+
+    def add_step(
+        self, run_id: str, file: TripFile, step: str, started: datetime, finished: datetime
+    ) -> None:
+        """Write down one finished step of a file."""
+        with self._connect() as connection:
+            connection.execute(
+                "INSERT INTO run_steps VALUES (?, ?, ?, ?, ?)",
+                (run_id, file.filename, step, started.isoformat(), finished.isoformat()),
+            )
+
+    def log(
+        self, run_id: str, message: str, file: TripFile | None = None, level: str = "info"
+    ) -> None:
+        """Append a line to the run's log."""
+        name = file.filename if file else None
+        with self._connect() as connection:
+            connection.execute(
+                "INSERT INTO run_log (run_id, at, file, level, message) VALUES (?, ?, ?, ?, ?)",
+                (run_id, _now(), name, level, message),
+            )
+
+    def finish_run(self, run_id: str, state: RunState) -> None:
+        """Write down how a run ended, now."""
+        with self._connect() as connection:
+            connection.execute(
+                "UPDATE runs SET state = ?, finished_at = ? WHERE run_id = ?",
+                (state, _now(), run_id),
+            )
+
+    def interrupt_runs(self, target: str) -> None:
+        """Mark the runs on this target that still say running as interrupted.
+
+        To be called only while holding the target's backfill lock: then none of them can be alive.
+        """
+        with self._connect() as connection:
+            connection.execute(
+                "UPDATE runs SET state = 'interrupted', finished_at = coalesce("
+                "(SELECT max(at) FROM run_log WHERE run_log.run_id = runs.run_id), started_at) "
+                "WHERE state = 'running' AND target = ?",
+                (target,),
+            )
+            connection.execute(
+                "UPDATE run_files SET state = 'cancelled', reason = 'the process ended during the run' "
+                "WHERE state IN ('queued', 'running') AND run_id IN "
+                "(SELECT run_id FROM runs WHERE state = 'interrupted')"
+            )
+
+    def set_label(self, run_id: str, label: str) -> None:
+        """Give a run a label of up to 100 characters, for people."""
+        with self._connect() as connection:
+            connection.execute("UPDATE runs SET label = ? WHERE run_id = ?", (label[:100], run_id))
+
+    def runs(self, limit: int = 50) -> list[Run]:
+        """Return the newest runs first, at most `limit`."""
+        with self._connect() as connection:
+            rows = connection.execute(
+                "SELECT * FROM runs ORDER BY started_at DESC, run_id DESC LIMIT ?", (limit,)
+            ).fetchall()
+        return [_run(row) for row in rows]
+
+    def run(self, run_id: str) -> Run:
+        """Return one run; raise UsageError when there is none of this id."""
+        with self._connect() as connection:
+            row = connection.execute("SELECT * FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+        if row is None:
+            raise UsageError(
+                f"There is no run {run_id!r}.", cure="`python -m pipeline runs` lists them."
+            )
+        return _run(row)
+
+    def files(self, run_id: str) -> list[RunFile]:
+        """Return the files of a run, in the order they run."""
+        with self._connect() as connection:
+            rows = connection.execute(
+                "SELECT * FROM run_files WHERE run_id = ? ORDER BY position", (run_id,)
+            ).fetchall()
+        return [_run_file(row) for row in rows]
+
+    def steps(self, run_id: str) -> list[Step]:
+        """Return the finished steps of a run, in the order they began."""
+        with self._connect() as connection:
+            rows = connection.execute(
+                "SELECT * FROM run_steps WHERE run_id = ? ORDER BY started_at", (run_id,)
+            ).fetchall()
+        return [
+            Step(
+                TripFile.parse(row["file"]),
+                row["step"],
+                datetime.fromisoformat(row["started_at"]),
+                datetime.fromisoformat(row["finished_at"]),
+            )
+            for row in rows
+        ]
+
+    def log_lines(self, run_id: str, file: TripFile | None = None) -> list[LogLine]:
+        """Return the run's log, or only the lines about one file."""
+        wanted = "" if file is None else " AND file = ?"
+        values = (run_id,) if file is None else (run_id, file.filename)
+        with self._connect() as connection:
+            rows = connection.execute(
+                f"SELECT * FROM run_log WHERE run_id = ?{wanted} ORDER BY line", values
+            ).fetchall()
+        return [
+            LogLine(
+                row["line"],
+                datetime.fromisoformat(row["at"]),
+                TripFile.parse(row["file"]) if row["file"] else None,
+                row["level"],
+                row["message"],
+            )
+            for row in rows
+        ]
+
+    def latest_run_of(self, file: TripFile) -> Run | None:
+        """Return the newest run that had this file in its plan, if any."""
+        with self._connect() as connection:
+            row = connection.execute(
+                "SELECT runs.* FROM runs JOIN run_files USING (run_id) WHERE file = ? "
+                "ORDER BY started_at DESC LIMIT 1",
+                (file.filename,),
+            ).fetchone()
+        return _run(row) if row else None
+
+    @contextmanager
+    def _connect(self) -> Iterator[sqlite3.Connection]:
+        make_folder(self._path.parent)
+        try:
+            connection = sqlite3.connect(self._path, timeout=10)
+            try:
+                connection.row_factory = sqlite3.Row
+                connection.execute("PRAGMA journal_mode = WAL")  # readers never wait for a writer
+                connection.execute("PRAGMA synchronous = NORMAL")
+                connection.executescript(_TABLES)
+                with connection:
+                    yield connection
+            finally:
+                connection.close()
+        except sqlite3.Error as error:
+            raise StorageError(
+                f"The run history {self._path} cannot be used: {error}.",
+                cure="Check that the disk has room and the folder can be written; "
+                "if the file is damaged, move it away.",
+            ) from error
+
+
+_FILE_KEY = ("run_id", "file")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+def _run(row: sqlite3.Row) -> Run:
+    selection = Selection(
+        tuple(Color(color) for color in row["colors"].split(",")),
+        Month.parse(row["first_month"]),
+        Month.parse(row["last_month"]),
+    )
+    finished = row["finished_at"]
+    return Run(
+        run_id=row["run_id"],
+        state=row["state"],
+        request=Request(
+            selection=selection,
+            source=row["source"],
+            policy=Policy(row["policy"]),
+            force=bool(row["force"]),
+            target=row["target"],
+        ),
+        source_label=row["source_label"],
+        started_at=datetime.fromisoformat(row["started_at"]),
+        finished_at=datetime.fromisoformat(finished) if finished else None,
+        pid=row["pid"],
+        origin=row["origin"],
+        label=row["label"],
+    )
+
+
+def _run_file(row: sqlite3.Row) -> RunFile:
+    values: dict[str, Any] = dict(row)
+    for name in ("run_id", "position"):
+        del values[name]
+    return RunFile(**values | {"file": TripFile.parse(values["file"])})

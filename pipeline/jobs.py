@@ -1,0 +1,331 @@
+"""Backfills: planned, run one at a time per warehouse, watched, cancelled, resumed.
+
+`run_backfill` does the work in the calling thread (the command line); `Jobs` gives it a thread of
+its own that outlives whoever started it (the app).
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from filelock import FileLock, Timeout
+
+from pipeline.cancel import Cancel
+from pipeline.download import StagedFile
+from pipeline.errors import Cancelled, FaregroundError, NotPublished, UsageError, WarehouseBusy
+from pipeline.history import History, Run, RunFile, RunState
+from pipeline.load import FileProgress, FileWork, mark_unavailable
+from pipeline.plan import Plan, PlannedFile, Request, make_plan
+from pipeline.settings import Settings, make_folder
+from pipeline.sources import Missing, open_source
+from pipeline.trips import TripFile
+from pipeline.warehouse import FileRecord, LoadJob, Warehouse, open_warehouse
+
+_LOCK_WAIT_SECONDS = 2.0  # longer than anyone holds the lock just to look
+
+
+def prepare_plan(request: Request, settings: Settings, *, read_only: bool = False) -> Plan:
+    """Ask the source and the ledger, and return what the backfill would do.
+
+    `read_only` leaves no trace at all, but does not work beside a backfill of the same process.
+    Raises UsageError for a source that cannot be, WarehouseBusy when the ledger cannot be read.
+    """
+    source = open_source(request.source, settings)
+    with open_warehouse(request.target, settings, read_only=read_only) as warehouse:
+        records = warehouse.records()
+    return make_plan(request, source.label, source.probe(request.files()), records)
+
+
+def resume_request(run_id: str, settings: Settings) -> Request:
+    """Return a request for what an interrupted, cancelled or failed run did not finish.
+
+    Raises UsageError when there is no such run, or it finished everything.
+    """
+    history = History(settings.history_path)
+    run = history.run(run_id)
+    finished = ("loaded", "skipped", "unavailable")
+    left = frozenset(f.file for f in history.files(run_id) if f.state not in finished)
+    if not left:
+        raise UsageError(f"The run {run_id} finished all its files; there is nothing to resume.")
+    return replace(run.request, only=left)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A running backfill at one moment.
+
+    Rates are over the whole run so far; `seconds_left` is None until a first file is done.
+    """
+
+    files: tuple[FileProgress, ...]
+    done: int
+    total: int
+    bytes_done: int
+    rows: int
+    seconds: float
+    bytes_per_second: float
+    rows_per_second: float
+    seconds_left: float | None
+
+
+class Backfill:
+    """One run of a plan. `run` does it; everything else may be called from any thread meanwhile."""
+
+    def __init__(self, plan: Plan, settings: Settings, origin: str) -> None:
+        self.plan = plan
+        self.run_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        self.history = History(settings.history_path)
+        self.cancel = Cancel()
+        self.state: RunState = "running"
+        self._settings = settings
+        self._origin = origin
+        self._work = [
+            FileWork(planned, self.run_id, self.history, settings) for planned in plan.to_run
+        ]
+        self._done = 0
+        self._started = time.monotonic()
+        self._job = LoadJob(self.run_id, plan.request.source, plan.request.force)
+
+    def run(self) -> RunState:
+        """Run every file of the plan, one bad file not stopping the others; return how it ended.
+
+        The caller holds the backfill lock of the target.
+        """
+        self._started = time.monotonic()
+        self.history.interrupt_runs(self.plan.request.target)
+        self.history.start_run(self.run_id, self.plan, self._origin)
+        self.history.log(self.run_id, f"run {self.run_id} of {len(self._work)} files begins")
+        state: RunState = "failed"
+        try:
+            with open_warehouse(self.plan.request.target, self._settings) as warehouse:
+                self._finish_unplanned(warehouse)
+                outcomes = self._run_files(warehouse)
+            state = self._conclude(outcomes)
+        except FaregroundError as error:
+            self.history.log(self.run_id, str(error), level="error")
+            raise
+        finally:
+            self.history.log(self.run_id, f"run {state} after {self._elapsed():.1f} s")
+            self.history.finish_run(self.run_id, state)
+            self.state = state
+        return state
+
+    def snapshot(self) -> Snapshot:
+        """Return where the run stands now."""
+        files = tuple(replace(work.progress) for work in self._work)
+        seconds = self._elapsed()
+        bytes_done = sum(progress.bytes_done for progress in files)
+        rows = sum(progress.rows or 0 for progress in files)
+        done, total = self._done, len(files)
+        return Snapshot(
+            files=files,
+            done=done,
+            total=total,
+            bytes_done=bytes_done,
+            rows=rows,
+            seconds=seconds,
+            bytes_per_second=bytes_done / seconds if seconds else 0.0,
+            rows_per_second=rows / seconds if seconds else 0.0,
+            seconds_left=seconds / done * (total - done) if done else None,
+        )
+
+    def _elapsed(self) -> float:
+        return time.monotonic() - self._started
+
+    def _finish_unplanned(self, warehouse: Warehouse) -> None:
+        """Settle the files that the plan leaves alone."""
+        for planned in self.plan.files:
+            if not planned.runs:
+                mark_unavailable(planned, warehouse, self._job)
+                self.history.save_file(self.run_id, unplanned_outcome(planned))
+
+    def _run_files(self, warehouse: Warehouse) -> list[RunFile]:
+        records = warehouse.records()
+        outcomes = []
+        fetched: list[Future[StagedFile]] = []
+        for position, work in enumerate(self._work):
+            # One file ahead: the next is fetched while this one loads.
+            while len(fetched) < min(position + 2, len(self._work)):
+                previous = fetched[-1] if fetched else None
+                fetched.append(self._fetch_after(previous, self._work[len(fetched)]))
+            outcome = self._run_file(work, fetched[position], warehouse, records)
+            self.history.save_file(self.run_id, outcome)
+            outcomes.append(outcome)
+            self._done += outcome.state != "cancelled"
+        return outcomes
+
+    def _fetch_after(
+        self, previous: Future[StagedFile] | None, work: FileWork
+    ) -> Future[StagedFile]:
+        fetched: Future[StagedFile] = Future()
+
+        def fetch() -> None:
+            if previous is not None:
+                wait([previous])
+            try:
+                fetched.set_result(work.fetch(self.cancel))
+            except BaseException as error:
+                fetched.set_exception(error)
+
+        # A daemon thread, unlike a pool's: a server that stops must not wait for a slow source.
+        threading.Thread(target=fetch, name=f"fetch {work.file.stem}", daemon=True).start()
+        return fetched
+
+    def _run_file(
+        self,
+        work: FileWork,
+        fetched: Future[StagedFile],
+        warehouse: Warehouse,
+        records: dict[TripFile, FileRecord],
+    ) -> RunFile:
+        try:
+            staged = fetched.result()
+            self.cancel.check()
+            return work.load(staged, warehouse, records.get(work.file), self._job, self.cancel)
+        except Cancelled:
+            work.note("cancelled; the file is as it was before the run")
+            return RunFile(work.file, "cancelled", "cancelled before it was loaded")
+        except NotPublished as error:
+            return work.miss(warehouse, self._job, error.problem)
+        except FaregroundError as error:
+            return work.fail(warehouse, self._job, str(error))
+        except Exception as error:  # whatever it is, it must not stop the other files
+            reason = f"{work.file} failed unexpectedly: {type(error).__name__}: {error}"
+            return work.fail(warehouse, self._job, reason)
+
+    def _conclude(self, outcomes: list[RunFile]) -> RunState:
+        states = {outcome.state for outcome in outcomes}
+        if "cancelled" in states:
+            return "cancelled"
+        if "failed" in states:
+            return "failed"
+        return "succeeded" if states & {"loaded"} else "nothing-to-do"
+
+
+def unplanned_outcome(planned: PlannedFile) -> RunFile:
+    """Return how a file that the plan leaves alone counts in the run."""
+    missing = isinstance(planned.probe, Missing)
+    return RunFile(planned.file, "unavailable" if missing else "skipped", planned.reason)
+
+
+def run_backfill(backfill: Backfill, settings: Settings) -> RunState:
+    """Run a backfill in this thread; raises WarehouseBusy when another one is running."""
+    with backfill_lock(backfill.plan.request.target, settings):
+        return backfill.run()
+
+
+@contextmanager
+def backfill_lock(target: str, settings: Settings) -> Iterator[None]:
+    """Hold the right to run a backfill on this target, in any process under FAREGROUND_HOME.
+
+    The operating system releases it when the process ends, however it ends. Raises WarehouseBusy,
+    naming the run and the process that have it.
+    """
+    make_folder(settings.home)
+    lock = FileLock(settings.home / f"backfill-{target}.lock", is_singleton=False)
+    try:
+        lock.acquire(timeout=_LOCK_WAIT_SECONDS)
+    except Timeout:
+        raise _busy(target, settings) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def settle_interrupted(target: str, settings: Settings) -> None:
+    """Mark runs whose process is gone as interrupted; does nothing while a backfill runs."""
+    make_folder(settings.home)
+    lock = FileLock(settings.home / f"backfill-{target}.lock", is_singleton=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return
+    try:
+        History(settings.history_path).interrupt_runs(target)
+    finally:
+        lock.release()
+
+
+def running_run(target: str, settings: Settings) -> Run | None:
+    """Return the run that is on now on this target, in whatever process, or None."""
+    settle_interrupted(target, settings)
+    runs = History(settings.history_path).runs(limit=10)
+    return next((r for r in runs if r.state == "running" and r.request.target == target), None)
+
+
+def _busy(target: str, settings: Settings) -> WarehouseBusy:
+    run = running_run(target, settings)
+    if run is None:
+        return WarehouseBusy(
+            f"Another backfill holds the {target} warehouse.", cure="Try again in a moment."
+        )
+    return WarehouseBusy(
+        f"A backfill is running already: {run.run_id}, started {run.started_at:%H:%M} UTC from "
+        f"the {run.origin} (pid {run.pid}).",
+        cure="Wait for it, or cancel it where it was started.",
+    )
+
+
+class Jobs:
+    """The app's background: at most one backfill at a time, seen by every session.
+
+    An object of this class lives as long as the server process.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._backfill: Backfill | None = None
+        self._thread: threading.Thread | None = None
+        settle_interrupted("local", settings)
+
+    def start(self, plan: Plan) -> Backfill:
+        """Start a backfill in the background and return it at once.
+
+        Raises WarehouseBusy when one is running, here or in another process.
+        """
+        with self._lock:
+            if self.current() is not None:
+                raise _busy(plan.request.target, self._settings)
+            backfill = Backfill(plan, self._settings, origin="app")
+            begun = threading.Event()
+            refusal: list[FaregroundError] = []
+
+            def work() -> None:
+                try:
+                    with backfill_lock(plan.request.target, self._settings):
+                        begun.set()
+                        backfill.run()
+                except FaregroundError as error:
+                    backfill.state = "failed"
+                    refusal.append(error)
+                finally:
+                    begun.set()
+
+            # A daemon: stopping the server must not wait; the next start says interrupted.
+            self._thread = threading.Thread(target=work, name=backfill.run_id, daemon=True)
+            self._backfill = backfill
+            self._thread.start()
+            begun.wait()
+            if refusal:
+                self._backfill = None
+                raise refusal[0]
+            return backfill
+
+    def current(self) -> Backfill | None:
+        """Return the backfill that is running in this process, or None."""
+        running = self._thread is not None and self._thread.is_alive()
+        return self._backfill if running else None
+
+    def join(self, seconds: float | None = None) -> None:
+        """Wait until the running backfill, if any, has ended, at most so long."""
+        if self._thread is not None:
+            self._thread.join(seconds)

@@ -1,0 +1,24 @@
+"""What most tests start from: a home of their own and a folder of trip files of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings whose FAREGROUND_HOME is empty and this test's alone."""
+    monkeypatch.setenv("FAREGROUND_HOME", str(tmp_path / "home"))
+    return Settings()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An empty folder to serve as a source."""
+    path = tmp_path / "source"
+    path.mkdir()
+    return path
