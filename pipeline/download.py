@@ -166,12 +166,18 @@ def _copy(
     source = Path(offer.address)
     try:
         for _ in range(COPY_ATTEMPTS):
-            size, etag = local_version(source)
+            version = local_version(source)
+            if version is None:
+                raise NotPublished(
+                    f"{offer.file} is not there: {source} is gone.",
+                    cure="Put it back, or pick another month.",
+                )
+            size, etag = version
             if etag == known:
                 return None
             require_space(offer.file, part.path.parent, size)
+            done = 0
             with source.open("rb", buffering=0) as original, part.writing() as write:
-                done = 0
                 while chunk := original.read(COPY_CHUNK):
                     cancel.check()
                     write(chunk)
@@ -180,10 +186,6 @@ def _copy(
             if local_version(source) == (done, etag):
                 return Received(etag)
             on_note("it changed while it was copied, copying it again")
-    except FileNotFoundError:
-        raise NotPublished(
-            f"{offer.file} is not there: {source} is gone.", cure="Put it back, or pick another."
-        ) from None
     except OSError as error:
         raise SourceUnreachable(
             f"{offer.file} cannot be read from {source}: {error.strerror}.",

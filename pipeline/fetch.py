@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextvars import ContextVar
 from dataclasses import dataclass
 
 import httpx2
 import stamina
-from stamina.instrumentation import RetryDetails, set_on_retry_hooks
+from stamina.instrumentation import RetryDetails
 
 from pipeline.cancel import Cancel
 from pipeline.errors import NotPublished, SourceUnreachable, TripFileError
 from pipeline.settings import Settings
 from pipeline.sources import Offer, absent_statuses
 from pipeline.staging import Part, Progress, Received, megabytes, require_space
-from pipeline.web import Refused, Transient, answer, client, judge, run, size_of, version
+from pipeline.web import Refused, Transient, answer, client, judge, on_retry, run, size_of, version
 
 # Seconds; the waits between tries double from the first to the longest.
 FIRST_WAIT = 1.0
@@ -30,17 +29,6 @@ JITTER = 1.0
 SLOWEST_BYTES_PER_SECOND = 100
 
 REDIRECTS = 10
-
-_on_retry: ContextVar[Callable[[RetryDetails], None] | None] = ContextVar("on_retry", default=None)
-
-
-def _tell_retry(details: RetryDetails) -> None:
-    if tell := _on_retry.get():
-        tell(details)
-
-
-# In place of stamina's own hook, which logs to where no run's log is.
-set_on_retry_hooks([_tell_retry])
 
 
 def _backoff(error: Exception) -> bool | float:
@@ -62,17 +50,22 @@ def fetch(
     """Bring an offer's bytes into `part`, continuing what is there of the same version.
 
     Returns None when the server says that, by `conditions`, the file is unchanged. Raises
-    NotPublished, SourceUnreachable, TripFileError (too large), StorageError or Cancelled; the part
-    stays for a later try.
+    NotPublished, SourceUnreachable, TripFileError (too large), StorageError or Cancelled; but for
+    the third, the part stays for a later try.
     """
     download = _Download(offer, part, conditions, settings, cancel, on_progress, on_note)
     try:
         return run(download.run, cancel)
+    except TripFileError:
+        part.discard()
+        raise
     except Transient as error:
         tries = settings.download_attempts
-        reason, cure = f"{error}, {tries} times over", "Run it again later; what came is kept."
+        reason = f"{error}, {tries} times over" if tries > 1 else str(error)
+        cure = "Run it again later; what came is kept and continued."
     except Refused as error:
-        reason, cure = str(error), "Check the source's address, and what it asks of visitors."
+        reason = str(error)
+        cure = "Check the source's address; if it wants a login, write user:password@ into it."
     raise SourceUnreachable(
         f"{offer.file} cannot be had from {offer.address}: {reason}.", cure=cure
     )
@@ -90,7 +83,7 @@ class _Download:
 
     async def run(self) -> Received | None:
         """Try until it is here, or until the tries are used up."""
-        _on_retry.set(self._tell)
+        on_retry.set(self._tell)
         retrying = stamina.AsyncRetryingCaller(
             attempts=self.settings.download_attempts,
             timeout=None,

@@ -11,6 +11,7 @@ then in a folder of the color's name.
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,7 +121,7 @@ def open_source(name: str, settings: Settings) -> Source:
         parts = urlsplit(word)
         if parts.netloc not in ("", "localhost"):
             raise UsageError(
-                f"{word} names another machine.", cure="Write file:///folder, or use https."
+                "That file URL names another machine.", cure="Write file:///folder, or use https."
             )
         return _open_folder(Path(url2pathname(parts.path)), word)
     if scheme[1].lower() in ("http", "https"):
@@ -142,11 +143,15 @@ def split_login(url: str) -> tuple[str, SecretStr | None]:
     Raises UsageError when it has no host, or a query or fragment, behind which no file name fits
     (and where signed links carry their secret).
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise UsageError("That is not a web address.", cure="Write it as https://host/folder.")
     userinfo, _, host = parts.netloc.rpartition("@")
     shown = urlunsplit((parts.scheme, host, parts.path, "", ""))
-    if parts.scheme not in ("http", "https") or not host:
-        raise UsageError(f"{shown} is not a web address.", cure="Write https://host/folder.")
     if parts.query or parts.fragment:
         raise UsageError(
             f"{shown} is followed by a ? or #, so no file name can be put behind it.",
@@ -199,9 +204,8 @@ class FolderSource:
         candidates = [(self.folder / path, format) for path, format in _names_below(file)]
         try:
             for path, format in candidates:
-                if path.is_file():
-                    size, etag = local_version(path)
-                    return Offer(file, str(path), format, size, etag)
+                if version := local_version(path):
+                    return Offer(file, str(path), format, *version)
         except OSError as error:
             offers = tuple(
                 Offer(file, str(path), format, None, None) for path, format in candidates
@@ -259,9 +263,17 @@ class WebSource:
         )
 
 
-def local_version(path: Path) -> tuple[int, str]:
-    """Return a local file's size and what stands for its ETag; raises OSError."""
-    status = path.stat()
+def local_version(path: Path) -> tuple[int, str] | None:
+    """Return a local file's size and what stands for its ETag, or None when there is no such file.
+
+    Raises OSError when that cannot be told.
+    """
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
     return status.st_size, f"{status.st_mtime_ns}-{status.st_size}"
 
 
@@ -279,9 +291,15 @@ def _web_source(url: str, settings: Settings, name: str = "", label: str = "") -
 
 
 def _open_folder(folder: Path, given: str) -> FolderSource:
-    if folder.is_dir():
+    try:
+        is_folder, exists = folder.is_dir(), folder.exists()
+    except OSError as error:
+        raise UsageError(
+            f"{given} cannot be read: {error.strerror}.", cure="Make the folder readable."
+        ) from None
+    if given and is_folder:
         return FolderSource(given, given, folder)
-    if folder.exists():
+    if given and exists:
         raise UsageError(f"{given} is a file, not a folder.", cure="Name the folder it is in.")
     raise UsageError(
         f"There is no source or folder {given!r}.",

@@ -137,7 +137,7 @@ class Part:
     def writing(
         self, offset: int = 0, address: str = "", etag: str = ""
     ) -> Iterator[Callable[[bytes], None]]:
-        """Open the part from `offset` on, and yield what writes the next bytes to it.
+        """Open the part, anew or at its end (`offset`), and yield what writes the next bytes.
 
         With `etag` it can be resumed, by a later process too; for that it is not buffered, so that
         a kill loses nothing. Raises StorageError.
@@ -145,7 +145,7 @@ class Part:
         with storing(self.path):
             if offset == 0:
                 self._note.unlink(missing_ok=True)
-            out = self.path.open("r+b" if offset else "wb", buffering=0)
+            out = self.path.open("ab" if offset else "wb", buffering=0)
 
         def write(chunk: bytes) -> None:
             rest = memoryview(chunk)
@@ -154,10 +154,8 @@ class Part:
                     rest = rest[out.write(rest) :]
 
         with out:
-            with storing(self.path):
-                out.seek(offset)
-                out.truncate()
-                if etag and offset == 0:
+            if etag and offset == 0:
+                with storing(self.path):
                     _write_json(self._note, {"address": address, "etag": etag})
             yield write
 

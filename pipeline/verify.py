@@ -168,18 +168,15 @@ def parse_header(line: bytes, color: Color) -> tuple[str, ...]:
 
 
 def check_header(header: tuple[str, ...], color: Color) -> None:
-    """Refuse column names of which one occurs twice, or that lack a row's identity."""
+    """Refuse column names that lack a row's identity, or of which one occurs twice."""
+    if missing := _lacking(header, color):
+        others = [other for other in Color if other != color and not _lacking(header, other)]
+        found = f"looks like a {others[0]} file" if others else f"has {_shortened(header)}"
+        problem = f"lacks {', '.join(missing)}, without which trips cannot be told apart"
+        raise _Unfit(f"{problem}; it {found}", _OTHER)
     names = [name.strip().lower() for name in header]
     if twice := sorted({name for name in names if name and names.count(name) > 1}):
-        raise _Unfit(f"has the column {', '.join(twice)} twice")
-    if not (missing := _lacking(header, color)):
-        return
-    others = [other for other in Color if other != color and not _lacking(header, other)]
-    found = f"looks like a {others[0]} file" if others else f"has {_shortened(header)}"
-    raise _Unfit(
-        f"lacks {', '.join(missing)}, without which its trips cannot be told apart; it {found}",
-        _OTHER,
-    )
+        raise _Unfit(f"has the column {', '.join(twice)} twice", "Take it from another source.")
 
 
 def _lacking(header: tuple[str, ...], color: Color) -> list[str]:

@@ -8,15 +8,19 @@ from __future__ import annotations
 import asyncio
 import email.utils
 import re
+import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, TypeVar
 
 import httpx2
 import stamina
 from pydantic import SecretStr
+from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from pipeline.cancel import Cancel
 from pipeline.errors import Cancelled
@@ -49,6 +53,19 @@ class Refused(Exception):
     """The server's answer is final, and it is not the file."""
 
 
+# Who, in the running task, wants to be told of a retry before its wait.
+on_retry: ContextVar[Callable[[RetryDetails], None] | None] = ContextVar("on_retry", default=None)
+
+
+def _tell_retry(details: RetryDetails) -> None:
+    if tell := on_retry.get():
+        tell(details)
+
+
+# In place of stamina's own hook, which logs to where no run's log is.
+set_on_retry_hooks([_tell_retry])
+
+
 def run(work: Callable[[], Coroutine[Any, Any, Result]], cancel: Cancel) -> Result:
     """Run `work` in an event loop of its own; raise Cancelled soon after `cancel` is set."""
     # Not asyncio.run, which waits for threads at its end: for one that looks up a host name, long.
@@ -74,6 +91,12 @@ def run(work: Callable[[], Coroutine[Any, Any, Result]], cancel: Cancel) -> Resu
         loop.close()
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    """The certificates to trust, read once: that takes longer than a whole request."""
+    return httpx2.create_ssl_context()
+
+
 def client(
     settings: Settings, login: SecretStr | None, redirects: int, most: float = float("inf")
 ) -> httpx2.AsyncClient:
@@ -85,6 +108,7 @@ def client(
         timeout=httpx2.Timeout(read, connect=connect),
         follow_redirects=True,
         max_redirects=redirects,
+        verify=_tls(),
         auth=httpx2.BasicAuth(user, password) if login else None,
         # A .gz must arrive as it is stored, not unpacked on the way.
         headers={"Accept-Encoding": "identity", "User-Agent": "fareground"},

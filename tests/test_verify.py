@@ -138,7 +138,7 @@ def test_a_truncated_gzip_is_refused_at_any_byte(tmp_path: Path) -> None:
     content = packed(HEADER + b"\n" + ROW + b"\n" + ROW[::-1])
     assert check(tmp_path, content).data_lines == 2
     for size in range(len(content)):
-        with pytest.raises(TripFileError, match="truncated|empty|not gzip"):
+        with pytest.raises(TripFileError, match=r"truncated|empty|not gzip"):
             check(tmp_path, content[:size])
 
 
@@ -171,7 +171,7 @@ def test_zeros_behind_a_gzip_are_padding(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("garbage", [b"x", b"\x1f", b"\x1f\x8b", b"\0\0more", b"x" * 100_000])
 def test_anything_else_behind_a_gzip_is_refused(tmp_path: Path, garbage: bytes) -> None:
-    with pytest.raises(TripFileError, match="damaged|truncated|behind its end"):
+    with pytest.raises(TripFileError, match=r"damaged|truncated|behind its end"):
         check(tmp_path, packed(HEADER + b"\n" + ROW) + garbage)
 
 
@@ -236,7 +236,7 @@ def test_a_parquet_with_a_name_twice_is_refused(tmp_path: Path) -> None:
 def test_a_truncated_parquet_is_refused_at_any_byte(tmp_path: Path) -> None:
     content = parquet(tmp_path, green_select(1))
     for size in range(0, len(content), 7):
-        with pytest.raises(TripFileError, match="truncated|empty|not parquet"):
+        with pytest.raises(TripFileError, match=r"truncated|empty|not parquet"):
             check(tmp_path, content[:size], "parquet")
 
 

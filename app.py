@@ -1,0 +1,8 @@
+"""The app: page config and navigation. Start it with `streamlit run app.py`."""
+
+import streamlit as st
+
+from pages.shared.frame import navigate_app
+
+st.set_page_config(page_title="Fareground", page_icon=":material/local_taxi:", layout="wide")
+navigate_app().run()

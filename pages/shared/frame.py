@@ -1,0 +1,227 @@
+"""The frame every page stands in: navigation, errors, and the watch over the run that is on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import streamlit as st
+from streamlit.navigation.page import Page
+
+from pages.shared.words import GLYPHS, files_in_words, plain
+from pipeline.errors import FaregroundError, WarehouseBusy
+from pipeline.history import History, Run, RunFile
+from pipeline.jobs import Backfill, Jobs, prepare_plan, running_run
+from pipeline.plan import Plan, Request
+from pipeline.settings import load_settings
+from pipeline.trips import TripFile
+from pipeline.warehouse import FileRecord, open_warehouse
+
+TARGET = "local"
+
+_NAVIGATED = "app.py has run in this session"
+_WATCH_SECONDS = 1.0
+_IDLE_SECONDS = 3.0  # how soon an idle page notices a run that was started elsewhere
+
+
+def navigate(position: Literal["top", "hidden"]) -> Page:
+    """Declare the app's pages and return the one to run."""
+    return st.navigation(
+        [
+            st.Page("pages/backfill.py", title="Backfill", icon=":material/download:"),
+            st.Page("pages/runs.py", title="Runs", icon=":material/history:"),
+        ],
+        position=position,
+    )
+
+
+def navigate_app() -> Page:
+    """Declare the pages from app.py, and note that it has run."""
+    st.session_state[_NAVIGATED] = True
+    return navigate("top")
+
+
+def require_app() -> None:
+    """Start over with app.py where Streamlit has run a page without it.
+
+    A server whose very first visitor comes by a link to a page does that, and would show
+    Streamlit's own menu to everyone from then on. To be called first thing in every page.
+    """
+    if _NAVIGATED not in st.session_state:
+        navigate("hidden")
+        st.rerun()
+
+
+def show_error(error: FaregroundError) -> None:
+    """Show what happened and what to do about it."""
+    st.error(f"{plain(error.problem)}  \n{plain(error.cure)}", icon=":material/error:")
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Show our errors as a message; what follows the block goes on."""
+    try:
+        yield
+    except FaregroundError as error:
+        show_error(error)
+
+
+@st.cache_resource(show_spinner=False)
+def jobs() -> Jobs:
+    """Return the server's background jobs, the same for every session."""
+    return Jobs(load_settings())
+
+
+def history() -> History:
+    """Return the run history."""
+    return History(load_settings().history_path)
+
+
+@dataclass(frozen=True)
+class Now:
+    """What is going on: the run that is on, if any, and the newest one that has ended.
+
+    `backfill` is the run that is on, if it is in this process; `files` are its files.
+    """
+
+    run: Run | None
+    backfill: Backfill | None
+    files: tuple[RunFile, ...]
+    ended: Run | None
+
+    @property
+    def finished(self) -> int:
+        """How many files of the run that is on are finished."""
+        return sum(file.state not in ("queued", "running") for file in self.files)
+
+    @property
+    def mark(self) -> tuple[str, ...]:
+        """A value that differs when a run has begun or ended since."""
+        ids = (self.run.run_id if self.run else "", self.ended.run_id if self.ended else "")
+        return (*ids, self.ended.state if self.ended else "")
+
+
+def look() -> Now:
+    """Return what is going on now."""
+    backfill = jobs().current()
+    run = running_run(TARGET, load_settings())
+    past = history()
+    ended = next((r for r in past.runs(10) if r.state != "running"), None)
+    if run is None:
+        return Now(None, None, (), ended)
+    ours = backfill if backfill is not None and backfill.run_id == run.run_id else None
+    return Now(run, ours, tuple(past.files(run.run_id)), ended)
+
+
+def live(body: Callable[[Now], None]) -> None:
+    """Draw a page below its title: again every second while a run is on, otherwise once.
+
+    When a run begins or ends, wherever it was started, the whole page is drawn anew.
+    """
+    with reported():
+        began = look()
+        if began.run is None:
+            body(began)
+
+        def watch() -> None:
+            with reported():
+                now = look()
+                if now.mark != began.mark:
+                    st.rerun()
+                if now.run is not None:
+                    _show_badge(now)
+                    body(now)
+
+        st.fragment(run_every=_WATCH_SECONDS if began.run else _IDLE_SECONDS)(watch)()
+
+
+def _show_badge(now: Now) -> None:
+    assert now.run is not None
+    st.page_link(
+        "pages/backfill.py",
+        label=f"{GLYPHS['running']} **A backfill is running:** {now.finished:,} of "
+        f"{files_in_words(len(now.files))} done",
+        icon="",
+        help="Go to the Backfill page",
+    )
+
+
+def start(request: Request) -> None:
+    """Plan and start a backfill in the background, and draw the page anew; raises our errors."""
+    plan = await_plan(request, look())
+    if not plan.to_run:
+        st.info("Nothing is left to run: " + plain(plan.files[0].reason) + ".")
+        return
+    backfill = jobs().start(plan)
+    # The page shows what the history says, which knows of a run a moment after it has begun.
+    while jobs().current() is backfill and not _is_known(backfill):
+        time.sleep(0.01)
+    st.rerun(scope="app")
+
+
+def _is_known(backfill: Backfill) -> bool:
+    return any(run.run_id == backfill.run_id for run in history().runs(10))
+
+
+def await_plan(request: Request, now: Now) -> Plan:
+    """Return the plan of a request, asking the source at most once a minute.
+
+    While the source is asked a spinner turns, and any other click is served at once. Raises what
+    `prepare_plan` raises.
+    """
+    planned = _ask(request, now.mark)
+    if not planned.done():
+        with st.spinner(f"Asking {plain(request.source)} for {files_in_words(len(request.files()))} …"):
+            slot = st.empty()
+            while not wait([planned], timeout=0.1).done:
+                slot.empty()  # here Streamlit leaves this run of the page for a newer one
+    try:
+        return planned.result()
+    except FaregroundError:
+        _ask.clear(request, now.mark)  # the next look may find it mended
+        raise
+
+
+@st.cache_resource(ttl=60, max_entries=50, show_spinner=False)
+def _ask(request: Request, _mark: tuple[str, ...]) -> Future[Plan]:
+    planned: Future[Plan] = Future()
+
+    def prepare() -> None:
+        try:
+            planned.set_result(prepare_plan(request, load_settings()))
+        except BaseException as error:
+            planned.set_exception(error)
+
+    # A daemon thread, unlike a pool's: a server that stops must not wait for a slow source.
+    threading.Thread(target=prepare, name="plan", daemon=True).start()
+    return planned
+
+
+def ledger(now: Now) -> dict[TripFile, FileRecord] | None:
+    """Return what the ledger knows, or None while a run of another process holds it.
+
+    It is read again when a run has begun or ended, or a file of our own run is finished.
+    """
+    ours = now.run is None or now.backfill is not None
+    ended = now.ended
+    mark = (ended.run_id, ended.state, now.finished if ours else 0) if ended else None
+    try:
+        return _read_ledger(mark, not ours)
+    except WarehouseBusy:
+        if ours:
+            raise
+        return None
+
+
+@st.cache_resource(max_entries=3, show_spinner=False)
+def _read_ledger(mark: object, _hurry: bool) -> dict[TripFile, FileRecord]:
+    settings = load_settings()
+    if _hurry:
+        settings = settings.model_copy(update={"busy_wait_seconds": 0.0})
+    with open_warehouse(TARGET, settings) as warehouse:
+        return warehouse.records()

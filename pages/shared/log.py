@@ -1,0 +1,58 @@
+"""A run's log, as both pages show it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from pages.shared.frame import history
+from pages.shared.words import count
+from pipeline.history import LogLine, Run, RunFile
+
+_ALL = "all files"
+_SHOWN = 500
+
+
+def show_log(run: Run, files: Sequence[RunFile], key: str) -> None:
+    """Show the log of a run, to be narrowed by file, level and words, and downloaded as text."""
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    stems = {file.file.stem: file.file for file in files}
+    name = row.selectbox("File", [_ALL, *stems], key=f"{key}-file", width=280)
+    levels = row.pills(
+        "Levels", ["info", "warning", "error"], selection_mode="multi", key=f"{key}-levels"
+    )
+    words = row.text_input("Lines with", key=f"{key}-words", placeholder="any words", width=220)
+    lines = history().log_lines(run.run_id, stems.get(name))
+    found = narrow(lines, levels, words or "")
+    row.download_button(
+        "Download as text",
+        data=lambda: as_text(history().log_lines(run.run_id, stems.get(name))),
+        file_name=f"{run.run_id}{f'-{name}' if name in stems else ''}.log",
+        mime="text/plain",
+        on_click="ignore",
+        icon=":material/download:",
+        key=f"{key}-download",
+    )
+    if not found:
+        st.caption("No such line.")
+        return
+    st.code(as_text(found[-_SHOWN:]), language=None, height=min(360, 60 + 22 * len(found)))
+    if len(found) > _SHOWN:
+        st.caption(f"The newest {count(_SHOWN)} of {count(len(found))} lines; the download has all.")
+
+
+def narrow(lines: Sequence[LogLine], levels: Sequence[str], words: str) -> list[LogLine]:
+    """Return the lines of these levels (none means all) that hold all of the words."""
+    wanted = words.lower().split()
+    return [
+        line
+        for line in lines
+        if (not levels or line.level in levels)
+        and all(word in str(line).lower() for word in wanted)
+    ]
+
+
+def as_text(lines: Sequence[LogLine]) -> str:
+    """Return log lines as text, one a line."""
+    return "\n".join(str(line) for line in lines) + "\n"

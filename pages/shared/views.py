@@ -1,0 +1,265 @@
+"""What the pages show, as tables and figures. Pure: no Streamlit, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+import plotly.graph_objects as go
+from pandas.io.formats.style import Styler
+
+from pages.shared.words import TINTS, count, duration, outcomes, size, state_words
+from pipeline.history import Run, RunFile, Step
+from pipeline.jobs import Snapshot
+from pipeline.load import FileProgress
+from pipeline.plan import FileState, Plan, find_state
+from pipeline.trips import Color, Month, TripFile
+from pipeline.warehouse import FileRecord
+
+MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+STEPS = ("waiting", "download", "ready", "extract", "compare", "merge", "reconcile", "commit")
+_STEP_COLORS = {
+    "download": "#4C78A8",
+    "extract": "#F2B01E",
+    "compare": "#9D755D",
+    "merge": "#E45756",
+    "reconcile": "#54A24B",
+    "commit": "#B279A2",
+}
+_FINISHED = ("loaded", "skipped", "unavailable", "failed", "cancelled")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What the grid shows of one trip file; `rows` are those in the warehouse now."""
+
+    state: FileState
+    rows: int | None = None
+    synthetic: bool = False
+
+    def __str__(self) -> str:
+        if not self.rows:
+            return state_words(self.state)
+        return f"{state_words(self.state)}\n{self.rows:,}{' synth.' if self.synthetic else ''}"
+
+
+def find_cells(
+    files: Iterable[TripFile],
+    records: Mapping[TripFile, FileRecord],
+    plan: Plan | None,
+    run_files: Iterable[RunFile],
+    run_source: str = "",
+) -> dict[TripFile, Cell]:
+    """Return the cells of these files and of all the ledger knows.
+
+    The ledger's states give way to the plan's, which knows the source's answer, and those to the
+    states of the files of the run that is on, which loads from `run_source`.
+    """
+    cells = {file: _ledger_cell(records.get(file)) for file in {*files, *records}}
+    for planned in plan.files if plan else ():
+        cells[planned.file] = replace(
+            cells.get(planned.file) or _ledger_cell(None), state=planned.state
+        )
+    for run_file in run_files:
+        if run_file.state in tuple(FileState):
+            cell = cells.get(run_file.file) or _ledger_cell(None)
+            state = FileState(run_file.state)
+            if state == FileState.LOADED:
+                cell = Cell(state, run_file.rows, run_source == "sample")
+            elif not (state == FileState.UNAVAILABLE and cell.state == FileState.LOADED):
+                cell = replace(cell, state=state)
+            cells[run_file.file] = cell
+    return cells
+
+
+def _ledger_cell(record: FileRecord | None) -> Cell:
+    loaded = record.loaded if record else None
+    if loaded is None:
+        return Cell(find_state(record))
+    return Cell(find_state(record), loaded.rows, loaded.source == "sample")
+
+
+def grid_rows(cells: Iterable[TripFile]) -> list[tuple[Color, int]]:
+    """Return the rows of the grid, one for each color and year, by color and then year."""
+    order = list(Color)
+    rows = {(file.color, file.month.year) for file in cells}
+    return sorted(rows, key=lambda row: (order.index(row[0]), row[1]))
+
+
+def grid_table(cells: Mapping[TripFile, Cell]) -> Styler:
+    """Return the grid: a row for each color and year, a column for each month, tinted by state."""
+    rows = grid_rows(cells)
+
+    def at(row: tuple[Color, int], month: int) -> Cell | None:
+        return cells.get(TripFile(row[0], Month(row[1], month)))
+
+    index = pd.Index([f"{color} {year}" for color, year in rows])
+    months = range(1, 13)
+    texts = [[str(at(row, month) or "") for month in months] for row in rows]
+    tints = [
+        [f"background-color: {TINTS.get(cell.state, '')}" if (cell := at(row, month)) else ""
+         for month in months]
+        for row in rows
+    ]  # fmt: skip
+    frame = pd.DataFrame(texts, index=index, columns=list(MONTH_NAMES))
+    styles = pd.DataFrame(tints, index=index, columns=list(MONTH_NAMES))
+    return frame.style.apply(lambda _: styles, axis=None)
+
+
+def file_at(cells: Iterable[TripFile], row: int, month_name: str) -> TripFile | None:
+    """Return the trip file behind a cell of the grid, or None when there is no such cell."""
+    rows = grid_rows(cells)
+    if not 0 <= row < len(rows) or month_name not in MONTH_NAMES:
+        return None
+    color, year = rows[row]
+    file = TripFile(color, Month(year, MONTH_NAMES.index(month_name) + 1))
+    return file if file in cells else None
+
+
+def plan_sentence(plan: Plan) -> str:
+    """Return the plan in one sentence: how many files will run, how much is fetched, from where."""
+    total = f", {size(plan.bytes)}" if plan.bytes is not None else ""
+    return f"{len(plan.to_run)} of {len(plan.files)} files will run{total}, from {plan.source_label}."
+
+
+def plan_table(plan: Plan) -> pd.DataFrame:
+    """Return the plan, a row a file."""
+    return pd.DataFrame(
+        {
+            "file": [planned.file.stem for planned in plan.files],
+            "state": [state_words(planned.state) for planned in plan.files],
+            "runs": ["▶ yes" if planned.runs else "no" for planned in plan.files],
+            "size": [size(planned.bytes) for planned in plan.files],
+            "why": [planned.reason for planned in plan.files],
+        }
+    )
+
+
+def progress_table(
+    run_files: Sequence[RunFile], progress: Mapping[TripFile, FileProgress]
+) -> pd.DataFrame:
+    """Return the files of the run that is on, those at work first and finished ones last.
+
+    Without `progress` (the run of another process) steps and bytes are unknown.
+    """
+    order = ("running", "failed", "queued", "cancelled", "unavailable", "loaded", "skipped")
+    files = sorted(run_files, key=lambda file: order.index(file.state))
+    at = [progress.get(file.file) for file in files]
+    return pd.DataFrame(
+        {
+            "file": [file.file.stem for file in files],
+            "state": [state_words(file.state) for file in files],
+            "step": [
+                file.reason if file.state != "running" or not now else now.step
+                for file, now in zip(files, at, strict=True)
+            ],
+            "done": [_step_share(file, now) for file, now in zip(files, at, strict=True)],
+            "downloaded": [_downloaded(file, now) for file, now in zip(files, at, strict=True)],
+            "rows": [count(file.rows) for file in files],
+        }
+    )
+
+
+def _step_share(file: RunFile, now: FileProgress | None) -> float | None:
+    if file.state in _FINISHED:
+        return 1.0
+    return file_share(now) if now else 0.0
+
+
+def _downloaded(file: RunFile, now: FileProgress | None) -> str:
+    if now is None or file.state in ("skipped", "unavailable") and not now.bytes_done:
+        return size(file.bytes)
+    if file.state == "running" and now.step == "download":
+        total = f" of {size(now.bytes_total)}" if now.bytes_total else ""
+        return f"{size(now.bytes_done)}{total}"
+    return size(now.bytes_done or now.bytes_total)
+
+
+def file_share(now: FileProgress) -> float:
+    """Return how much of one file's work is done, 0 to 1; downloading it counts as half."""
+    step = STEPS.index(now.step)
+    share = min(1.0, max(0.0, now.done_share() or 0.0))
+    if step <= STEPS.index("ready"):
+        return (0.0, share / 2, 0.5)[step]
+    first = STEPS.index("extract")
+    return 0.5 + 0.5 * (step - first + share) / (len(STEPS) - first)
+
+
+def overall_share(snapshot: Snapshot, run_files: Iterable[RunFile]) -> float:
+    """Return how much of a run is done, 0 to 1, counting each file it runs alike."""
+    finished = {file.file for file in run_files if file.state in _FINISHED}
+    shares = [1.0 if now.file in finished else file_share(now) for now in snapshot.files]
+    return sum(shares) / len(shares) if shares else 1.0
+
+
+def outcome_table(run_files: Sequence[RunFile]) -> pd.DataFrame:
+    """Return the files of a run that ended, a row a file."""
+    counts = ("rows", "inserted", "updated", "deleted", "unchanged", "rejected")
+    return pd.DataFrame(
+        {
+            "file": [file.file.stem for file in run_files],
+            "state": [state_words(file.state) for file in run_files],
+            **{name: [count(getattr(file, name)) for file in run_files] for name in counts},
+            "size": [size(file.bytes) for file in run_files],
+            "took": [duration(file.seconds) if file.seconds else "" for file in run_files],
+            "why": [file.reason for file in run_files],
+        }
+    )
+
+
+def runs_table(runs: Sequence[Run], files: Mapping[str, Sequence[RunFile]]) -> pd.DataFrame:
+    """Return the history, a row a run; `files` are those of each run, by its id."""
+    return pd.DataFrame(
+        {
+            "started (UTC)": [f"{run.started_at:%Y-%m-%d %H:%M:%S}" for run in runs],
+            "state": [state_words(run.state) for run in runs],
+            "colors": [" ".join(run.request.selection.colors) for run in runs],
+            "months": [_months(run) for run in runs],
+            "source": [run.source_label for run in runs],
+            "policy": [
+                f"{run.request.policy}{' (force)' if run.request.force else ''}" for run in runs
+            ],
+            "files": [outcomes(files[run.run_id]) for run in runs],
+            "rows": [count(sum(file.rows or 0 for file in files[run.run_id])) for run in runs],
+            "took": [duration(run.seconds) for run in runs],
+            "label": [run.label for run in runs],
+        }
+    )
+
+
+def _months(run: Run) -> str:
+    first, last = run.request.selection.first, run.request.selection.last
+    return str(first) if first == last else f"{first} to {last}"
+
+
+def timeline(run: Run, steps: Sequence[Step]) -> go.Figure:
+    """Return the steps of a run as a Gantt chart: a row a file, time in seconds since the start."""
+    figure = go.Figure()
+    files = list(dict.fromkeys(step.file.stem for step in steps))
+    for name, color in _STEP_COLORS.items():
+        mine = [step for step in steps if step.step == name]
+        if not mine:
+            continue
+        figure.add_bar(
+            name=name,
+            orientation="h",
+            y=[step.file.stem for step in mine],
+            base=[(step.started_at - run.started_at).total_seconds() for step in mine],
+            x=[(step.finished_at - step.started_at).total_seconds() for step in mine],
+            marker_color=color,
+            hovertemplate=f"%{{y}}<br>{name}: %{{x:.3f}} s, from %{{base:.3f}} s<extra></extra>",
+        )
+    figure.update_layout(
+        barmode="overlay",
+        height=110 + 26 * max(2, len(files)),
+        margin={"l": 0, "r": 0, "t": 36, "b": 0},
+        legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0},
+        bargap=0.25,
+    )
+    # A file's name ends in its month, which Plotly would read as a date.
+    figure.update_yaxes(
+        type="category", categoryorder="array", categoryarray=files[::-1], title=None
+    )
+    figure.update_xaxes(type="linear", rangemode="tozero", title="seconds since the start")
+    return figure

@@ -1,0 +1,441 @@
+"""Which source has which month, and that none of them can break the plan."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from pipeline import web
+from pipeline.cancel import Cancel
+from pipeline.errors import Cancelled, UsageError
+from pipeline.settings import Settings
+from pipeline.sources import Missing, Offer, Probe, Unknown, open_source
+from pipeline.trips import Color, Month, TripFile, months_between
+from tests.servers import Server, closed_port, deaf_port, etag_of
+
+
+def green(month: str = "2020-04") -> TripFile:
+    return TripFile(Color.GREEN, Month.parse(month))
+
+
+def yellow(month: str = "2020-04") -> TripFile:
+    return TripFile(Color.YELLOW, Month.parse(month))
+
+
+STEM = green().stem
+FLAT = f"/{STEM}.csv.gz"
+BELOW = f"/green/{STEM}.csv.gz"
+MANY = [green(str(month)) for month in months_between(Month(2019, 1), Month(2021, 7))]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short waits, and no proxy between a test and its server."""
+    monkeypatch.setattr(web, "PROBE_RETRY_WAIT", 0.01)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as server:
+        yield server
+
+
+def probe(name: str | Path, settings: Settings, file: TripFile | None = None) -> Probe:
+    file = file or green()
+    return open_source(str(name), settings).probe([file])[file]
+
+
+# Names
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("github", "GitHub releases"),
+        ("tlc", "TLC parquet"),
+        ("sample", "Built-in sample (synthetic)"),
+        ("https://example.org/trips", "https://example.org/trips"),
+    ],
+)
+def test_a_source_is_opened_by_its_name(settings: Settings, name: str, label: str) -> None:
+    source = open_source(name, settings)
+    assert (source.name, source.label) == (name, label)
+
+
+def test_a_folder_is_opened_by_path_and_by_file_url(
+    settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder.parent)
+    (folder / FLAT[1:]).write_bytes(b"x")
+    for name in (str(folder), folder.as_uri(), folder.name):
+        source = open_source(name, settings)
+        assert (source.name, source.label) == (name, name)
+        assert isinstance(source.probe([green()])[green()], Offer)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("gihub", "no source or folder 'gihub'"),
+        ("", "no source or folder"),
+        ("/no/such/folder", "no source or folder"),
+        ("file:///no/such/folder", "no source or folder"),
+        ("file://elsewhere/folder", "names another machine"),
+        (__file__, "is a file, not a folder"),
+        ("ftp://example.org/trips", "no sources of the kind ftp:"),
+        ("s3://bucket/trips", "no sources of the kind s3:"),
+        ("https:///trips", "not a web address"),
+        ("https:trips", "not a web address"),
+        ("http://[::1/trips", "not a web address"),
+        ("http://me:s3cret@host:port/trips", "not a web address"),
+        ("https://example.org/trips?sig=s3cret", "followed by a ?"),
+        ("https://example.org/trips#s3cret", "followed by a ?"),
+    ],
+)
+def test_a_source_that_cannot_be_is_wrong_usage(settings: Settings, name: str, reason: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        open_source(name, settings)
+    assert reason in caught.value.problem
+    assert caught.value.cure
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("login", ["me:s3cret", "s3cret", "s3cret:", "me:s3%3Acret"])
+def test_a_password_in_an_address_shows_nowhere(
+    settings: Settings, server: Server, login: str
+) -> None:
+    server.files[FLAT] = b"x"
+    sent = {"s3cret": "s3cret:", "me:s3%3Acret": "me:s3:cret"}.get(login, login)
+    server.behave(login=sent)
+    source = open_source(server.url.replace("//", f"//{login}@"), settings)
+    found = source.probe([green()])[green()]
+    assert isinstance(found, Offer)
+    assert found.address == server.url + FLAT
+    assert source.name == source.label == server.url
+    down = open_source(closed_port().replace("//", f"//{login}@"), settings)
+    texts = [repr(source), repr(found), repr(down.probe([green()]))]
+    assert all("cret" not in text.replace("SecretStr", "") for text in texts)
+
+
+# What each source has
+
+
+@pytest.mark.parametrize("month", ["2018-12", "2021-08"])
+def test_github_is_not_asked_for_months_it_never_had(
+    server: Server, settings: Settings, month: str
+) -> None:
+    settings = settings.model_copy(update={"github_url": server.url})
+    assert probe("github", settings, green(month)) == Missing(
+        green(month), "GitHub releases hold 2019-01 to 2021-07"
+    )
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("month", ["2019-01", "2020-04", "2021-07"])
+def test_github_offers_the_months_it_has(server: Server, settings: Settings, month: str) -> None:
+    settings = settings.model_copy(update={"github_url": server.url})
+    path = f"/green/green_tripdata_{month}.csv.gz"
+    server.files[path] = b"content"
+    assert probe("github", settings, green(month)) == Offer(
+        green(month), server.url + path, "csv.gz", 7, etag_of(b"content")
+    )
+    assert server.methods() == ["HEAD"]
+
+
+def test_the_tlc_says_forbidden_for_what_it_has_not(server: Server, settings: Settings) -> None:
+    settings = settings.model_copy(update={"tlc_url": server.url})
+    server.files[f"/{STEM}.parquet"] = b"content"
+    server.behave(f"/{yellow().stem}.parquet", fail_status=403)
+    assert probe("tlc", settings) == Offer(
+        green(), f"{server.url}/{STEM}.parquet", "parquet", 7, etag_of(b"content")
+    )
+    assert isinstance(probe("tlc", settings, yellow()), Missing)
+    assert server.methods() == ["HEAD", "HEAD"]
+
+
+def test_the_tlc_is_not_asked_for_months_before_its_first(
+    server: Server, settings: Settings
+) -> None:
+    settings = settings.model_copy(update={"tlc_url": server.url})
+    files = [green("2013-07"), green("2013-08"), yellow("2009-01")]
+    found = open_source("tlc", settings).probe(files)
+    assert found[green("2013-07")] == Missing(
+        green("2013-07"), "TLC parquet of green trips begins at 2013-08"
+    )
+    assert len(server.requests) == 2
+
+
+def test_the_sample_has_any_month(settings: Settings) -> None:
+    found = probe("sample", settings, yellow("2031-12"))
+    assert isinstance(found, Offer)
+    assert (found.address, found.format) == ("sample:yellow_tripdata_2031-12", "csv.gz")
+    assert found.etag
+
+
+ORDER = [
+    f"{place}{STEM}.{ending}" for ending in ("csv.gz", "parquet", "csv") for place in ("", "green/")
+]
+
+
+@pytest.mark.parametrize("kind", ["folder", "url"])
+@pytest.mark.parametrize("first", range(len(ORDER)))
+def test_below_a_folder_or_address_the_first_name_in_order_wins(
+    settings: Settings, folder: Path, server: Server, kind: str, first: int
+) -> None:
+    (folder / "green").mkdir()
+    for path in ORDER[first:]:
+        (folder / path).write_bytes(b"content")
+        server.files[f"/{path}"] = b"content"
+    place = str(folder) if kind == "folder" else server.url
+    found = probe(place, settings)
+    assert isinstance(found, Offer)
+    assert found.address == f"{place}/{ORDER[first]}"
+    assert found.format == ORDER[first].partition(".")[2]
+    assert found.bytes == 7
+
+
+def test_a_folder_without_the_month_is_missing_it(settings: Settings, folder: Path) -> None:
+    (folder / f"{STEM}.csv.gz").mkdir()  # a folder of that name is no file
+    found = probe(folder, settings)
+    assert found == Missing(green(), f"no file of that name in {folder}")
+
+
+def test_the_version_of_a_folders_file_changes_when_it_is_written(
+    settings: Settings, folder: Path
+) -> None:
+    path = folder / FLAT[1:]
+    path.write_bytes(b"content")
+    first, again = probe(folder, settings), probe(folder, settings)
+    path.write_bytes(b"CONTENT")
+    second = probe(folder, settings)
+    assert isinstance(first, Offer)
+    assert isinstance(second, Offer)
+    assert first == again
+    assert first.etag == f"{first.etag and first.etag.partition('-')[0]}-7"
+    assert second.etag != first.etag
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_an_address_without_the_month_is_missing_it(
+    server: Server, settings: Settings, status: int
+) -> None:
+    server.behave(fail_status=status)
+    found = probe(server.url, settings)
+    assert found == Missing(green(), f"no file of that name at {server.url} (404)")
+    assert server.methods() == ["HEAD"] * 6
+
+
+def test_the_answer_keeps_the_order_asked_in(server: Server, settings: Settings) -> None:
+    files = [*reversed(MANY), yellow("2018-12"), green("2021-06")]
+    settings = settings.model_copy(update={"github_url": server.url})
+    assert list(open_source("github", settings).probe(files)) == files[:-1]
+
+
+# How it is asked
+
+
+@pytest.mark.parametrize("status", [403, 405, 501])
+def test_where_head_is_refused_the_first_byte_is_asked_for(
+    server: Server, settings: Settings, status: int
+) -> None:
+    server.files[FLAT] = b"content"
+    server.behave(head_status=status)
+    found = probe(server.url, settings)
+    assert found == Offer(green(), server.url + FLAT, "csv.gz", 7, etag_of(b"content"))
+    assert server.methods() == ["HEAD", "GET"]
+    assert server.requests[1].headers["range"] == "bytes=0-0"
+
+
+@pytest.mark.parametrize("size", [0, 10_000_000])
+def test_where_head_and_ranges_are_refused_the_body_is_not_read(
+    server: Server, settings: Settings, size: int
+) -> None:
+    server.files[FLAT] = bytes(size)
+    server.behave(head_status=405, ranges="ignore", drip=(1000, 0.01))
+    found = probe(server.url, settings)
+    assert isinstance(found, Offer)
+    assert found.bytes == size
+
+
+def test_an_empty_file_is_offered_where_only_get_is_allowed(
+    server: Server, settings: Settings
+) -> None:
+    server.files[FLAT] = b""
+    server.behave(head_status=405)
+    found = probe(server.url, settings)
+    assert isinstance(found, Offer)
+    assert found.bytes == 0
+
+
+@pytest.mark.parametrize(
+    ("way", "etag", "size"),
+    [
+        ({}, etag_of(b"content"), 7),
+        ({"etag": "weak"}, etag_of(b"content", weak=True), 7),
+        ({"etag": None}, None, 7),
+        (
+            {"etag": None, "last_modified": "Wed, 01 Jul 2020 10:00:00 GMT"},
+            "Wed, 01 Jul 2020 10:00:00 GMT-7",
+            7,
+        ),
+        ({"chunked": True}, etag_of(b"content"), None),
+    ],
+)
+def test_version_and_size_are_what_the_headers_say(
+    server: Server, settings: Settings, way: dict[str, object], etag: str | None, size: int | None
+) -> None:
+    server.files[FLAT] = b"content"
+    server.behave(**way)
+    found = probe(server.url, settings)
+    assert found == Offer(green(), server.url + FLAT, "csv.gz", size, etag)
+
+
+def test_a_passing_failure_is_asked_again_once(server: Server, settings: Settings) -> None:
+    server.files[FLAT] = b"content"
+    server.behave(FLAT, fail_status=503, fail_times=1)
+    assert isinstance(probe(server.url, settings), Offer)
+    assert server.methods() == ["HEAD", "HEAD"]
+
+
+@pytest.mark.parametrize(("hops", "kind"), [(5, Offer), (6, Unknown)])
+def test_five_redirects_are_followed_and_no_more(
+    server: Server, settings: Settings, hops: int, kind: type[Probe]
+) -> None:
+    settings = settings.model_copy(update={"github_url": server.url})
+    server.files["/end"] = b"content"
+    steps = [BELOW, *(f"/hop/{number}" for number in range(1, hops)), "/end"]
+    for step, after in pairwise(steps):
+        server.behave(step, redirect=after)
+    found = probe("github", settings)
+    assert isinstance(found, kind)
+    if isinstance(found, Offer):
+        assert (found.address, found.bytes) == (server.url + BELOW, 7)
+
+
+def test_at_most_eight_are_asked_at_once(server: Server, settings: Settings) -> None:
+    settings = settings.model_copy(update={"github_url": server.url})
+    server.behave(silent=True)
+    cancel = Cancel()
+
+    def press() -> None:
+        deadline = time.monotonic() + 4
+        while len(server.requests) < 8 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.1)  # for a ninth
+        cancel.set()
+
+    threading.Thread(target=press, daemon=True).start()
+    with pytest.raises(Cancelled):
+        open_source("github", settings).probe(MANY, cancel)
+    assert len(server.requests) == 8
+
+
+# A source in trouble
+
+
+@pytest.mark.parametrize(
+    ("way", "reason"),
+    [
+        ({"fail_status": 500}, "HTTP 500"),
+        ({"fail_status": 429, "retry_after": "3600"}, "HTTP 429"),
+        ({"fail_status": 401}, "HTTP 401"),
+        ({"fail_status": 403}, "HTTP 403"),
+        ({"redirect": FLAT}, "redirects in a loop"),
+        ({"redirect": "ftp://127.0.0.1/x"}, "no http"),
+        ({"silent": True}, "no answer within 0.05 s"),
+    ],
+)
+def test_a_source_that_cannot_be_asked_is_unknown_with_what_to_try(
+    server: Server, settings: Settings, way: dict[str, str], reason: str
+) -> None:
+    settings = settings.model_copy(update={"read_timeout_seconds": 0.05})
+    server.files[f"/{STEM}.parquet"] = b""
+    server.behave(**way)
+    found = probe(server.url, settings)
+    assert isinstance(found, Unknown)
+    assert reason in found.reason
+    assert [offer.address for offer in found.offers] == [f"{server.url}/{path}" for path in ORDER]
+
+
+def test_what_is_surely_absent_is_not_among_what_to_try(server: Server, settings: Settings) -> None:
+    server.behave(BELOW, fail_status=500)
+    found = probe(server.url, settings)
+    assert isinstance(found, Unknown)
+    assert [offer.address for offer in found.offers] == [server.url + BELOW]
+
+
+def test_a_later_name_that_answers_wins_over_an_earlier_one_in_trouble(
+    server: Server, settings: Settings
+) -> None:
+    server.behave(FLAT, fail_status=500)
+    server.files[BELOW] = b"content"
+    found = probe(server.url, settings)
+    assert isinstance(found, Offer)
+    assert found.address == server.url + BELOW
+
+
+@pytest.mark.parametrize("trouble", ["closed", "deaf"])
+def test_a_server_that_is_down_is_given_up_on_at_once_for_all_files(
+    settings: Settings, trouble: str
+) -> None:
+    settings = settings.model_copy(update={"connect_timeout_seconds": 0.2})
+    with deaf_port() as deaf:
+        source = open_source(deaf if trouble == "deaf" else closed_port(), settings)
+        started = time.monotonic()
+        found = source.probe(MANY)
+    assert time.monotonic() - started < 5
+    assert {type(answer) for answer in found.values()} == {Unknown}
+    first = found[MANY[0]]
+    assert isinstance(first, Unknown)
+    assert "no connection" in first.reason
+    assert len(first.offers) == 6
+
+
+def test_a_slow_server_does_not_hold_up_the_plan(
+    server: Server, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web, "SURVEY_PATIENCE", 0.3)
+    settings = settings.model_copy(update={"github_url": server.url})
+    quick = MANY[3]
+    server.files[f"/green/{quick.stem}.csv.gz"] = b"content"
+    server.behave(silent=True)
+    server.behave(f"/green/{quick.stem}.csv.gz", silent=False)
+    found = open_source("github", settings).probe(MANY)
+    assert isinstance(found[quick], Offer)
+    slow = found[MANY[0]]
+    assert isinstance(slow, Unknown)
+    assert "too slowly" in slow.reason
+
+
+def test_a_folder_that_cannot_be_read_is_unknown(settings: Settings, folder: Path) -> None:
+    source = open_source(str(folder), settings)
+    folder.rmdir()
+    folder.symlink_to(folder)  # a loop
+    found = source.probe([green()])[green()]
+    assert isinstance(found, Unknown)
+    assert str(folder) in found.reason
+    assert len(found.offers) == 6
+
+
+def test_cancel_stops_a_probe(server: Server, settings: Settings) -> None:
+    server.behave(silent=True)
+    cancel = Cancel()
+    pressed: list[float] = []
+
+    def press() -> None:
+        server.holding.wait(10)
+        pressed.append(time.monotonic())
+        cancel.set()
+
+    threading.Thread(target=press, daemon=True).start()
+    with pytest.raises(Cancelled):
+        open_source(server.url, settings).probe(MANY, cancel)
+    assert time.monotonic() - pressed[0] < 2
