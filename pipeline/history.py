@@ -206,7 +206,8 @@ class History:
                 (target,),
             )
             connection.execute(
-                "UPDATE run_files SET state = 'cancelled', reason = 'the process ended during the run' "
+                "UPDATE run_files SET state = 'cancelled', "
+                "reason = 'the process ended during the run' "
                 "WHERE state IN ('queued', 'running') AND run_id IN "
                 "(SELECT run_id FROM runs WHERE state = 'interrupted')"
             )

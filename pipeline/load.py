@@ -15,6 +15,7 @@ from typing import Literal
 
 from pipeline.cancel import Cancel
 from pipeline.download import Progress, StagedFile, stage
+from pipeline.errors import FaregroundError
 from pipeline.history import History, RunFile
 from pipeline.plan import PlannedFile
 from pipeline.settings import Settings
@@ -127,8 +128,10 @@ class FileWork:
     def fail(self, warehouse: Warehouse, job: LoadJob, reason: str) -> RunFile:
         """Record that the file failed, in the ledger and the log; what was loaded stays."""
         self.note(f"error: {reason}")
-        entry = _outcome(self.file, "failed", job, reason, self.seconds)
-        warehouse.record(entry)
+        try:
+            warehouse.record(_outcome(self.file, "failed", job, reason, self.seconds))
+        except FaregroundError as error:  # a full disk, most likely: the next file may still go
+            self.note(f"error: the ledger could not be told: {error}")
         return RunFile(self.file, "failed", reason, seconds=round(self.seconds, 3))
 
     def miss(self, warehouse: Warehouse, job: LoadJob, reason: str) -> RunFile:

@@ -70,7 +70,10 @@ def load_settings() -> Settings:
 
 
 def make_folder(folder: Path) -> None:
-    """Create a folder under FAREGROUND_HOME if it is missing; raise StorageError if it cannot be."""
+    """Create a folder under FAREGROUND_HOME if it is missing.
+
+    Raises StorageError when it cannot be made.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -18,7 +19,13 @@ import duckdb
 import stamina
 
 from pipeline.download import StagedFile
-from pipeline.errors import StorageError, UsageError, WarehouseBusy, WarehouseError
+from pipeline.errors import (
+    FaregroundError,
+    StorageError,
+    UsageError,
+    WarehouseBusy,
+    WarehouseError,
+)
 from pipeline.settings import Settings, make_folder
 from pipeline.sql import statement
 from pipeline.trips import COLUMNS, Color, TripFile
@@ -28,6 +35,37 @@ from pipeline.warehouse.local_ledger import read_records, record_entry
 from pipeline.warehouse.local_load import load_file
 
 SCHEMA_VERSION = 1
+
+
+class _Opened:
+    """The databases that are open in this process, each with the number of its users.
+
+    DuckDB would share them by itself, but fails when one thread opens a file at the moment another
+    closes it for good.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users: Counter[tuple[Path, bool]] = Counter()
+        self._connections: dict[tuple[Path, bool], duckdb.DuckDBPyConnection] = {}
+
+    def acquire(
+        self, key: tuple[Path, bool], connect: Callable[[], duckdb.DuckDBPyConnection]
+    ) -> duckdb.DuckDBPyConnection:
+        with self._lock:
+            if key not in self._connections:
+                self._connections[key] = connect()
+            self._users[key] += 1
+            return self._connections[key]
+
+    def release(self, key: tuple[Path, bool]) -> None:
+        with self._lock:
+            self._users[key] -= 1
+            if not self._users[key]:
+                self._connections.pop(key).close()
+
+
+_OPENED = _Opened()
 
 
 class LocalWarehouse:
@@ -51,7 +89,7 @@ class LocalWarehouse:
     def __enter__(self) -> Self:
         if not self._read_only:
             make_folder(self._path.parent)
-        self._connection = self._connect()
+        self._connection = _OPENED.acquire(self._key(), self._connect)
         try:
             self._prepare_schema()
         except BaseException:
@@ -61,8 +99,8 @@ class LocalWarehouse:
 
     def __exit__(self, *_: object) -> None:
         if self._connection is not None:
-            self._connection.close()
             self._connection = None
+            _OPENED.release(self._key())
 
     def records(self) -> dict[TripFile, FileRecord]:
         with self._cursor() as cursor:
@@ -91,6 +129,9 @@ class LocalWarehouse:
                 cursor.execute("ROLLBACK")
         return QueryResult(columns, rows[:limit], truncated=len(rows) > limit)
 
+    def _key(self) -> tuple[Path, bool]:
+        return self._path.resolve(), self._read_only
+
     @contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
         if self._connection is None:
@@ -99,7 +140,6 @@ class LocalWarehouse:
             yield cursor
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
-        # The same configuration every time: DuckDB shares a file within a process only then.
         config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": self._settings.memory_limit,
             "TimeZone": "UTC",
@@ -194,46 +234,58 @@ def _require_read_only(cursor: duckdb.DuckDBPyConnection, sql: str) -> None:
 
 @contextmanager
 def _translated(path: Path) -> Iterator[None]:
-    """Turn DuckDB's errors about the file and the disk into ours."""
+    """Turn DuckDB's errors about the file and the disk into ours; let all others pass."""
     try:
         yield
-    except (duckdb.IOException, duckdb.ConnectionException) as error:
-        raise _translate(path, error) from error
-    except (
-        duckdb.InternalException,
-        duckdb.FatalException,
-        duckdb.SerializationException,
-    ) as error:
-        raise _damaged(path, error) from error
+    except duckdb.Error as error:
+        translation = _translate(path, error)
+        if translation is None:
+            raise
+        raise translation from error
 
 
-def _translate(path: Path, error: duckdb.Error) -> Exception:
+# What DuckDB passes on from the operating system when a file cannot grow or be written.
+_FULL = ("No space left", "File too large", "Disk quota")
+_READ_ONLY = ("Permission denied", "Read-only file system")
+_DAMAGE = (
+    duckdb.IOException,
+    duckdb.ConnectionException,
+    duckdb.InternalException,
+    duckdb.FatalException,
+    duckdb.SerializationException,
+)
+
+
+def _translate(path: Path, error: duckdb.Error) -> FaregroundError | None:
     text = str(error)
-    if "lock" in text and "PID" in text:
+    if any(words in text for words in _FULL):
+        return StorageError(
+            f"The disk of {path} is full; what was loaded before is as it was.",
+            cure="Free some space and run the backfill again.",
+        )
+    if any(words in text for words in _READ_ONLY):
+        return StorageError(
+            f"{path} cannot be written.", cure="Set FAREGROUND_HOME to a folder you may write to."
+        )
+    if "Conflicting lock" in text:
         pid = re.search(r"PID (\d+)", text)
         return WarehouseBusy(
             f"{path} is in use by another process{f' (pid {pid[1]})' if pid else ''}.",
             cure="Wait for its run to end, or cancel it there, and try again.",
-        )
-    if "No space left" in text or "File too large" in text or "Disk quota" in text:
-        return StorageError(
-            f"The disk of {path} is full; the file being loaded is as it was.",
-            cure="Free some space and run the backfill again.",
-        )
-    if "Permission denied" in text or "Read-only file system" in text:
-        return StorageError(
-            f"{path} cannot be written.", cure="Set FAREGROUND_HOME to a folder you may write to."
         )
     if "different configuration" in text:
         return WarehouseBusy(
             f"{path} is open in this process with other settings.",
             cure="Close what uses it, or restart the app.",
         )
-    return _damaged(path, error)
-
-
-def _damaged(path: Path, error: duckdb.Error) -> WarehouseError:
-    return WarehouseError(
-        f"{path} cannot be read: {first_line(error)}",
-        cure="Move the file away and run the backfill again; the staged files are still there.",
-    )
+    if "database has been invalidated" in text:
+        return WarehouseError(
+            f"DuckDB closed {path} after the error before this one.",
+            cure="Mend that error's cause, then restart and run the backfill again.",
+        )
+    if isinstance(error, _DAMAGE):
+        return WarehouseError(
+            f"{path} cannot be read: {first_line(error)}",
+            cure="Move the file away and run the backfill again; the staged files are still there.",
+        )
+    return None
