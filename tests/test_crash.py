@@ -136,13 +136,16 @@ def test_killed_during_a_first_load_nothing_of_the_file_is_there(tmp_path: Path,
     assert len(table(settings)) == 6000
 
 
-def test_killed_at_random_moments_the_ledger_always_agrees_with_the_table(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [6, pytest.param(60, marks=pytest.mark.slow)])
+def test_killed_at_random_moments_the_ledger_always_agrees_with_the_table(
+    tmp_path: Path, kills: int
+) -> None:
     settings, source = prepared(tmp_path)
-    chance = random.Random(7)
+    chance = random.Random(kills)
     command = [sys.executable, "-m", "pipeline", "backfill", "--color", "green", "--force"]
     command += ["--from", "2020-04", "--to", "2020-05", "--source", str(source)]
     environment = {"FAREGROUND_HOME": str(settings.home), "PATH": ""}
-    for number in range(8):
+    for number in range(kills):
         for file in (GREEN, MAY):
             put_trips(source, file, (old_version, new_version)[number % 2](file))
         process = subprocess.Popen(

@@ -6,6 +6,7 @@ import hashlib
 import random
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
@@ -409,6 +410,10 @@ versions = st.lists(
 )
 
 
+Version = tuple[TripFile, list[dict[str, Any]], Policy]
+SHARED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+
+
 def _identity(row: dict[str, Any]) -> tuple[Any, ...]:
     return row["VendorID"], row["PULocationID"]
 
@@ -428,15 +433,25 @@ def _numbered(file: TripFile, rows: list[dict[str, Any]]) -> dict[tuple[Any, ...
     return numbered
 
 
+@pytest.mark.slow
 @given(versions)
-@hypothesis_settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-def test_after_any_sequence_of_versions_the_tables_equal_the_newest_files(
-    tmp_path_factory: pytest.TempPathFactory,
-    sequence: list[tuple[TripFile, list[dict[str, Any]], Policy]],
+@hypothesis_settings(max_examples=300, deadline=None, suppress_health_check=SHARED)
+def test_after_any_of_many_sequences_the_tables_equal_the_newest_files(
+    tmp_path_factory: pytest.TempPathFactory, sequence: Sequence[Version]
 ) -> None:
-    root = tmp_path_factory.mktemp("property")
+    run_sequence(tmp_path_factory.mktemp("property"), sequence)
+
+
+@given(versions)
+@hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=SHARED)
+def test_after_any_sequence_of_versions_the_tables_equal_the_newest_files(
+    tmp_path_factory: pytest.TempPathFactory, sequence: Sequence[Version]
+) -> None:
+    run_sequence(tmp_path_factory.mktemp("property"), sequence)
+
+
+def run_sequence(root: Path, sequence: Sequence[Version]) -> None:
+    """Put each version in place, run a backfill, and check its counts; at the end, the tables."""
     settings = Settings(home=root / "home")
     (root / "source").mkdir()
     newest: dict[TripFile, list[dict[str, Any]]] = {}
