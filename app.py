@@ -4,5 +4,5 @@ import streamlit as st
 
 from pages.shared.frame import navigate_app
 
-st.set_page_config(page_title="Fareground", page_icon=":material/local_taxi:", layout="wide")
+st.set_page_config(page_title="Fareground", page_icon="🚕", layout="wide")
 navigate_app().run()

@@ -17,11 +17,9 @@ from pages.shared.choice import (
 )
 from pages.shared.details import show_details
 from pages.shared.frame import (
-    TARGET,
     Now,
     await_plan,
     history,
-    jobs,
     ledger,
     live,
     reported,
@@ -29,15 +27,15 @@ from pages.shared.frame import (
     start,
 )
 from pages.shared.log import show_log
+from pages.shared.plan import show_plan
 from pages.shared.progress import show_progress
-from pages.shared.views import file_at, find_cells, grid_table, plan_sentence, plan_table
+from pages.shared.views import MONTH_NAMES, file_at, find_cells, grid_table
 from pages.shared.words import GLYPHS, duration, files_in_words, outcomes, plain, state_words, when
 from pipeline.errors import FaregroundError
 from pipeline.history import Run
 from pipeline.jobs import resume_request
 from pipeline.plan import FileState, Plan, Policy, Request
 from pipeline.settings import load_settings
-from pipeline.sources import Unknown
 from pipeline.trips import Color, Month, months_between
 
 require_app()
@@ -54,7 +52,8 @@ def show_page(now: Now) -> None:
         request = choice.request()
         if now.run is None:
             plan = await_plan(request, now)
-            show_plan(plan)
+            st.subheader("Plan")
+            show_plan(plan, key="plan")
     if now.run is not None:
         show_progress(now)
     show_buttons(now, request, plan)
@@ -127,6 +126,7 @@ def draw_choice() -> Choice:
             "Colors",
             [color.value for color in Color],
             selection_mode="multi",
+            format_func=lambda color: f":yellow[{color}]",
             key="colors",
             persist_state="session",
         )
@@ -151,6 +151,7 @@ def draw_choice() -> Choice:
         policy = row.segmented_control(
             "Policy",
             [policy.value for policy in Policy],
+            format_func=lambda policy: f":yellow[{policy}]",
             key="policy",
             required=True,
             persist_state="session",
@@ -176,46 +177,17 @@ def draw_choice() -> Choice:
     )
 
 
-def show_plan(plan: Plan) -> None:
-    """Show what would run and why, before anything does."""
-    st.subheader("Plan")
-    row = st.container(horizontal=True, vertical_alignment="center")
-    row.markdown(plain(plan_sentence(plan)))
-    if plan.request.source == "sample":
-        row.badge("synthetic trips", icon=":material/science:", color="violet")
-    unasked = [p.probe.reason for p in plan.files if isinstance(p.probe, Unknown)]
-    if unasked:
-        st.warning(
-            f"For {files_in_words(len(unasked))} the source could not be asked: "
-            f"{plain(unasked[0])}. A run tries all the same.",
-            icon=":material/cloud_off:",
-        )
-    st.dataframe(
-        plan_table(plan),
-        hide_index=True,
-        key="plan",
-        column_config={
-            "file": st.column_config.TextColumn(width=190),
-            "state": st.column_config.TextColumn(width=110),
-            "runs": st.column_config.TextColumn(width=70),
-            "size": st.column_config.TextColumn(width=90, alignment="right"),
-            "why": st.column_config.TextColumn(width="large"),
-        },
-        alt="The plan, file by file",
-    )
-
-
 def show_buttons(now: Now, request: Request | None, plan: Plan | None) -> None:
     """Draw Run, Cancel, Retry failed and Resume, each enabled when it makes sense."""
     failed = [p.file for p in plan.files if p.state == FileState.FAILED] if plan else []
     unfinished = find_unfinished(now)
     row = st.container(horizontal=True)
     asked: Request | None = None
+    ready = plan is not None and bool(plan.to_run)
     if row.button(
-        "Run",
+        ":orange[:material/play_arrow: **Run**]" if ready else ":material/play_arrow: Run",
         type="primary",
-        icon=":material/play_arrow:",
-        disabled=plan is None or not plan.to_run,
+        disabled=not ready,
         key="run",
         help="Nothing is left to run." if plan and not plan.to_run else None,
     ):
@@ -246,7 +218,8 @@ def show_buttons(now: Now, request: Request | None, plan: Plan | None) -> None:
         asked = unfinished
     if asked and now.run is None:
         with reported():
-            start(asked)
+            start(await_plan(asked, now))
+            st.rerun()
 
 
 def find_unfinished(now: Now) -> Request | None:
@@ -297,7 +270,8 @@ def show_grid(now: Now, request: Request | None, plan: Plan | None) -> bool | No
         key="grid",
         on_select="rerun",
         selection_mode="single-cell",
-        row_height=52,
+        column_config={name: st.column_config.TextColumn(width=94) for name in MONTH_NAMES},
+        row_height=68,  # Streamlit breaks lines in rows higher than 64
         height="content",
         alt="States of trip files, a row for each color and year, a column for each month",
     )

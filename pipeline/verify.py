@@ -68,8 +68,6 @@ def verify(
         with path.open("rb", buffering=0) as raw:
             hashed = _Hashed(raw)
             header, lines, returns = check(hashed, path, file.color, limit, cancel)
-            if hashed.size != path.stat().st_size:
-                raise _Unfit("has something behind its end")
             return Facts(hashed.size, hashed.sha256.hexdigest(), header, lines, returns)
     except _Unfit as error:
         problem = f"{file} from {address} {error.problem}."

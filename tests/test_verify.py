@@ -163,15 +163,17 @@ def test_a_damaged_second_member_is_refused(tmp_path: Path) -> None:
 
 
 def test_zeros_behind_a_gzip_are_padding(tmp_path: Path) -> None:
-    content = packed(HEADER + b"\n" + ROW) + bytes(4096)
+    content = packed(HEADER + b"\n" + ROW) + bytes(3_000_000)
     facts = check(tmp_path, content)
     assert facts.data_lines == 1
     assert facts.sha256 == hashlib.sha256(content).hexdigest()
 
 
-@pytest.mark.parametrize("garbage", [b"x", b"\x1f", b"\x1f\x8b", b"\0\0more", b"x" * 100_000])
+@pytest.mark.parametrize(
+    "garbage", [b"x", b"\x1f", b"\x1f\x8b", b"\0\0more", bytes(3_000_000) + b"more"]
+)
 def test_anything_else_behind_a_gzip_is_refused(tmp_path: Path, garbage: bytes) -> None:
-    with pytest.raises(TripFileError, match=r"damaged|truncated|behind its end"):
+    with pytest.raises(TripFileError, match=r"damaged|truncated"):
         check(tmp_path, packed(HEADER + b"\n" + ROW) + garbage)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from pages.shared.frame import Now, history, reported, start
+from pages.shared.frame import Now, await_plan, history, reported, show_synthetic, start
 from pages.shared.log import as_text
 from pages.shared.views import Cell
 from pages.shared.words import count, plain, size, state_words, when
@@ -27,7 +27,7 @@ def show_details(
         row = st.container(horizontal=True, vertical_alignment="center")
         row.markdown(f"##### {state_words(cell.state)} · {plain(file.filename)}")
         if cell.synthetic:
-            row.badge("synthetic trips", icon=":material/science:", color="violet")
+            show_synthetic(row)
         if latest and latest.reason:
             show = st.error if latest.state == "failed" else st.info
             show(plain(latest.reason))
@@ -49,16 +49,18 @@ def _show_entry(entry: LedgerEntry, *, kept: bool) -> None:
     grid = st.grid("auto", min_column_width=110)
     for name in _COUNTS:
         grid.metric(name, count(getattr(entry, name)))
-    if entry.total_amount is not None:
-        grid.metric("total amount", f"${entry.total_amount:,.2f}")
+    amount = entry.total_amount
     facts = {
+        "amount": "unknown" if amount is None else f"${amount:,.2f} in all",
         "loaded": when(entry.finished_at),
         "from": entry.address or entry.source,
         "size": f"{size(entry.bytes)}, {entry.format or 'unknown format'}",
         "sha256": entry.sha256 or "unknown",
         "run": entry.run_id,
     }
-    st.code("\n".join(f"{name:8}{fact}" for name, fact in facts.items()), language=None, wrap_lines=True)
+    st.code(
+        "\n".join(f"{name:8}{fact}" for name, fact in facts.items()), language=None, wrap_lines=True
+    )
 
 
 def _show_actions(
@@ -86,4 +88,5 @@ def _show_actions(
         asked = replace(alone, force=True)
     if asked:
         with reported():
-            start(asked)
+            start(await_plan(asked, now))
+            st.rerun()

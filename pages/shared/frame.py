@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import Page
 
 from pages.shared.words import GLYPHS, files_in_words, plain
-from pipeline.errors import FaregroundError, WarehouseBusy
+from pipeline.errors import FaregroundError, UsageError, WarehouseBusy
 from pipeline.history import History, Run, RunFile
 from pipeline.jobs import Backfill, Jobs, prepare_plan, running_run
 from pipeline.plan import Plan, Request
@@ -60,6 +61,11 @@ def require_app() -> None:
 def show_error(error: FaregroundError) -> None:
     """Show what happened and what to do about it."""
     st.error(f"{plain(error.problem)}  \n{plain(error.cure)}", icon=":material/error:")
+
+
+def show_synthetic(place: DeltaGenerator) -> None:
+    """Say that the trips shown are made up; to stand wherever those of the sample show."""
+    place.badge("synthetic trips", icon=":material/science:", color="violet")
 
 
 @contextmanager
@@ -151,17 +157,14 @@ def _show_badge(now: Now) -> None:
     )
 
 
-def start(request: Request) -> None:
-    """Plan and start a backfill in the background, and draw the page anew; raises our errors."""
-    plan = await_plan(request, look())
-    if not plan.to_run:
-        st.info("Nothing is left to run: " + plain(plan.files[0].reason) + ".")
-        return
+def start(plan: Plan) -> None:
+    """Start a backfill in the background; raises WarehouseBusy when one is running."""
+    if not plan.to_run:  # the last look was too long ago
+        raise UsageError("Nothing is left to run.", cure=f"{plan.files[0].reason}.")
     backfill = jobs().start(plan)
-    # The page shows what the history says, which knows of a run a moment after it has begun.
+    # The pages show what the history says, which knows of a run a moment after it has begun.
     while jobs().current() is backfill and not _is_known(backfill):
         time.sleep(0.01)
-    st.rerun(scope="app")
 
 
 def _is_known(backfill: Backfill) -> bool:
@@ -176,7 +179,9 @@ def await_plan(request: Request, now: Now) -> Plan:
     """
     planned = _ask(request, now.mark)
     if not planned.done():
-        with st.spinner(f"Asking {plain(request.source)} for {files_in_words(len(request.files()))} …"):
+        with st.spinner(
+            f"Asking {plain(request.source)} for {files_in_words(len(request.files()))} …"
+        ):
             slot = st.empty()
             while not wait([planned], timeout=0.1).done:
                 slot.empty()  # here Streamlit leaves this run of the page for a newer one
@@ -188,7 +193,7 @@ def await_plan(request: Request, now: Now) -> Plan:
 
 
 @st.cache_resource(ttl=60, max_entries=50, show_spinner=False)
-def _ask(request: Request, _mark: tuple[str, ...]) -> Future[Plan]:
+def _ask(request: Request, mark: tuple[str, ...]) -> Future[Plan]:
     planned: Future[Plan] = Future()
 
     def prepare() -> None:

@@ -37,9 +37,13 @@ def show_log(run: Run, files: Sequence[RunFile], key: str) -> None:
     if not found:
         st.caption("No such line.")
         return
-    st.code(as_text(found[-_SHOWN:]), language=None, height=min(360, 60 + 22 * len(found)))
+    st.code(
+        as_text(found[: -_SHOWN - 1 : -1]), language=None, height=min(360, 60 + 22 * len(found))
+    )
     if len(found) > _SHOWN:
-        st.caption(f"The newest {count(_SHOWN)} of {count(len(found))} lines; the download has all.")
+        st.caption(
+            f"The newest {count(_SHOWN)} of {count(len(found))} lines; the download has all."
+        )
 
 
 def narrow(lines: Sequence[LogLine], levels: Sequence[str], words: str) -> list[LogLine]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.shared.frame import Now
+from pages.shared.frame import Now, show_synthetic
 from pages.shared.views import overall_share, progress_table
 from pages.shared.words import count, duration, files_in_words, plain, size, when
 from pipeline.history import Run
@@ -20,7 +20,7 @@ def show_progress(now: Now) -> None:
         f"From {plain(run.source_label)}, begun {when(run.started_at)} by the {run.origin}"
     )
     if run.request.source == "sample":
-        row.badge("synthetic trips", icon=":material/science:", color="violet")
+        show_synthetic(row)
     if now.backfill is None:
         _show_foreign_run(run)
     total = len(now.files)

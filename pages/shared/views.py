@@ -39,9 +39,12 @@ class Cell:
     synthetic: bool = False
 
     def __str__(self) -> str:
-        if not self.rows:
-            return state_words(self.state)
-        return f"{state_words(self.state)}\n{self.rows:,}{' synth.' if self.synthetic else ''}"
+        lines = [state_words(self.state)]
+        if self.rows:
+            lines.append(count(self.rows))
+        if self.synthetic:
+            lines.append("synthetic")
+        return "\n".join(lines)
 
 
 def find_cells(
@@ -120,7 +123,9 @@ def file_at(cells: Iterable[TripFile], row: int, month_name: str) -> TripFile | 
 def plan_sentence(plan: Plan) -> str:
     """Return the plan in one sentence: how many files will run, how much is fetched, from where."""
     total = f", {size(plan.bytes)}" if plan.bytes is not None else ""
-    return f"{len(plan.to_run)} of {len(plan.files)} files will run{total}, from {plan.source_label}."
+    return (
+        f"{len(plan.to_run)} of {len(plan.files)} files will run{total}, from {plan.source_label}."
+    )
 
 
 def plan_table(plan: Plan) -> pd.DataFrame:
@@ -168,7 +173,7 @@ def _step_share(file: RunFile, now: FileProgress | None) -> float | None:
 
 
 def _downloaded(file: RunFile, now: FileProgress | None) -> str:
-    if now is None or file.state in ("skipped", "unavailable") and not now.bytes_done:
+    if now is None or (file.state in ("skipped", "unavailable") and not now.bytes_done):
         return size(file.bytes)
     if file.state == "running" and now.step == "download":
         total = f" of {size(now.bytes_total)}" if now.bytes_total else ""

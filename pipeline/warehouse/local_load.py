@@ -98,7 +98,10 @@ def _begin(cursor: duckdb.DuckDBPyConnection, watch: Watch, step: LoadStep) -> N
     watch.cancel.check()
 
     def fraction() -> float | None:
-        percent = cursor.query_progress()  # -1 when DuckDB cannot tell
+        try:
+            percent = cursor.query_progress()  # -1 when DuckDB cannot tell
+        except duckdb.Error:  # asked in the instant in which the load ended and closed the cursor
+            return None
         return percent / 100 if percent >= 0 else None
 
     watch.on_step(step, fraction)

@@ -1,0 +1,39 @@
+"""A plan, shown before anything runs."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.shared.frame import show_synthetic
+from pages.shared.views import plan_sentence, plan_table
+from pages.shared.words import files_in_words, plain
+from pipeline.plan import Plan
+from pipeline.sources import Unknown
+
+
+def show_plan(plan: Plan, key: str) -> None:
+    """Show which files would run, which would not, and why."""
+    row = st.container(horizontal=True, vertical_alignment="center")
+    row.markdown(plain(plan_sentence(plan)))
+    if plan.request.source == "sample":
+        show_synthetic(row)
+    unasked = [p.probe.reason for p in plan.files if isinstance(p.probe, Unknown)]
+    if unasked:
+        st.warning(
+            f"For {files_in_words(len(unasked))} the source could not be asked: "
+            f"{plain(unasked[0])}. A run tries all the same.",
+            icon=":material/cloud_off:",
+        )
+    st.dataframe(
+        plan_table(plan),
+        hide_index=True,
+        key=key,
+        column_config={
+            "file": st.column_config.TextColumn(width=190),
+            "state": st.column_config.TextColumn(width=110),
+            "runs": st.column_config.TextColumn(width=70),
+            "size": st.column_config.TextColumn(width=90, alignment="right"),
+            "why": st.column_config.TextColumn(width="large"),
+        },
+        alt="The plan, file by file",
+    )
