@@ -38,6 +38,7 @@ def prepare_plan(request: Request, settings: Settings, *, read_only: bool = Fals
     Raises UsageError for a source that cannot be, WarehouseBusy when the ledger cannot be read.
     """
     source = open_source(request.source, settings)
+    request = replace(request, source=source.name)  # from here on without a password in a URL
     with open_warehouse(request.target, settings, read_only=read_only) as warehouse:
         records = warehouse.records()
     return make_plan(request, source.label, source.probe(request.files()), records)

@@ -26,7 +26,7 @@ from typing import Any, Literal, Self
 
 @dataclass(frozen=True)
 class Behaviour:
-    """How one path is served. The first five lines happen in this order, before any body."""
+    """How one path is served; what stands first happens first."""
 
     silent: bool = False
     """Take the request and never answer."""
@@ -50,6 +50,8 @@ class Behaviour:
     ranges: Literal["honour", "ignore", "shift", "mix"] = "honour"
     """ignore: answer 200 to a Range; shift: answer with another range than was asked for;
     mix: ignore If-Range, and so continue with the bytes of a changed body."""
+    range_most: int | None = None
+    """Answer a Range with at most this many bytes."""
     headers: dict[str, str] = field(default_factory=dict)
     """Headers added to every answer with a body."""
 
@@ -170,6 +172,8 @@ def closed_port() -> str:
 
 
 class _QuietServer(ThreadingHTTPServer):
+    request_queue_size = 128  # with the usual 5, eight connections at once wait for a second
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients that hang up are what these tests are about; anything else is told."""
         if not isinstance(sys.exception(), ConnectionError):
@@ -242,6 +246,7 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
                 if start >= len(body):
                     self.answer(416, sent | {"Content-Range": f"bytes */{len(body)}"})
                     return
+                stop = min(stop, start + way.range_most) if way.range_most else stop
                 if way.ranges == "shift":
                     start = max(start - 7, 0)
                 status = 206

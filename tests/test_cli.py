@@ -171,6 +171,27 @@ def test_wrong_usage_says_what_is_wrong_and_exits_2(
     assert result.stdout == ""
 
 
+def test_a_password_in_a_source_url_is_used_and_never_kept_or_shown(
+    settings: Settings, folder: Path
+) -> None:
+    path = put_trips(folder, GREEN, [trip(GREEN)])
+    with Server({f"/{path.name}": path.read_bytes()}) as server:
+        server.behave(login="somebody:hunter2secret")
+        source = server.url.replace("http://", "http://somebody:hunter2secret@")
+        options = ["--from", "2020-04", "--source", source]
+        result = pipeline(settings, "backfill", "--color", "green", *options, "--json")
+        options[-1] = source.replace("hunter2secret", "hunter3secret")
+        refused = pipeline(settings, "backfill", "--color", "green", *options, "--json", "--force")
+    assert document(result)["files"][0]["state"] == "loaded"
+    assert refused.returncode == 1
+    shown = pipeline(settings, "runs", document(result)["run_id"], "--json")
+    for text in (result, refused, shown, pipeline(settings, "status", "--json")):
+        assert "secret" not in text.stdout + text.stderr
+    for kept in settings.home.rglob("*"):
+        assert kept.is_dir() or b"hunter2secret" not in kept.read_bytes()
+        assert kept.is_dir() or b"hunter3secret" not in kept.read_bytes()
+
+
 def test_a_setting_that_cannot_be_names_its_variable(settings: Settings) -> None:
     result = pipeline(settings, "status", FAREGROUND_MAX_REJECTED_SHARE="lots")
     assert result.returncode == 2

@@ -46,11 +46,13 @@ ROOT = Path(__file__).parents[1]
 def trips(rows: int, seed: int = 0) -> bytes:
     """A csv that hardly packs, with this many data lines."""
     draw = random.Random(seed)
-    return HEADER + b"\n" + b"".join(b"%x\n" % draw.getrandbits(400) for _ in range(rows))
+    return HEADER + b"\n" + b"".join(b"%0100x\n" % draw.getrandbits(400) for _ in range(rows))
 
 
 CONTENT = gzip.compress(trips(3000), mtime=0)
 CHANGED = gzip.compress(trips(3100, seed=1), mtime=0)
+TEXT_PATH = f"/{GREEN.stem}.csv"
+TEXT, CHANGED_TEXT = trips(3000), trips(3100, seed=1)
 
 
 class Log(NamedTuple):
@@ -74,12 +76,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def server() -> Iterator[Server]:
     with Server({PATH: CONTENT}) as server:
         yield server
-
-
-@pytest.fixture
-def patient(settings: Settings) -> Settings:
-    """Settings as a visitor has them."""
-    return settings
 
 
 @pytest.fixture
@@ -234,6 +230,22 @@ def test_a_staged_file_that_is_not_whole_is_fetched_again(
     assert again.path.read_bytes() == CONTENT
 
 
+def test_a_file_whose_facts_could_not_be_noted_is_not_taken_for_its_predecessor(
+    server: Server, settings: Settings
+) -> None:
+    server.files[TEXT_PATH] = TEXT
+    staged, _ = fetched(offer_at(server.url, "csv"), settings)
+    in_the_way = Path(f"{staged.path}.json.new")
+    in_the_way.mkdir()
+    server.files[TEXT_PATH] = trips(3000, seed=2)  # as long as its predecessor
+    with pytest.raises(StorageError):
+        fetched(offer_at(server.url, "csv"), settings)
+    in_the_way.rmdir()
+    server.files[TEXT_PATH] = TEXT
+    fetched(offer_at(server.url, "csv"), settings)
+    assert staged.path.read_bytes() == TEXT
+
+
 def test_another_format_of_the_same_trip_file_is_removed_once_the_new_one_is_there(
     server: Server, settings: Settings
 ) -> None:
@@ -272,8 +284,14 @@ def test_a_file_that_changed_in_the_middle_is_fetched_from_its_beginning(
     assert "it changed, or cannot be resumed: starting over" in log.notes
 
 
-TEXT_PATH = f"/{GREEN.stem}.csv"
-TEXT, CHANGED_TEXT = trips(3000), trips(3100, seed=1)
+def test_a_server_that_sends_less_than_it_was_asked_for_is_asked_for_the_rest(
+    server: Server, settings: Settings
+) -> None:
+    server.behave(PATH, drop_after=50_000, drop_times=1, range_most=50_000)
+    staged, _ = fetched(offer_at(server.url), settings)
+    assert staged.path.read_bytes() == CONTENT
+    ranges = [request.headers.get("range") for request in server.requests]
+    assert ranges == [None, "bytes=50000-", "bytes=100000-", "bytes=150000-"]
 
 
 @pytest.mark.parametrize("way", [{}, {"ranges": "mix"}])
@@ -493,7 +511,7 @@ def test_a_source_that_cannot_be_connected_to_is_unreachable(hasty: Settings, ad
             fetched(offer_at(url), hasty)
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 418, 451])
+@pytest.mark.parametrize("status", [304, 400, 401, 403, 418, 451])
 def test_a_refusal_is_not_retried(server: Server, settings: Settings, status: int) -> None:
     server.behave(PATH, fail_status=status)
     with pytest.raises(SourceUnreachable, match=f"answers HTTP {status}"):
