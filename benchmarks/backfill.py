@@ -33,6 +33,7 @@ import sys, time, duckdb
 database, types, *paths = sys.argv[1:]
 started = time.perf_counter()
 connection = duckdb.connect(database, config={"memory_limit": "1GB"})
+connection.execute("SET enable_progress_bar_print = false")
 for number, path in enumerate(paths):
     connection.execute(
         f"CREATE TABLE floor_{number} AS SELECT * FROM read_csv(?, columns={types}, header=true)",
@@ -96,17 +97,14 @@ def run(command: list[str], home: Path | None = None) -> tuple[Measured, str]:
     """Run a process to its end; return what it took and its stdout. Raises when it fails."""
     environment = os.environ | ({"FAREGROUND_HOME": str(home)} if home else {})
     started = time.perf_counter()
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
-    ) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
         assert process.stdout is not None
         output = process.stdout.read().decode()
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
-            assert process.stderr is not None
-            raise SystemExit(f"{command} failed: {process.stderr.read().decode()}{output}")
+            raise SystemExit(f"{command} failed: {output}")
     return Measured(seconds, usage.ru_maxrss / 1024), output
 
 

@@ -137,6 +137,10 @@ class LocalWarehouse:
         if self._connection is None:
             raise WarehouseError("The warehouse is used outside its `with` block.")
         with self._connection.cursor() as cursor, _translated(self._path):
+            # Counting progress is what query_progress needs; printing it would spoil stdout.
+            cursor.execute("SET enable_progress_bar_print = false")
+            cursor.execute("SET enable_progress_bar = true")
+            cursor.execute("SET progress_bar_time = 0")
             yield cursor
 
     def _connect(self) -> duckdb.DuckDBPyConnection:

@@ -124,9 +124,6 @@ def _extract(
     cursor: duckdb.DuckDBPyConnection, staged: StagedFile, watch: Watch, max_rejected_share: float
 ) -> list[Reject]:
     """Read the staged file into the temporary table `incoming` and return its rejects."""
-    for setting in ("enable_progress_bar = true", "enable_progress_bar_print = false"):
-        cursor.execute(f"SET {setting}")  # the progress bar is what makes query_progress count
-    cursor.execute("SET progress_bar_time = 0")
     file = staged.file
     path = str(staged.path)
     if staged.format == "parquet":
