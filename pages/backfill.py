@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import streamlit as st
@@ -12,6 +13,7 @@ from pages.shared.choice import (
     SOURCES,
     Choice,
     command_line,
+    is_news,
     read_params,
     write_params,
 )
@@ -19,7 +21,7 @@ from pages.shared.details import show_details
 from pages.shared.frame import (
     Now,
     await_plan,
-    history,
+    files_of,
     ledger,
     live,
     reported,
@@ -36,7 +38,8 @@ from pipeline.history import Run
 from pipeline.jobs import resume_request
 from pipeline.plan import FileState, Plan, Policy, Request
 from pipeline.settings import load_settings
-from pipeline.trips import Color, Month, months_between
+from pipeline.trips import Color, Month, TripFile, months_between
+from pipeline.warehouse import FileRecord
 
 require_app()
 
@@ -45,14 +48,18 @@ PLACE = "place"  # the source is the folder or URL typed in beside it
 
 def show_page(now: Now) -> None:
     """Draw everything below the title."""
-    greeting = st.container()
+    records = None
+    with reported():
+        records = ledger(now)
+    if records == {} and now.run is None and now.ended is None:
+        greet()
     choice = pick_choice()
     request, plan = None, None
     with reported():
         request = choice.request()
-        if now.run is None:
-            plan = await_plan(request, now)
+        if now.run is None and records is not None:
             st.subheader("Plan")
+            plan = await_plan(request, now)
             show_plan(plan, key="plan")
     if now.run is not None:
         show_progress(now)
@@ -62,15 +69,11 @@ def show_page(now: Now) -> None:
     if request:
         st.caption("The same on the command line")
         st.code(command_line(request), language="shell", wrap_lines=True)
-    with reported():
-        known = show_grid(now, request, plan)
-        if known is not None and not known and now.run is None and now.ended is None:
-            with greeting:
-                greet()
+    show_grid(now, records, request, plan)
     run = now.run or now.ended
     if run:
         st.subheader("Log of the run" if now.run else "Log of the newest run")
-        show_log(run, history().files(run.run_id), key="log")
+        show_log(run, files_of(run), key="log")
 
 
 def greet() -> None:
@@ -103,17 +106,21 @@ def pick_choice() -> Choice:
     """Draw the choice, keep it the same as the page's address, and return it."""
     state = st.session_state
     address = {name: st.query_params.get_all(name) for name in st.query_params}
-    if "colors" not in state or (address and address != state.get("address")):
-        choice, problems = read_params(address)
-        adopt(choice)
-        state.address_problems = (choice, problems)
+    known = state.setdefault("addresses", [])
+    if "colors" not in state or is_news(address, known):
+        linked, problems = read_params(address)
+        adopt(linked)
+        state.link = (linked, problems)
+        known[:] = [address]
     choice = draw_choice()
-    linked, problems = state.address_problems
+    linked, problems = state.link
     if problems and choice == linked:
         st.warning("  \n".join(map(plain, problems)), icon=":material/link_off:")
-    state.address = {name: values for name, values in write_params(choice).items() if values}
-    if state.address != address:
-        st.query_params.from_dict(state.address)
+    params = write_params(choice)
+    if params != known[-1]:
+        known.append(params)
+    if params != address:
+        st.query_params.from_dict(params)
     return choice
 
 
@@ -130,8 +137,9 @@ def draw_choice() -> Choice:
             key="colors",
             persist_state="session",
         )
-        first = row.selectbox("From", months, key="first", width=130, persist_state="session")
-        last = row.selectbox("To", months, key="last", width=130, persist_state="session")
+        span = row.container(horizontal=True, width="content")
+        first = span.selectbox("From", months, key="first", width=130, persist_state="session")
+        last = span.selectbox("To", months, key="last", width=130, persist_state="session")
         source = row.selectbox(
             "Source",
             [*SOURCES, PLACE],
@@ -234,7 +242,7 @@ def find_unfinished(now: Now) -> Request | None:
 
 def show_outcome(run: Run) -> None:
     """Show how the newest run ended, and why each file that failed in it did."""
-    files = history().files(run.run_id)
+    files = files_of(run)
     row = st.container(horizontal=True, vertical_alignment="center")
     row.markdown(
         f"Newest run: **{state_words(run.state)}** after {duration(run.seconds)}, "
@@ -250,17 +258,21 @@ def show_outcome(run: Run) -> None:
         st.caption(f"and {files_in_words(len(failed) - 3)} more: click their cells below")
 
 
-def show_grid(now: Now, request: Request | None, plan: Plan | None) -> bool | None:
-    """Draw the grid and the cell that was clicked; return whether the ledger knows any file."""
-    records = ledger(now)
-    run_files = now.files if now.run else ()
+def show_grid(
+    now: Now,
+    records: Mapping[TripFile, FileRecord] | None,
+    request: Request | None,
+    plan: Plan | None,
+) -> None:
+    """Draw the grid of states, and the story of the cell that was clicked."""
     files = request.files() if request else ()
     source = now.run.request.source if now.run else ""
+    run_files = now.files if now.run else ()
     cells = find_cells(files, records or {}, plan, run_files, source)
     if not cells:
-        return False
+        return
     st.subheader("Months")
-    if records is None:
+    if records is None and now.run:
         st.info(
             f"The process {now.run.pid} holds the warehouse, so the ledger cannot be read; the "
             "states are those of its run."
@@ -281,7 +293,6 @@ def show_grid(now: Now, request: Request | None, plan: Plan | None) -> bool | No
         file = file_at(cells, row, name)
         if file:
             show_details(file, cells[file], (records or {}).get(file), request, now)
-    return None if records is None else bool(records)
 
 
 st.title("Backfill")

@@ -10,6 +10,7 @@ from pages.shared.choice import choice_of, write_params
 from pages.shared.frame import (
     Now,
     await_plan,
+    files_of,
     history,
     live,
     look,
@@ -40,13 +41,13 @@ def show_page(now: Now) -> None:
         st.info("There has been no run yet. Start one on the Backfill page.")
         st.page_link("pages/backfill.py", label="To the Backfill page")
         return
-    files = {run.run_id: history().files(run.run_id) for run in runs}
+    files = {run.run_id: files_of(run) for run in runs}
     with reported():
         run = pick_run(runs, files)
         if run is None:
             st.caption("Pick a run for its files, timeline and log.")
         else:
-            show_run(run, files.get(run.run_id) or history().files(run.run_id), now)
+            show_run(run, files_of(run), now)
 
 
 def pick_run(runs: Sequence[Run], files: Mapping[str, Sequence[RunFile]]) -> Run | None:

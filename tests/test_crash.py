@@ -25,6 +25,7 @@ from pipeline.settings import Settings
 from pipeline.trips import Color, Month, TripFile
 from tests.files import GREEN, backfill, put_trips, request, rows, trip
 
+SLOW = [pytest.mark.slow, pytest.mark.timeout(900)]
 MAY = TripFile(Color.GREEN, Month(2020, 5))
 
 # Runs a backfill and kills itself, as kill -9 would, when the file at hand begins the given step.
@@ -136,7 +137,7 @@ def test_killed_during_a_first_load_nothing_of_the_file_is_there(tmp_path: Path,
     assert len(table(settings)) == 6000
 
 
-@pytest.mark.parametrize("kills", [6, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [6, pytest.param(60, marks=SLOW)])
 def test_killed_at_random_moments_the_ledger_always_agrees_with_the_table(
     tmp_path: Path, kills: int
 ) -> None:

@@ -19,6 +19,7 @@ from pipeline.warehouse.local import LocalWarehouse
 from tests.files import GREEN, YELLOW, amounts, backfill, put, put_trips, request, rows, trip
 from tests.servers import Server
 
+SLOW = [pytest.mark.slow, pytest.mark.timeout(900)]
 MAY = TripFile(Color.GREEN, Month(2020, 5))
 
 
@@ -168,7 +169,7 @@ def test_rows_stay_when_a_later_load_of_the_file_fails(settings: Settings, folde
         assert warehouse.records()[GREEN].latest.state == "loaded"
 
 
-@pytest.mark.parametrize("times", [10, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("times", [10, pytest.param(200, marks=SLOW)])
 def test_cancelled_at_random_moments_the_tables_are_always_exact(
     settings: Settings, folder: Path, times: int
 ) -> None:

@@ -434,6 +434,7 @@ def _numbered(file: TripFile, rows: list[dict[str, Any]]) -> dict[tuple[Any, ...
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @given(versions)
 @hypothesis_settings(max_examples=300, deadline=None, suppress_health_check=SHARED)
 def test_after_any_of_many_sequences_the_tables_equal_the_newest_files(

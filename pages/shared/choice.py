@@ -19,6 +19,9 @@ SOURCES = {
     "sample": "Built-in sample (synthetic)",
 }
 FIRST_MONTH = Month(2009, 1)
+USUAL_MONTH = Month(2020, 4)
+
+Params = dict[str, list[str]]  # query parameters, as in a page's address
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,8 @@ class Choice:
     """What is picked; unlike a Request it may be impossible, for example have no color."""
 
     colors: tuple[Color, ...] = (Color.YELLOW, Color.GREEN)
-    first: Month = Month(2020, 4)
-    last: Month = Month(2020, 4)
+    first: Month = USUAL_MONTH
+    last: Month = USUAL_MONTH
     source: str = "github"
     policy: Policy = Policy.MISSING_AND_FAILED
     force: bool = False
@@ -68,9 +71,9 @@ def choice_of(request: Request) -> Choice:
     )
 
 
-def write_params(choice: Choice) -> dict[str, list[str]]:
+def write_params(choice: Choice) -> Params:
     """Return the query parameters of a link to the choice; a login never gets into one."""
-    return {
+    params = {
         "color": [color.value for color in choice.colors],
         "from": [str(choice.first)],
         "to": [str(choice.last)],
@@ -78,6 +81,7 @@ def write_params(choice: Choice) -> dict[str, list[str]]:
         "policy": [choice.policy.value],
         "force": ["yes"] if choice.force else [],
     }
+    return {name: values for name, values in params.items() if values}
 
 
 def read_params(params: Mapping[str, Sequence[str]]) -> tuple[Choice, list[str]]:
@@ -129,6 +133,23 @@ def read_params(params: Mapping[str, Sequence[str]]) -> tuple[Choice, list[str]]
         policy,
         force == "yes",
     ), problems
+
+
+def is_news(address: Params, known: list[Params]) -> bool:
+    """Whether the address that a browser sends asks for another choice than the page shows.
+
+    A browser that has not got our newest address yet sends an older one with the next click, which
+    must not undo what was picked. So `known` holds the addresses of this session from the last one
+    that the browser is sure to have up to the newest one; those before it are dropped here. An
+    address behind all of them was gone to: by a link, or by going back.
+    """
+    if not address or not known:  # without a choice in it: what was picked before stays
+        return bool(address)
+    if address == known[-1]:
+        if address not in known[:-1]:
+            del known[:-1]
+        return False
+    return address not in known
 
 
 def command_line(request: Request) -> str:

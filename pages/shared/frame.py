@@ -32,10 +32,16 @@ _IDLE_SECONDS = 3.0  # how soon an idle page notices a run that was started else
 
 def navigate(position: Literal["top", "hidden"]) -> Page:
     """Declare the app's pages and return the one to run."""
+    # Without app.py's page config a page's icon would be the tab's, fetched from another machine.
+    icons = position == "top"
     return st.navigation(
         [
-            st.Page("pages/backfill.py", title="Backfill", icon=":material/download:"),
-            st.Page("pages/runs.py", title="Runs", icon=":material/history:"),
+            st.Page(
+                "pages/backfill.py",
+                title="Backfill",
+                icon=":material/download:" if icons else None,
+            ),
+            st.Page("pages/runs.py", title="Runs", icon=":material/history:" if icons else None),
         ],
         position=position,
     )
@@ -88,6 +94,20 @@ def history() -> History:
     return History(load_settings().history_path)
 
 
+def files_of(run: Run) -> list[RunFile]:
+    """Return the files of a run; those of a run that has ended are read once."""
+    return (
+        history().files(run.run_id)
+        if run.state == "running"
+        else _ended_files(run.run_id, run.state)
+    )
+
+
+@st.cache_resource(max_entries=500, show_spinner=False)
+def _ended_files(run_id: str, state: str) -> list[RunFile]:  # noqa: ARG001  part of the key
+    return history().files(run_id)
+
+
 @dataclass(frozen=True)
 class Now:
     """What is going on: the run that is on, if any, and the newest one that has ended.
@@ -116,12 +136,11 @@ def look() -> Now:
     """Return what is going on now."""
     backfill = jobs().current()
     run = running_run(TARGET, load_settings())
-    past = history()
-    ended = next((r for r in past.runs(10) if r.state != "running"), None)
+    ended = next((r for r in history().runs(10) if r.state != "running"), None)
     if run is None:
         return Now(None, None, (), ended)
     ours = backfill if backfill is not None and backfill.run_id == run.run_id else None
-    return Now(run, ours, tuple(past.files(run.run_id)), ended)
+    return Now(run, ours, tuple(files_of(run)), ended)
 
 
 def live(body: Callable[[Now], None]) -> None:
@@ -193,7 +212,7 @@ def await_plan(request: Request, now: Now) -> Plan:
 
 
 @st.cache_resource(ttl=60, max_entries=50, show_spinner=False)
-def _ask(request: Request, mark: tuple[str, ...]) -> Future[Plan]:
+def _ask(request: Request, mark: tuple[str, ...]) -> Future[Plan]:  # noqa: ARG001  part of the key
     planned: Future[Plan] = Future()
 
     def prepare() -> None:
@@ -224,9 +243,12 @@ def ledger(now: Now) -> dict[TripFile, FileRecord] | None:
 
 
 @st.cache_resource(max_entries=3, show_spinner=False)
-def _read_ledger(mark: object, _hurry: bool) -> dict[TripFile, FileRecord]:
+def _read_ledger(
+    mark: object,  # noqa: ARG001  part of the key
+    _hurry: bool,
+) -> dict[TripFile, FileRecord]:
     settings = load_settings()
     if _hurry:
-        settings = settings.model_copy(update={"busy_wait_seconds": 0.0})
+        settings = settings.model_copy(update={"busy_wait_seconds": 0.05})
     with open_warehouse(TARGET, settings) as warehouse:
         return warehouse.records()

@@ -73,7 +73,7 @@ def outcomes(files: Iterable[RunFile]) -> str:
 def plain(text: str) -> str:
     """Return text so that Markdown shows it letter by letter.
 
-    For names, addresses and error texts, which come from outside: no links, images, directives
-    or formulas can come out of them.
+    For names, addresses and error texts, which come from outside: no images, formulas, directives
+    or links with another text come out of them. An address may become a link to just itself.
     """
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
