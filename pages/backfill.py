@@ -12,6 +12,7 @@ from pages.shared.choice import (
     NEWCOMERS_CHOICE,
     SOURCES,
     Choice,
+    Params,
     command_line,
     is_news,
     read_params,
@@ -105,7 +106,7 @@ def adopt(choice: Choice) -> None:
 def pick_choice() -> Choice:
     """Draw the choice, keep it the same as the page's address, and return it."""
     state = st.session_state
-    address = {name: st.query_params.get_all(name) for name in st.query_params}
+    address = read_address()
     known = state.setdefault("addresses", [])
     if "colors" not in state or is_news(address, known):
         linked, problems = read_params(address)
@@ -117,11 +118,20 @@ def pick_choice() -> Choice:
     if problems and choice == linked:
         st.warning("  \n".join(map(plain, problems)), icon=":material/link_off:")
     params = write_params(choice)
-    if params != known[-1]:
+    if params != known[-1] or not address:
         known.append(params)
-    if params != address:
         st.query_params.from_dict(params)
     return choice
+
+
+def read_address() -> Params:
+    """Return the query parameters of the page's address, as the browser sent it."""
+    return {name: st.query_params.get_all(name) for name in st.query_params}
+
+
+def confirm_address() -> None:
+    """Take note of the newest address that the browser has got."""
+    is_news(read_address(), st.session_state.get("addresses", []))
 
 
 def draw_choice() -> Choice:
@@ -296,4 +306,4 @@ def show_grid(
 
 
 st.title("Backfill")
-live(show_page)
+live(show_page, beat=confirm_address)

@@ -143,10 +143,11 @@ def look() -> Now:
     return Now(run, ours, tuple(files_of(run)), ended)
 
 
-def live(body: Callable[[Now], None]) -> None:
+def live(body: Callable[[Now], None], beat: Callable[[], object] = lambda: None) -> None:
     """Draw a page below its title: again every second while a run is on, otherwise once.
 
-    When a run begins or ends, wherever it was started, the whole page is drawn anew.
+    When a run begins or ends, wherever it was started, the whole page is drawn anew. `beat` is
+    called every few seconds meanwhile, and draws nothing.
     """
     with reported():
         began = look()
@@ -155,6 +156,7 @@ def live(body: Callable[[Now], None]) -> None:
 
         def watch() -> None:
             with reported():
+                beat()
                 now = look()
                 if now.mark != began.mark:
                     st.rerun()
