@@ -30,8 +30,8 @@ from pages.shared.frame import (
     start,
 )
 from pages.shared.log import show_log
-from pages.shared.plan import show_plan
-from pages.shared.progress import show_progress
+from pages.shared.plan import show_plan_files, show_plan_summary
+from pages.shared.progress import show_progress, show_run_summary
 from pages.shared.views import MONTH_NAMES, file_at, find_cells, grid_table
 from pages.shared.words import GLYPHS, duration, files_in_words, outcomes, plain, state_words, when
 from pipeline.errors import FaregroundError
@@ -55,18 +55,22 @@ def show_page(now: Now) -> None:
     if records == {} and now.run is None and now.ended is None:
         greet()
     choice = pick_choice()
+    st.subheader("Run" if now.run else "Plan")
     request, plan = None, None
     with reported():
         request = choice.request()
         if now.run is None and records is not None:
-            st.subheader("Plan")
             plan = await_plan(request, now)
-            show_plan(plan, key="plan")
-    if now.run is not None:
-        show_progress(now)
+            show_plan_summary(plan)
+    if now.run:
+        show_run_summary(now)
     show_buttons(now, request, plan)
-    if now.run is None and now.ended:
+    if now.run:
+        show_progress(now)
+    elif now.ended:
         show_outcome(now.ended)
+    if plan:
+        show_plan_files(plan, key="plan")
     if request:
         st.caption("The same on the command line")
         st.code(command_line(request), language="shell", wrap_lines=True)
@@ -119,8 +123,9 @@ def pick_choice() -> Choice:
         st.warning("  \n".join(map(plain, problems)), icon=":material/link_off:")
     params = write_params(choice)
     if params != known[-1] or not address:
-        known.append(params)
         st.query_params.from_dict(params)
+    if params != known[-1]:
+        known.append(params)
     return choice
 
 
@@ -305,5 +310,4 @@ def show_grid(
             show_details(file, cells[file], (records or {}).get(file), request, now)
 
 
-st.title("Backfill")
-live(show_page, beat=confirm_address)
+live("Backfill", show_page, beat=confirm_address)

@@ -20,9 +20,18 @@ from pages.shared.frame import (
     start,
 )
 from pages.shared.log import show_log
-from pages.shared.plan import show_plan
+from pages.shared.plan import show_plan_files, show_plan_summary
 from pages.shared.views import outcome_table, runs_table, timeline
-from pages.shared.words import count, duration, outcomes, plain, size, state_words, when
+from pages.shared.words import (
+    count,
+    duration,
+    files_in_words,
+    outcomes,
+    plain,
+    size,
+    state_words,
+    when,
+)
 from pipeline.errors import FaregroundError
 from pipeline.history import Run, RunFile
 from pipeline.jobs import resume_request
@@ -89,14 +98,13 @@ def show_run(run: Run, files: Sequence[RunFile], now: Now) -> None:
     if request.source == "sample":
         show_synthetic(row)
     end = f", ended {when(run.finished_at)}" if run.finished_at else ""
-    st.caption(
-        f"Begun {when(run.started_at)} by the {run.origin} (pid {run.pid}){end}, "
-        f"from {plain(run.source_label)}"
+    st.text(
+        f"{files_in_words(len(files))} from {run.source_label}: {outcomes(files)}.\n"
+        f"Begun {when(run.started_at)} by the {run.origin} (pid {run.pid}){end}."
     )
     if run.state == "interrupted":
         st.warning("The process ended during this run. Resume finishes it.")
     figures = {
-        "Files": outcomes(files) or "none",
         "Took": duration(run.seconds),
         "Rows in the warehouse": count(sum(file.rows or 0 for file in files)),
         "Inserted": count(sum(file.inserted or 0 for file in files)),
@@ -177,7 +185,8 @@ def propose(title: str, request: Request) -> None:
     def show() -> None:
         with reported():
             plan = await_plan(request, look())
-            show_plan(plan, key="proposed plan")
+            show_plan_summary(plan)
+            show_plan_files(plan, key="proposed plan")
             if not plan.to_run:
                 st.caption("Nothing is left to run.")
             elif st.button(":orange[:material/play_arrow: **Run**]", type="primary", key="run"):
@@ -187,5 +196,4 @@ def propose(title: str, request: Request) -> None:
     show()
 
 
-st.title("Runs")
-live(show_page)
+live("Runs", show_page)

@@ -143,8 +143,10 @@ def look() -> Now:
     return Now(run, ours, tuple(files_of(run)), ended)
 
 
-def live(body: Callable[[Now], None], beat: Callable[[], object] = lambda: None) -> None:
-    """Draw a page below its title: again every second while a run is on, otherwise once.
+def live(
+    title: str, body: Callable[[Now], None], beat: Callable[[], object] = lambda: None
+) -> None:
+    """Draw a page: again every second while a run is on, otherwise once.
 
     When a run begins or ends, wherever it was started, the whole page is drawn anew. `beat` is
     called every few seconds meanwhile, and draws nothing.
@@ -152,7 +154,7 @@ def live(body: Callable[[Now], None], beat: Callable[[], object] = lambda: None)
     with reported():
         began = look()
         if began.run is None:
-            body(began)
+            _draw(title, body, began)
 
         def watch() -> None:
             with reported():
@@ -161,20 +163,26 @@ def live(body: Callable[[Now], None], beat: Callable[[], object] = lambda: None)
                 if now.mark != began.mark:
                     st.rerun()
                 if now.run is not None:
-                    _show_badge(now)
-                    body(now)
+                    _draw(title, body, now)
 
         st.fragment(run_every=_WATCH_SECONDS if began.run else _IDLE_SECONDS)(watch)()
 
 
-def _show_badge(now: Now) -> None:
-    assert now.run is not None
-    st.page_link(
+def _draw(title: str, body: Callable[[Now], None], now: Now) -> None:
+    row = st.container(horizontal=True, vertical_alignment="center", gap="medium")
+    row.title(title, width="content")
+    if now.run is not None:
+        _show_badge(row, now)
+    body(now)
+
+
+def _show_badge(place: DeltaGenerator, now: Now) -> None:
+    place.page_link(
         "pages/backfill.py",
         label=f"{GLYPHS['running']} **A backfill is running:** {now.finished:,} of "
         f"{files_in_words(len(now.files))} done",
         icon="",
-        help="Go to the Backfill page",
+        help="To the Backfill page",
     )
 
 

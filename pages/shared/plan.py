@@ -11,10 +11,10 @@ from pipeline.plan import Plan
 from pipeline.sources import Unknown
 
 
-def show_plan(plan: Plan, key: str) -> None:
-    """Show which files would run, which would not, and why."""
+def show_plan_summary(plan: Plan) -> None:
+    """Say how many files would run from where, and whether the source could be asked."""
     row = st.container(horizontal=True, vertical_alignment="center")
-    row.markdown(plain(plan_sentence(plan)))
+    row.text(plan_sentence(plan))
     if plan.request.source == "sample":
         show_synthetic(row)
     unasked = [p.probe.reason for p in plan.files if isinstance(p.probe, Unknown)]
@@ -24,6 +24,10 @@ def show_plan(plan: Plan, key: str) -> None:
             f"{plain(unasked[0])}. A run tries all the same.",
             icon=":material/cloud_off:",
         )
+
+
+def show_plan_files(plan: Plan, key: str) -> None:
+    """Show which files would run, which would not, and why."""
     st.dataframe(
         plan_table(plan),
         hide_index=True,

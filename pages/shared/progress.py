@@ -6,23 +6,24 @@ import streamlit as st
 
 from pages.shared.frame import Now, show_synthetic
 from pages.shared.views import overall_share, progress_table
-from pages.shared.words import count, duration, files_in_words, plain, size, when
+from pages.shared.words import count, duration, files_in_words, size, when
 from pipeline.history import Run
 
 
-def show_progress(now: Now) -> None:
-    """Show how far the run that is on has come, overall and file by file."""
+def show_run_summary(now: Now) -> None:
+    """Say what is running since when, and whose it is."""
     run = now.run
     assert run is not None
-    st.subheader("Run")
     row = st.container(horizontal=True, vertical_alignment="center")
-    row.markdown(
-        f"From {plain(run.source_label)}, begun {when(run.started_at)} by the {run.origin}"
-    )
+    row.text(f"From {run.source_label}, begun {when(run.started_at)} by the {run.origin}")
     if run.request.source == "sample":
         show_synthetic(row)
     if now.backfill is None:
         _show_foreign_run(run)
+
+
+def show_progress(now: Now) -> None:
+    """Show how far the run that is on has come, overall and file by file."""
     total = len(now.files)
     snapshot = now.backfill.snapshot() if now.backfill else None
     share = overall_share(snapshot, now.files) if snapshot else now.finished / max(1, total)
@@ -49,7 +50,7 @@ def show_progress(now: Now) -> None:
             "state": st.column_config.TextColumn(width=110),
             "step": st.column_config.TextColumn(width=160),
             "done": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1),
-            "downloaded": st.column_config.TextColumn(width=150, alignment="right"),
+            "size": st.column_config.TextColumn(width=170, alignment="right"),
             "rows": st.column_config.TextColumn(width=100, alignment="right"),
         },
         alt="The files of the run and how far each has come",

@@ -160,7 +160,7 @@ def progress_table(
                 for file, now in zip(files, at, strict=True)
             ],
             "done": [_step_share(file, now) for file, now in zip(files, at, strict=True)],
-            "downloaded": [_downloaded(file, now) for file, now in zip(files, at, strict=True)],
+            "size": [_downloaded(file, now) for file, now in zip(files, at, strict=True)],
             "rows": [count(file.rows) for file in files],
         }
     )
@@ -169,16 +169,15 @@ def progress_table(
 def _step_share(file: RunFile, now: FileProgress | None) -> float | None:
     if file.state in _FINISHED:
         return 1.0
-    return file_share(now) if now else 0.0
+    return round(file_share(now), 2) if now else 0.0
 
 
 def _downloaded(file: RunFile, now: FileProgress | None) -> str:
-    if now is None or (file.state in ("skipped", "unavailable") and not now.bytes_done):
+    if now is None or file.bytes is not None:
         return size(file.bytes)
-    if file.state == "running" and now.step == "download":
-        total = f" of {size(now.bytes_total)}" if now.bytes_total else ""
-        return f"{size(now.bytes_done)}{total}"
-    return size(now.bytes_done or now.bytes_total)
+    if file.state == "running" and now.step == "download" and now.bytes_total:
+        return f"{size(now.bytes_done)} of {size(now.bytes_total)}"
+    return size(now.bytes_total or now.bytes_done or None)
 
 
 def file_share(now: FileProgress) -> float:

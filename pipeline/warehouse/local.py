@@ -7,6 +7,7 @@ because threads sharing a connection get each other's answers.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
 from collections import Counter
@@ -35,6 +36,8 @@ from pipeline.warehouse.local_ledger import read_records, record_entry
 from pipeline.warehouse.local_load import load_file
 
 SCHEMA_VERSION = 1
+
+_CACHE_BETWEEN_LOADS = "128MB"
 
 
 class _Opened:
@@ -108,8 +111,12 @@ class LocalWarehouse:
 
     def load(self, staged: StagedFile, job: LoadJob, watch: Watch) -> LedgerEntry:
         # Two transactions that merge the same file would conflict at commit: one at a time.
-        with self._loading, self._cursor() as cursor:
-            return load_file(cursor, staged, job, watch, self._settings.max_rejected_share)
+        with self._loading:
+            try:
+                with self._cursor() as cursor:
+                    return load_file(cursor, staged, job, watch, self._settings.max_rejected_share)
+            finally:
+                self._trim_cache()
 
     def record(self, entry: LedgerEntry) -> None:
         with self._cursor() as cursor:
@@ -128,6 +135,13 @@ class LocalWarehouse:
             finally:
                 cursor.execute("ROLLBACK")
         return QueryResult(columns, rows[:limit], truncated=len(rows) > limit)
+
+    def _trim_cache(self) -> None:
+        """Make DuckDB let go of the blocks it cached, or memory grows with every month loaded."""
+        with contextlib.suppress(duckdb.Error, FaregroundError), self._cursor() as cursor:
+            # In use right now by a query, it would be refused, and nothing is lost.
+            cursor.execute(f"SET memory_limit = '{_CACHE_BETWEEN_LOADS}'")
+            cursor.execute("SET memory_limit = $limit", {"limit": self._settings.memory_limit})
 
     def _key(self) -> tuple[Path, bool]:
         return self._path.resolve(), self._read_only
