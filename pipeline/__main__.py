@@ -414,17 +414,17 @@ def _run_values(run: Run) -> dict[str, Any]:
 
 def _print_files(files: Sequence[RunFile]) -> None:
     for f in files:
-        line = f"{GLYPHS[f.state]} {f.file.stem:<23} {f.state:<11}"
+        parts = [f"{GLYPHS[f.state]} {f.file.stem:<23} {f.state:<11}"]
         if f.rows is not None:
-            line += (
-                f" {f.rows:>11,} rows: {f.inserted:,} inserted, {f.updated:,} updated, "
+            parts.append(
+                f"{f.rows:>11,} rows: {f.inserted:,} inserted, {f.updated:,} updated, "
                 f"{f.deleted:,} deleted, {f.unchanged:,} unchanged, {f.rejected:,} rejected"
             )
         if f.seconds is not None:
-            line += f", {f.seconds:,.1f} s"
+            parts.append(f"{f.seconds:,.1f} s")
         if f.reason:
-            line += f"  {f.reason}"
-        out.print(line, markup=False)
+            parts.append(f.reason)
+        out.print("  ".join(parts), markup=False)
 
 
 def _status_table(files: Sequence[dict[str, Any]]) -> Table:

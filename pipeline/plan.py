@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pipeline.errors import UsageError
-from pipeline.sources import Missing, Offer, Probe
+from pipeline.sources import Missing, Offer, Probe, Unknown
 from pipeline.trips import Selection, TripFile
 from pipeline.warehouse import LOADER_VERSION, FileRecord, LedgerEntry
 
@@ -165,6 +165,8 @@ def _plan_file(
 ) -> PlannedFile:
     state = find_state(record, probe, request.source)
     runs, reason = _decide(request, state, probe, record)
+    if runs and isinstance(probe, Unknown):
+        reason = f"{reason}; {probe.reason}"
     size = probe.bytes if isinstance(probe, Offer) else None
     return PlannedFile(file, runs, reason, state, size, probe)
 

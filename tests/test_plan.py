@@ -105,6 +105,11 @@ def test_the_reason_says_when_and_from_where_a_file_was_loaded() -> None:
     assert planned.reason == "loaded 2026-01-02 03:04 UTC from folder"
 
 
+def test_a_source_that_could_not_be_asked_is_said_in_the_plan() -> None:
+    (planned,) = plan(DOWN, None, MF).files
+    assert planned.reason == "not loaded yet; unreachable"
+
+
 def test_states_without_asking_the_source_come_from_the_ledger() -> None:
     assert find_state(None) == FileState.MISSING
     assert find_state(record(UNAVAILABLE)) == FileState.UNAVAILABLE
