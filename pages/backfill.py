@@ -112,11 +112,12 @@ def pick_choice() -> Choice:
     state = st.session_state
     address = read_address()
     known = state.setdefault("addresses", [])
-    if "colors" not in state or is_news(address, known):
+    if "link" not in state or is_news(address, known):
         linked, problems = read_params(address)
         adopt(linked)
-        state.link = (linked, problems)
+        # Last, because a click may stop this run of the page at any line and start another.
         known[:] = [address]
+        state.link = (linked, problems)
     choice = draw_choice()
     linked, problems = state.link
     if problems and choice == linked:
@@ -216,14 +217,13 @@ def show_buttons(now: Now, request: Request | None, plan: Plan | None) -> None:
     ):
         asked = request
     cancelling = now.backfill is not None and now.backfill.cancel.is_set()
-    if row.button(
+    row.button(
         "Cancelling …" if cancelling else "Cancel",
         icon=":material/stop:",
         disabled=now.backfill is None or cancelling,
+        on_click=now.backfill.cancel.set if now.backfill else None,
         key="cancel",
-    ):
-        now.backfill.cancel.set()
-        st.rerun(scope="fragment")
+    )
     if row.button(
         f"Retry {files_in_words(len(failed))} that failed" if failed else "Retry failed",
         icon=":material/replay:",

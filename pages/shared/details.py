@@ -66,8 +66,11 @@ def _show_entry(entry: LedgerEntry, *, kept: bool) -> None:
 def _show_actions(
     file: TripFile, cell: Cell, latest: LedgerEntry | None, request: Request | None, now: Now
 ) -> None:
-    source = latest.source if latest else request.source if request else None
-    if source is None:
+    if latest and latest.state != "unavailable":
+        source = latest.source
+    elif request:
+        source = request.source
+    else:
         return
     alone = Request(
         Selection((file.color,), file.month, file.month), source=source, policy=Policy.ALL

@@ -216,7 +216,7 @@ def await_plan(request: Request, now: Now) -> Plan:
                 slot.empty()  # here Streamlit leaves this run of the page for a newer one
     try:
         return planned.result()
-    except FaregroundError:
+    except Exception:
         _ask.clear(request, now.mark)  # the next look may find it mended
         raise
 

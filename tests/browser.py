@@ -1,0 +1,134 @@
+"""The app as a process of its own, and visitors in a real Chromium who notice what goes wrong."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect
+
+ROOT = Path(__file__).parent.parent
+
+
+def find_chromium() -> str | None:
+    """Return the Chromium to drive, or None where there is none."""
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
+@contextmanager
+def serve(home: Path) -> Iterator[str]:
+    """Start the app on a free port with this home and no network; yield its address."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    closed = "http://127.0.0.1:9"  # nothing listens there
+    settings = {"HOME": str(home), "GITHUB_URL": closed, "TLC_URL": closed}
+    options = ["--server.port", str(port), "--server.fileWatcherType", "none"]
+    with (home.parent / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", "app.py", *options],
+            cwd=ROOT,
+            env=os.environ | {f"FAREGROUND_{name}": value for name, value in settings.items()},
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        _await_health(f"http://127.0.0.1:{port}/_stcore/health", process)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _await_health(url: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError("the app did not start")
+
+
+class Visitor:
+    """A person with a browser profile of their own, who minds every error.
+
+    Leaving the `with` block fails on an error in the console, an exception shown on the page, and
+    a request to any other machine.
+    """
+
+    def __init__(self, browser: Browser, address: str) -> None:
+        self.problems: list[str] = []
+        self._address = address
+        self._context = browser.new_context(viewport={"width": 1400, "height": 1600})
+        self.page: Page = self._context.new_page()
+        self.page.set_default_timeout(20_000)
+        self.page.on("console", self._hear)
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on("request", self._watch)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if error is None:
+                assert self.page.get_by_test_id("stException").count() == 0
+                assert "Traceback" not in self.page.content()
+                assert not self.problems, "\n".join(self.problems)
+        finally:
+            self._context.close()
+
+    def open(self, path: str = "/") -> None:
+        """Go to a page of the app and wait until it is drawn."""
+        self.page.goto(self._address + path)
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until the page is drawn whole."""
+        expect(self.page.locator("h1")).to_be_visible(timeout=20_000)
+        app = self.page.get_by_test_id("stApp")
+        expect(app).to_have_attribute("data-test-script-state", "notRunning", timeout=20_000)
+
+    def press(self, name: str) -> None:
+        """Click the button of this name."""
+        self.page.get_by_role("button", name=name).click()
+
+    def pick(self, label: str, option: str) -> None:
+        """Choose an option in the selectbox of this label."""
+        box = self.page.get_by_role("combobox", name=label)
+        box.click()
+        box.fill(option)
+        box.press("Enter")
+
+    def cell(self, text: str) -> Locator:
+        """Return the cells of the grid that say this."""
+        return self.page.locator(".st-key-grid [role=gridcell]", has_text=text)
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        # On a link to a page Streamlit looks for itself below the page's own path first.
+        own_search = "/_stcore/" in message.location.get("url", "")
+        if message.type == "error" and not own_search:
+            self.problems.append(f"{message.text} {message.location}")
+
+    def _watch(self, request: Request) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme in ("http", "https", "ws") and parts.hostname != "127.0.0.1":
+            self.problems.append(f"a request to {request.url}")

@@ -1,0 +1,193 @@
+"""What only a real browser can see: navigation, refreshes, several visitors, clicks on a canvas."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from pipeline.history import History
+from pipeline.settings import Settings
+from pipeline.trips import Color, Month, Selection
+from tests.browser import Visitor, find_chromium, serve
+from tests.files import GREEN, put_trips, trip
+from tests.servers import Server
+
+pytestmark = pytest.mark.browser
+
+SAMPLE = "/?source=sample&from=2020-04&to=2020-04&color=yellow&color=green"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = find_chromium()
+    if path is None:
+        reason = "no Chromium on the PATH; on Debian: apt-get install chromium"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    expect.set_options(timeout=20_000)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def address(settings: Settings) -> Iterator[str]:
+    """The address of a server nobody has visited, with an empty home."""
+    settings.home.mkdir()
+    with serve(settings.home) as address:
+        yield address
+
+
+@pytest.fixture
+def source(folder: Path) -> Iterator[Server]:
+    """A server of twelve small months, which sends each in drips until told otherwise."""
+    selection = Selection((Color.GREEN,), Month(2020, 1), Month(2020, 12))
+    with Server() as server:
+        for file in selection.files():
+            rows = [trip(file, PULocationID=str(zone)) for zone in range(1, 200)]
+            content = put_trips(folder, file, rows).read_bytes()
+            server.files[f"/{file.stem}.csv.gz"] = content
+        server.behave(drip=(40, 0.05))
+        yield server
+
+
+def slow_choice(source: Server) -> str:
+    return f"/?source={source.url}&from=2020-01&to=2020-12&color=green"
+
+
+def test_a_cold_link_to_a_page_shows_our_navigation_to_everyone(
+    browser: Browser, address: str
+) -> None:
+    with Visitor(browser, address) as first, Visitor(browser, address) as second:
+        first.open("/runs")
+        expect(first.page.locator("h1")).to_have_text("Runs")
+        second.open("/runs")
+        for visitor in (first, second):
+            links = visitor.page.get_by_test_id("stTopNavLink")
+            expect(links).to_contain_text(["Backfill", "Runs"])
+            expect(links).to_have_count(2)
+            assert visitor.page.get_by_test_id("stSidebarNavLink").count() == 0
+
+
+def test_a_newcomer_reaches_a_loaded_month_by_clicks_alone(browser: Browser, address: str) -> None:
+    with Visitor(browser, address) as visitor:
+        visitor.open()
+        visitor.press("Try it with the built-in sample")
+        expect(visitor.page.get_by_text("2 of 2 files will run")).to_be_visible()
+        visitor.press("Run")
+        expect(visitor.cell("● loaded")).to_have_count(2)
+        expect(visitor.page.get_by_text("● succeeded")).to_be_visible()
+        expect(visitor.page.get_by_text("synthetic trips")).to_be_visible()
+
+
+def test_a_run_goes_on_through_a_refresh_and_other_pages_to_its_end(
+    browser: Browser, address: str, source: Server
+) -> None:
+    with Visitor(browser, address) as visitor:
+        visitor.open(slow_choice(source))
+        visitor.press("Run")
+        badge = visitor.page.get_by_role("link", name="A backfill is running:")
+        expect(badge).to_be_visible()
+        expect(visitor.page.get_by_text("1 of 12 files done").first).to_be_visible()
+        visitor.page.reload()
+        expect(badge).to_be_visible()
+        visitor.page.get_by_role("link", name="Runs").click()
+        expect(visitor.page.locator("h1")).to_have_text("Runs")
+        expect(badge).to_be_visible()
+        badge.click()
+        expect(visitor.page.locator("h1")).to_have_text("Backfill")
+        source.behave(drip=None)
+        expect(visitor.cell("● loaded")).to_have_count(12)
+        expect(visitor.page.get_by_text("● succeeded")).to_be_visible()
+        expect(badge).not_to_be_visible()
+
+
+def test_a_second_visitor_sees_the_run_and_cancels_it_within_two_seconds(
+    browser: Browser, address: str, source: Server, settings: Settings
+) -> None:
+    with Visitor(browser, address) as first, Visitor(browser, address) as second:
+        second.open(SAMPLE)
+        first.open(slow_choice(source))
+        first.press("Run")
+        expect(second.page.get_by_role("link", name="A backfill is running:")).to_be_visible()
+        expect(second.cell("◐ running")).not_to_have_count(0)
+        second.press("Cancel")
+        pressed = time.monotonic()
+        history = History(settings.history_path)
+        while history.runs()[0].state == "running":
+            assert time.monotonic() - pressed < 2
+            time.sleep(0.02)
+        for visitor in (first, second):
+            expect(visitor.page.get_by_text("◼ cancelled").first).to_be_visible()
+        resume = first.page.get_by_role("button", name="Resume")
+        expect(resume).to_be_enabled()
+
+
+def test_a_click_on_a_cell_shows_that_file(browser: Browser, address: str) -> None:
+    with Visitor(browser, address) as visitor:
+        visitor.open(SAMPLE)
+        visitor.press("Run")
+        expect(visitor.cell("● loaded")).to_have_count(2)
+        visitor.settle()
+        canvas = visitor.page.locator(".st-key-grid canvas").first
+        # Columns are 94 pixels wide, rows 68, behind a header of 35 and the rows' names.
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        assert box is not None
+        names = box["width"] - 12 * 94
+        april, green = box["x"] + names + 3.5 * 94, box["y"] + 35 + 1.5 * 68
+        visitor.page.mouse.click(april, green)
+        expect(visitor.page.get_by_text(f"● loaded · {GREEN.filename}")).to_be_visible()
+        expect(visitor.page.get_by_role("button", name="Load this file again")).to_be_visible()
+
+
+def test_the_address_of_a_choice_shows_the_same_choice_to_somebody_else(
+    browser: Browser, address: str
+) -> None:
+    with Visitor(browser, address) as first, Visitor(browser, address) as second:
+        first.open(SAMPLE)
+        first.pick("To", "2020-07")
+        first.page.get_by_role("button", name="yellow").click()
+        line = (
+            "python -m pipeline backfill --color green --from 2020-04 --to 2020-07 "
+            "--source sample --policy "
+        )
+        expect(first.page.get_by_text(line)).to_be_visible()
+        first.page.get_by_text("all", exact=True).click()
+        expect(first.page).to_have_url(re.compile("policy=all"))
+        second.open(first.page.url.removeprefix(address))
+        for visitor in (first, second):
+            expect(visitor.page.get_by_text(f"{line}all")).to_be_visible()
+        expect(second.page.get_by_text("4 of 4 files will run")).to_be_visible()
+
+        first.page.wait_for_timeout(4000)  # the page has looked at its address meanwhile
+        first.page.go_back()
+        expect(first.page.get_by_text(f"{line}missing-and-failed")).to_be_visible()
+
+
+def test_a_hostile_folder_name_is_shown_letter_by_letter(
+    browser: Browser, address: str, folder: Path
+) -> None:
+    hostile = folder / "**b** [l](x) ![i](x) <img src=x> $x^2$ `c` :red[r] www.x.y"
+    hostile.mkdir()
+    with Visitor(browser, address) as visitor:
+        visitor.open(SAMPLE)
+        visitor.pick("Source", "A folder or URL")
+        place = visitor.page.get_by_label("Folder or URL")
+        place.fill(str(hostile))
+        place.press("Enter")
+        sentence = f"0 of 2 files will run, from {hostile}."
+        expect(visitor.page.get_by_text(sentence)).to_be_visible()
+        place.fill(f"{hostile} not there")
+        place.press("Enter")
+        problem = visitor.page.get_by_text("There is no source or folder")
+        expect(problem).to_contain_text(hostile.name)
+        assert problem.locator("strong, a[href=x], img, code, .katex").count() == 0
