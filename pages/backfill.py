@@ -7,17 +7,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from pages.shared.choice import (
-    FIRST_MONTH,
-    NEWCOMERS_CHOICE,
-    SOURCES,
-    Choice,
-    Params,
-    command_line,
-    is_news,
-    read_params,
-    write_params,
-)
+from pages.shared.choice import NEWCOMERS_CHOICE, command_line
 from pages.shared.details import show_details
 from pages.shared.frame import (
     Now,
@@ -30,6 +20,7 @@ from pages.shared.frame import (
     start,
 )
 from pages.shared.log import show_log
+from pages.shared.picker import adopt, confirm_address, pick_choice
 from pages.shared.plan import show_plan_files, show_plan_summary
 from pages.shared.progress import show_progress, show_run_summary
 from pages.shared.views import MONTH_NAMES, file_at, find_cells, grid_table
@@ -39,12 +30,10 @@ from pipeline.history import Run
 from pipeline.jobs import resume_request
 from pipeline.plan import FileState, Plan, Policy, Request
 from pipeline.settings import load_settings
-from pipeline.trips import Color, Month, TripFile, months_between
+from pipeline.trips import TripFile
 from pipeline.warehouse import FileRecord
 
 require_app()
-
-PLACE = "place"  # the source is the folder or URL typed in beside it
 
 
 def show_page(now: Now) -> None:
@@ -71,6 +60,7 @@ def show_page(now: Now) -> None:
         show_outcome(now.ended)
     if plan:
         show_plan_files(plan, key="plan")
+        st.session_state.shown_request = request
     if request:
         st.caption("The same on the command line")
         st.code(command_line(request), language="shell", wrap_lines=True)
@@ -97,110 +87,6 @@ def greet() -> None:
         )
 
 
-def adopt(choice: Choice) -> None:
-    """Put a choice into the widgets."""
-    state = st.session_state
-    state.colors = [color.value for color in choice.colors]
-    state.first, state.last = str(choice.first), str(choice.last)
-    state.source = choice.source if choice.source in SOURCES else PLACE
-    state.place = "" if choice.source in SOURCES else choice.source
-    state.policy, state.force = choice.policy.value, choice.force
-
-
-def pick_choice() -> Choice:
-    """Draw the choice, keep it the same as the page's address, and return it."""
-    state = st.session_state
-    address = read_address()
-    known = state.setdefault("addresses", [])
-    if "link" not in state or is_news(address, known):
-        linked, problems = read_params(address)
-        adopt(linked)
-        # Last, because a click may stop this run of the page at any line and start another.
-        known[:] = [address]
-        state.link = (linked, problems)
-    choice = draw_choice()
-    linked, problems = state.link
-    if problems and choice == linked:
-        st.warning("  \n".join(map(plain, problems)), icon=":material/link_off:")
-    params = write_params(choice)
-    if params != known[-1] or not address:
-        st.query_params.from_dict(params)
-    if params != known[-1]:
-        known.append(params)
-    return choice
-
-
-def read_address() -> Params:
-    """Return the query parameters of the page's address, as the browser sent it."""
-    return {name: st.query_params.get_all(name) for name in st.query_params}
-
-
-def confirm_address() -> None:
-    """Take note of the newest address that the browser has got."""
-    is_news(read_address(), st.session_state.get("addresses", []))
-
-
-def draw_choice() -> Choice:
-    """Draw the widgets and return what is picked in them."""
-    months = [str(month) for month in months_between(FIRST_MONTH, Month.current())]
-    with st.container(border=True):
-        row = st.container(horizontal=True, vertical_alignment="bottom")
-        colors = row.pills(
-            "Colors",
-            [color.value for color in Color],
-            selection_mode="multi",
-            format_func=lambda color: f":yellow[{color}]",
-            key="colors",
-            persist_state="session",
-        )
-        span = row.container(horizontal=True, width="content")
-        first = span.selectbox("From", months, key="first", width=130, persist_state="session")
-        last = span.selectbox("To", months, key="last", width=130, persist_state="session")
-        source = row.selectbox(
-            "Source",
-            [*SOURCES, PLACE],
-            format_func=lambda word: SOURCES.get(word, "A folder or URL"),
-            key="source",
-            width=260,
-            persist_state="session",
-        )
-        if source == PLACE:
-            source = row.text_input(
-                "Folder or URL",
-                key="place",
-                placeholder="/data/trips or https://host/trips",
-                width=340,
-                persist_state="session",
-            ).strip()
-        policy = row.segmented_control(
-            "Policy",
-            [policy.value for policy in Policy],
-            format_func=lambda policy: f":yellow[{policy}]",
-            key="policy",
-            required=True,
-            persist_state="session",
-            help="\n".join(f"- **{policy}**: {policy.meaning}" for policy in Policy),
-        )
-        with row.popover("More", icon=":material/tune:"):
-            force = st.toggle(
-                "Load even if unchanged",
-                key="force",
-                persist_state="session",
-                help="The same as --force: files are fetched and loaded again whatever the "
-                "ledger says.",
-            )
-        if force:
-            st.caption("Forced: every file that the source has is loaded again.")
-    return Choice(
-        tuple(Color(name) for name in sorted(colors, key=list(Color).index)),
-        Month.parse(first),
-        Month.parse(last),
-        source,
-        Policy(policy),
-        force,
-    )
-
-
 def show_buttons(now: Now, request: Request | None, plan: Plan | None) -> None:
     """Draw Run, Cancel, Retry failed and Resume, each enabled when it makes sense."""
     failed = [p.file for p in plan.files if p.state == FileState.FAILED] if plan else []
@@ -215,7 +101,11 @@ def show_buttons(now: Now, request: Request | None, plan: Plan | None) -> None:
         key="run",
         help="Nothing is left to run." if plan and not plan.to_run else None,
     ):
-        asked = request
+        # A click that comes with a change of the choice was made on another plan than this one.
+        if st.session_state.get("shown_request") == request:
+            asked = request
+        else:
+            st.info("The choice has changed. Look at its plan, and press Run again.")
     cancelling = now.backfill is not None and now.backfill.cancel.is_set()
     row.button(
         "Cancelling …" if cancelling else "Cancel",
@@ -230,13 +120,14 @@ def show_buttons(now: Now, request: Request | None, plan: Plan | None) -> None:
         disabled=not failed,
         key="retry",
     ):
+        assert request is not None  # there is a plan of it
         asked = replace(request, policy=Policy.MISSING_AND_FAILED, only=frozenset(failed))
     if row.button(
         f"Resume {files_in_words(len(unfinished.files()))}" if unfinished else "Resume",
         icon=":material/resume:",
         disabled=unfinished is None,
         key="resume",
-        help=f"Finish what run {now.ended.run_id} did not." if unfinished else None,
+        help="Finish what the newest run did not." if unfinished else None,
     ):
         asked = unfinished
     if asked and now.run is None:
@@ -307,7 +198,8 @@ def show_grid(
     for row, name in event.selection.cells[:1]:
         file = file_at(cells, row, name)
         if file:
-            show_details(file, cells[file], (records or {}).get(file), request, now)
+            planned = next((p for p in plan.files if p.file == file), None) if plan else None
+            show_details(file, cells[file], (records or {}).get(file), planned, request, now)
 
 
 live("Backfill", show_page, beat=confirm_address)

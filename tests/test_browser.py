@@ -149,6 +149,27 @@ def test_a_click_on_a_cell_shows_that_file(browser: Browser, address: str) -> No
         expect(visitor.page.get_by_role("button", name="Load this file again")).to_be_visible()
 
 
+def test_a_run_is_run_again_from_its_page_after_a_look_at_the_plan(
+    browser: Browser, address: str, settings: Settings
+) -> None:
+    with Visitor(browser, address) as visitor:
+        visitor.open(f"{SAMPLE}&force=yes")
+        visitor.press("Run")
+        expect(visitor.page.get_by_text("● succeeded")).to_be_visible()
+        visitor.page.get_by_role("link", name="Details").click()
+        expect(visitor.page.get_by_role("heading", name="Timeline")).to_be_visible()
+        visitor.press("Run again")
+        dialog = visitor.page.get_by_role("dialog")
+        expect(dialog.get_by_text("2 of 2 files will run")).to_be_visible()
+        history = History(settings.history_path)
+        assert len(history.runs()) == 1
+        dialog.get_by_role("button", name="Run").click()
+        expect(visitor.page.locator("h1")).to_have_text("Backfill")
+        expect(visitor.page.get_by_text("● succeeded")).to_be_visible()
+        first, second = history.runs()
+        assert first.request == second.request
+
+
 def test_the_address_of_a_choice_shows_the_same_choice_to_somebody_else(
     browser: Browser, address: str
 ) -> None:

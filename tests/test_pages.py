@@ -193,6 +193,7 @@ def test_a_click_on_a_cell_shows_the_files_story_and_loads_it_again(settings: Se
     assert YELLOW.filename in said
     assert "sample:yellow_tripdata_2020-04" in said
     assert "sha256" in said
+    assert "In the plan: does not run; loaded" in said
     assert "staged" in said
     counts = {metric.label: metric.value for metric in app.metric}
     assert counts["rows"] == counts["inserted"] != "0"
@@ -254,6 +255,18 @@ def test_two_visitors_who_both_press_run_start_one_run(settings: Settings) -> No
     check(second)
     jobs().join(30)
     assert len(History(settings.history_path).runs()) == 1
+
+
+def test_run_never_runs_another_plan_than_the_one_on_the_page(settings: Settings) -> None:
+    app = open_app(**SAMPLE)
+    app.selectbox(key="last").select("2020-06")
+    app.button(key="run").click().run()
+    assert "press Run again" in check(app).info[0].value
+    assert History(settings.history_path).runs() == []
+    app.button(key="run").click().run()
+    jobs().join(30)
+    run = History(settings.history_path).runs()[0]
+    assert run.request.selection.last == Month(2020, 6)
 
 
 @pytest.mark.usefixtures("settings")
@@ -337,20 +350,6 @@ def test_a_link_to_a_run_shows_its_counts_timeline_files_and_log(settings: Setti
 
     check(app.button(key="again").click().run())
     assert "0 of 2 files will run" in texts(app)
-
-
-def test_a_run_is_run_again_from_its_page_after_a_look_at_the_plan(settings: Settings) -> None:
-    run_to_end(open_app(**SAMPLE, force="yes"))
-    history = History(settings.history_path)
-    app = open_app("pages/runs.py", run=history.runs()[0].run_id)
-    check(app.button(key="again").click().run())
-    assert "2 of 2 files will run" in texts(app)
-    assert len(history.runs()) == 1
-    app.button(key="run").click().run()
-    jobs().join(30)
-    first, second = history.runs()
-    assert first.request == second.request
-    assert first.state == "succeeded"
 
 
 def test_the_log_narrows_by_level_and_words(settings: Settings) -> None:

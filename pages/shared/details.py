@@ -10,7 +10,7 @@ from pages.shared.frame import Now, await_plan, history, reported, show_syntheti
 from pages.shared.log import as_text
 from pages.shared.views import Cell
 from pages.shared.words import count, plain, size, state_words, when
-from pipeline.plan import FileState, Policy, Request
+from pipeline.plan import FileState, PlannedFile, Policy, Request
 from pipeline.trips import Selection, TripFile
 from pipeline.warehouse import FileRecord, LedgerEntry
 
@@ -18,7 +18,12 @@ _COUNTS = ("rows", "inserted", "updated", "deleted", "unchanged", "rejected", "r
 
 
 def show_details(
-    file: TripFile, cell: Cell, record: FileRecord | None, request: Request | None, now: Now
+    file: TripFile,
+    cell: Cell,
+    record: FileRecord | None,
+    planned: PlannedFile | None,
+    request: Request | None,
+    now: Now,
 ) -> None:
     """Show one file's state, reason, counts, origin and log, and what can be done about it."""
     latest = record.latest if record else None
@@ -31,8 +36,8 @@ def show_details(
         if latest and latest.reason:
             show = st.error if latest.state == "failed" else st.info
             show(plain(latest.reason))
-        elif cell.state == FileState.MISSING:
-            st.markdown("Not loaded yet.")
+        if planned and cell.state != FileState.FAILED:
+            st.text(f"In the plan: {'runs' if planned.runs else 'does not run'}; {planned.reason}.")
         if loaded:
             _show_entry(loaded, kept=latest is not None and latest.state == "failed")
         _show_actions(file, cell, latest, request, now)

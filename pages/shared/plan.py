@@ -20,8 +20,7 @@ def show_plan_summary(plan: Plan) -> None:
     unasked = [p.probe.reason for p in plan.files if isinstance(p.probe, Unknown)]
     if unasked:
         st.warning(
-            f"For {files_in_words(len(unasked))} the source could not be asked: "
-            f"{plain(unasked[0])}. A run tries all the same.",
+            f"About {files_in_words(len(unasked))}: {plain(unasked[0])}. A run tries all the same.",
             icon=":material/cloud_off:",
         )
 

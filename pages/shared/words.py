@@ -66,7 +66,7 @@ def files_in_words(number: int) -> str:
 def outcomes(files: Iterable[RunFile]) -> str:
     """Return how many files of a run ended how, the worst first: `1 failed, 9 loaded`."""
     order = ("failed", "running", "queued", "cancelled", "unavailable", "loaded", "skipped")
-    counts = Counter(file.state for file in files)
+    counts = Counter[str](file.state for file in files)
     return ", ".join(f"{counts[state]:,} {state}" for state in order if counts[state])
 
 

@@ -1,0 +1,124 @@
+"""The widgets of a choice, kept the same as the address of their page."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.shared.choice import (
+    FIRST_MONTH,
+    SOURCES,
+    Choice,
+    Params,
+    is_news,
+    read_params,
+    write_params,
+)
+from pages.shared.words import plain
+from pipeline.plan import Policy
+from pipeline.trips import Color, Month, months_between
+
+PLACE = "place"  # the source is the folder or URL typed in beside it
+
+
+def adopt(choice: Choice) -> None:
+    """Put a choice into the widgets."""
+    state = st.session_state
+    state.colors = [color.value for color in choice.colors]
+    state.first, state.last = str(choice.first), str(choice.last)
+    state.source = choice.source if choice.source in SOURCES else PLACE
+    state.place = "" if choice.source in SOURCES else choice.source
+    state.policy, state.force = choice.policy.value, choice.force
+
+
+def pick_choice() -> Choice:
+    """Draw the choice, keep it the same as the page's address, and return it."""
+    state = st.session_state
+    address = read_address()
+    known = state.setdefault("addresses", [])
+    if "link" not in state or is_news(address, known):
+        linked, problems = read_params(address)
+        adopt(linked)
+        # Last, because a click may stop this run of the page at any line and start another.
+        known[:] = [address]
+        state.link = (linked, problems)
+    choice = draw_choice()
+    linked, problems = state.link
+    if problems and choice == linked:
+        st.warning("  \n".join(map(plain, problems)), icon=":material/link_off:")
+    params = write_params(choice)
+    if params != known[-1] or not address:
+        st.query_params.from_dict(params)
+    if params != known[-1]:
+        known.append(params)
+    return choice
+
+
+def read_address() -> Params:
+    """Return the query parameters of the page's address, as the browser sent it."""
+    return {name: st.query_params.get_all(name) for name in st.query_params}
+
+
+def confirm_address() -> None:
+    """Take note of the newest address that the browser has got."""
+    is_news(read_address(), st.session_state.get("addresses", []))
+
+
+def draw_choice() -> Choice:
+    """Draw the widgets and return what is picked in them."""
+    months = [str(month) for month in months_between(FIRST_MONTH, Month.current())]
+    with st.container(border=True):
+        row = st.container(horizontal=True, vertical_alignment="bottom")
+        colors = row.pills(
+            "Colors",
+            [color.value for color in Color],
+            selection_mode="multi",
+            format_func=lambda color: f":yellow[{color}]",
+            key="colors",
+            persist_state="session",
+        )
+        span = row.container(horizontal=True, width="content")
+        first = span.selectbox("From", months, key="first", width=130, persist_state="session")
+        last = span.selectbox("To", months, key="last", width=130, persist_state="session")
+        source = row.selectbox(
+            "Source",
+            [*SOURCES, PLACE],
+            format_func=lambda word: SOURCES.get(word, "A folder or URL"),
+            key="source",
+            width=260,
+            persist_state="session",
+        )
+        if source == PLACE:
+            source = row.text_input(
+                "Folder or URL",
+                key="place",
+                placeholder="/data/trips or https://host/trips",
+                width=340,
+                persist_state="session",
+            ).strip()
+        policy = row.segmented_control(
+            "Policy",
+            [policy.value for policy in Policy],
+            format_func=lambda policy: f":yellow[{policy}]",
+            key="policy",
+            required=True,
+            persist_state="session",
+            help="\n".join(f"- **{policy}**: {policy.meaning}" for policy in Policy),
+        )
+        with row.popover("More", icon=":material/tune:"):
+            force = st.toggle(
+                "Load even if unchanged",
+                key="force",
+                persist_state="session",
+                help="The same as --force: files are fetched and loaded again whatever the "
+                "ledger says.",
+            )
+        if force:
+            st.caption("Forced: every file that the source has is loaded again.")
+    return Choice(
+        tuple(color for color in Color if color in colors),
+        Month.parse(first),
+        Month.parse(last),
+        source,
+        Policy(str(policy)),
+        force,
+    )
