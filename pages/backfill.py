@@ -24,9 +24,9 @@ from pages.shared.picker import adopt, confirm_address, pick_choice
 from pages.shared.plan import show_plan_files, show_plan_summary
 from pages.shared.progress import show_progress, show_run_summary
 from pages.shared.views import MONTH_NAMES, file_at, find_cells, grid_table
-from pages.shared.words import GLYPHS, duration, files_in_words, outcomes, plain, state_words, when
+from pages.shared.words import duration, files_in_words, outcomes, plain, state_words, when
 from pipeline.errors import FaregroundError
-from pipeline.history import Run
+from pipeline.history import GLYPHS, Run
 from pipeline.jobs import resume_request
 from pipeline.plan import FileState, Plan, Policy, Request
 from pipeline.settings import load_settings

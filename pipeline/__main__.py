@@ -40,18 +40,6 @@ if not out.is_terminal:
     out.width = 200  # a pipe has no width to fit; cut cells would be lost
 err = Console(stderr=True, highlight=False)
 
-GLYPHS = {
-    "missing": "·",
-    "queued": "○",
-    "running": "◐",
-    "loaded": "●",
-    "skipped": "◌",
-    "failed": "✕",
-    "unavailable": "–",
-    "stale": "↻",
-    "cancelled": "◼",
-}
-
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 TargetOption = Annotated[str, typer.Option(help="Where the tables live: local.")]
 
@@ -329,7 +317,7 @@ def _show_progress(work: Backfill, thread: threading.Thread) -> None:
 
 
 def _print_plan(plan: Plan, as_json: bool) -> None:
-    from pipeline.history import RunFile
+    from pipeline.history import GLYPHS, RunFile
     from pipeline.jobs import unplanned_outcome
 
     files = [
@@ -413,6 +401,8 @@ def _run_values(run: Run) -> dict[str, Any]:
 
 
 def _print_files(files: Sequence[RunFile]) -> None:
+    from pipeline.history import GLYPHS
+
     for f in files:
         parts = [f"{GLYPHS[f.state]} {f.file.stem:<23} {f.state:<11}"]
         if f.rows is not None:
@@ -428,6 +418,8 @@ def _print_files(files: Sequence[RunFile]) -> None:
 
 
 def _status_table(files: Sequence[dict[str, Any]]) -> Table:
+    from pipeline.history import GLYPHS
+
     colors = sorted({f["color"] for f in files})
     table = _table("month", *colors)
     for month in sorted({f["month"] for f in files}):

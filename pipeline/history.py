@@ -25,6 +25,22 @@ RunFileState = Literal[
     "queued", "running", "loaded", "skipped", "failed", "unavailable", "cancelled"
 ]
 
+# A glyph for each state of a file and of a run: with its word it stands wherever a state shows.
+GLYPHS: dict[str, str] = {
+    "missing": "·",
+    "queued": "○",
+    "running": "◐",
+    "loaded": "●",
+    "skipped": "◌",
+    "failed": "✕",
+    "unavailable": "–",
+    "stale": "↻",
+    "cancelled": "◼",
+    "succeeded": "●",
+    "interrupted": "‖",
+    "nothing-to-do": "◌",
+}
+
 _TABLES = """
 CREATE TABLE IF NOT EXISTS runs (
     run_id TEXT PRIMARY KEY, state TEXT NOT NULL, target TEXT NOT NULL, source TEXT NOT NULL,

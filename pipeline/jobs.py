@@ -94,15 +94,15 @@ class Backfill:
         self._started = time.monotonic()
         self._job = LoadJob(self.run_id, plan.request.source, plan.request.force)
 
-    def run(self) -> RunState:
-        """Run every file of the plan, one bad file not stopping the others; return how it ended.
-
-        The caller holds the backfill lock of the target.
-        """
+    def begin(self) -> None:
+        """Write down that the run begins; the caller holds the backfill lock until it ends."""
         self._started = time.monotonic()
         self.history.interrupt_runs(self.plan.request.target)
         self.history.start_run(self.run_id, self.plan, self._origin)
         self.history.log(self.run_id, f"run {self.run_id} of {len(self._work)} files begins")
+
+    def run(self) -> RunState:
+        """Run every file of the plan, one bad file not stopping the others; return how it ended."""
         state: RunState = "failed"
         try:
             with open_warehouse(self.plan.request.target, self._settings) as warehouse:
@@ -219,6 +219,7 @@ def unplanned_outcome(planned: PlannedFile) -> RunFile:
 def run_backfill(backfill: Backfill, settings: Settings) -> RunState:
     """Run a backfill in this thread; raises WarehouseBusy when another one is running."""
     with backfill_lock(backfill.plan.request.target, settings):
+        backfill.begin()
         return backfill.run()
 
 
@@ -303,6 +304,7 @@ class Jobs:
             def work() -> None:
                 try:
                     with backfill_lock(plan.request.target, self._settings):
+                        backfill.begin()
                         begun.set()
                         backfill.run()
                 except FaregroundError as error:

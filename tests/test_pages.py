@@ -21,9 +21,9 @@ from pages.shared import views
 from pages.shared.choice import Choice, choice_of, command_line, is_news, read_params, write_params
 from pages.shared.frame import jobs
 from pages.shared.log import narrow
-from pages.shared.words import GLYPHS, duration, plain, size
+from pages.shared.words import duration, plain, size
 from pipeline.__main__ import app as command
-from pipeline.history import History, RunFile
+from pipeline.history import GLYPHS, History, RunFile
 from pipeline.jobs import prepare_plan
 from pipeline.load import FileProgress
 from pipeline.plan import FileState, Policy
@@ -109,7 +109,10 @@ def run_elsewhere(settings: Settings, source: str) -> Iterator[subprocess.Popen[
     )
     try:
         deadline = time.monotonic() + 20
-        while not any(run.state == "running" for run in History(settings.history_path).runs()):
+        history = History(settings.history_path)
+        while not any(
+            f.state == "running" for run in history.runs() for f in history.files(run.run_id)
+        ):
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.05)

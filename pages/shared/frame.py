@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
@@ -14,9 +13,9 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import Page
 
-from pages.shared.words import GLYPHS, files_in_words, plain
+from pages.shared.words import files_in_words, plain
 from pipeline.errors import FaregroundError, UsageError, WarehouseBusy
-from pipeline.history import History, Run, RunFile
+from pipeline.history import GLYPHS, History, Run, RunFile
 from pipeline.jobs import Backfill, Jobs, prepare_plan, running_run
 from pipeline.plan import Plan, Request
 from pipeline.settings import load_settings
@@ -190,14 +189,7 @@ def start(plan: Plan) -> None:
     """Start a backfill in the background; raises WarehouseBusy when one is running."""
     if not plan.to_run:  # the last look was too long ago
         raise UsageError("Nothing is left to run.", cure=f"{plan.files[0].reason}.")
-    backfill = jobs().start(plan)
-    # The pages show what the history says, which knows of a run a moment after it has begun.
-    while jobs().current() is backfill and not _is_known(backfill):
-        time.sleep(0.01)
-
-
-def _is_known(backfill: Backfill) -> bool:
-    return any(run.run_id == backfill.run_id for run in history().runs(10))
+    jobs().start(plan)
 
 
 def await_plan(request: Request, now: Now) -> Plan:

@@ -7,10 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 
-from pipeline.__main__ import GLYPHS as FILE_GLYPHS
-from pipeline.history import RunFile
-
-GLYPHS = FILE_GLYPHS | {"succeeded": "●", "interrupted": "‖", "nothing-to-do": "◌"}
+from pipeline.history import GLYPHS, RunFile
 
 # Half transparent, so that they tint a light and a dark background alike; the text keeps the
 # theme's own color and with it its contrast.
