@@ -18,6 +18,7 @@ from pipeline.staging import (
     Progress,
     Received,
     StagedFile,
+    Unpacked,
     recall,
     require_space,
     staged_path,
@@ -80,6 +81,7 @@ def _stage(
     target = staged_path(offer.file, offer.format, settings)
     make_folder(target.parent)
     part = Part(target)
+    unpacked = Unpacked(target)
     remembered = recall(target, offer.format)
     if remembered and remembered[0].address != offer.address:
         remembered = None
@@ -90,9 +92,21 @@ def _stage(
             assert remembered is not None
             on_note("unchanged since it was staged, not fetched again")
             return remembered[0]
+        if offer.format == "csv.gz":
+            unpacked.open()
+        verified = False
         try:
             with storing(part.path):
-                facts = verify(part.path, offer.file, offer.format, offer.address, limit, cancel)
+                facts = verify(
+                    part.path,
+                    offer.file,
+                    offer.format,
+                    offer.address,
+                    limit,
+                    cancel,
+                    unpacked.write,
+                )
+            verified = True
             break
         except TripFileError as error:
             part.discard()
@@ -100,6 +114,8 @@ def _stage(
                 raise
             # What an earlier process left may have been damaged since, say by a power cut.
             on_note(f"starting over, because the resumed file was no good: {error.problem}")
+        finally:
+            copy = unpacked.finish(worth=verified)
     staged = StagedFile(
         offer.file,
         target,
@@ -111,6 +127,7 @@ def _stage(
         facts.header,
         facts.data_lines,
         facts.carriage_returns,
+        copy,
     )
     part.settle(staged, received.conditions)
     return staged

@@ -188,8 +188,11 @@ class Backfill:
     ) -> RunFile:
         try:
             staged = fetched.result()
-            self.cancel.check()
-            return work.load(staged, warehouse, records.get(work.file), self._job, self.cancel)
+            try:
+                self.cancel.check()
+                return work.load(staged, warehouse, records.get(work.file), self._job, self.cancel)
+            finally:
+                staged.forget_unpacked()
         except Cancelled:
             work.note("cancelled; the file is as it was before the run")
             return RunFile(work.file, "cancelled", "cancelled before it was loaded")

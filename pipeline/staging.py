@@ -1,17 +1,18 @@
 """The staging folder: where downloaded trip files rest, and what is remembered about each.
 
-Beside a trip file NAME lie NAME.json (what was verified about it), and while it is being fetched
-NAME.part and NAME.part.json (what is needed to resume).
+Beside a trip file NAME lie NAME.json (what was verified about it); while it is being fetched,
+NAME.part and NAME.part.json (what is needed to resume); until it is loaded, NAME.unpacked.
 """
 
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,8 @@ from pipeline.settings import Settings
 from pipeline.sources import FORMATS, Format
 from pipeline.trips import TripFile
 
-# Loading needs room too: the table's rows, what DuckDB spills, and the old rows until the commit.
-SPACE_FACTOR = 6
+# Loading needs room too: the file unpacked, the table's rows, and what DuckDB spills.
+SPACE_FACTOR = 8
 SPACE_MARGIN = 200_000_000
 
 _CURES = {
@@ -47,6 +48,8 @@ class StagedFile:
         data_lines: Non-blank lines after the header, counted without DuckDB (a quoted line break
             counts as one too); for parquet, rows as its footer says.
         carriage_returns: Whether a csv has any \\r.
+        unpacked: The same csv.gz unpacked, where there was room for it: reading that is faster.
+            Whoever loads the file calls `forget_unpacked` afterwards.
     """
 
     file: TripFile
@@ -59,6 +62,12 @@ class StagedFile:
     header: tuple[str, ...]
     data_lines: int
     carriage_returns: bool
+    unpacked: Path | None = field(default=None, compare=False)
+
+    def forget_unpacked(self) -> None:
+        """Remove the unpacked copy, if there is one."""
+        if self.unpacked is not None:
+            self.unpacked.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -113,6 +122,46 @@ def require_space(file: TripFile, folder: Path, size: int | None) -> None:
 def megabytes(size: int) -> str:
     """Write a number of bytes for people, as in `12.3 MB`."""
     return f"{size / 1e6:,.1f} MB"
+
+
+class Unpacked:
+    """A csv.gz unpacked beside itself. A help only: where there is no room, there is none."""
+
+    def __init__(self, target: Path) -> None:
+        self.path = target.with_name(target.name + ".unpacked")
+        self._out: io.FileIO | None = None
+        with suppress(OSError):  # left by a process that was killed before it loaded the file
+            self.path.unlink()
+
+    def open(self) -> None:
+        """Begin the copy, if the file can be made."""
+        with suppress(OSError):
+            self._out = io.FileIO(self.path, "w")
+
+    def write(self, chunk: bytes) -> None:
+        """Add the next bytes, or give up on the whole copy."""
+        if self._out is not None:
+            try:
+                rest = memoryview(chunk)
+                while rest:
+                    rest = rest[self._out.write(rest) :]
+            except OSError:
+                self.discard()
+
+    def finish(self, worth: bool) -> Path | None:
+        """Close the copy and return its path; None, and no copy, if it is not `worth` keeping."""
+        if self._out is None or not worth:
+            self.discard()
+            return None
+        self._out.close()
+        return self.path
+
+    def discard(self) -> None:
+        """Close and remove what is there."""
+        if self._out is not None:
+            self._out.close()
+            self._out = None
+        self.path.unlink(missing_ok=True)
 
 
 class Part:
@@ -177,6 +226,7 @@ class Part:
             self.path.replace(staged.path)
             _sync_folder(staged.path.parent)
             facts = asdict(staged) | {"file": staged.file.filename, "path": staged.path.name}
+            del facts["unpacked"]
             _write_json(_note_path(staged.path), facts | {"conditions": conditions})
             self._note.unlink(missing_ok=True)
             for other in FORMATS:
@@ -213,6 +263,7 @@ def _note_path(path: Path) -> Path:
 def _remove(path: Path) -> None:
     _note_path(path).unlink(missing_ok=True)
     path.unlink(missing_ok=True)
+    path.with_name(path.name + ".unpacked").unlink(missing_ok=True)
     Part(path).discard()
 
 

@@ -10,7 +10,7 @@ import csv
 import gzip
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,7 +52,13 @@ class _Unfit(Exception):
 
 
 def verify(
-    path: Path, file: TripFile, format: Format, address: str, limit: int, cancel: Cancel
+    path: Path,
+    file: TripFile,
+    format: Format,
+    address: str,
+    limit: int,
+    cancel: Cancel,
+    keep: Callable[[bytes], object] = len,
 ) -> Facts:
     """Read the file at `path` once and return what was found.
 
@@ -60,14 +66,19 @@ def verify(
         file: What it must be; its color says which columns it must have.
         address: Where it came from, for the messages.
         limit: Largest size when unpacked, in bytes.
+        keep: Called with the unpacked bytes of a csv.gz, piece by piece.
 
     Raises TripFileError, Cancelled, or OSError when it cannot be read.
     """
-    check = {"csv": _check_csv, "csv.gz": _check_gzip, "parquet": _check_parquet}[format]
     try:
         with path.open("rb", buffering=0) as raw:
             hashed = _Hashed(raw)
-            header, lines, returns = check(hashed, path, file.color, limit, cancel)
+            if format == "parquet":
+                found = _check_parquet(hashed, path, file.color, limit, cancel)
+            else:
+                chunks = hashed.chunks() if format == "csv" else _unpack(hashed, path, keep)
+                found = _check_text(chunks, file.color, limit, cancel)
+            header, lines, returns = found
             return Facts(hashed.size, hashed.sha256.hexdigest(), header, lines, returns)
     except _Unfit as error:
         problem = f"{file} from {address} {error.problem}."
@@ -99,11 +110,7 @@ class _Hashed(io.RawIOBase):
 Found = tuple[tuple[str, ...], int, bool]
 
 
-def _check_csv(raw: _Hashed, _: Path, color: Color, limit: int, cancel: Cancel) -> Found:
-    return _check_text(raw.chunks(), color, limit, cancel)
-
-
-def _check_gzip(raw: _Hashed, path: Path, color: Color, limit: int, cancel: Cancel) -> Found:
+def _unpack(raw: _Hashed, path: Path, keep: Callable[[bytes], object]) -> Iterator[bytes]:
     from isal import igzip, isal_zlib
 
     with path.open("rb") as file:
@@ -113,20 +120,17 @@ def _check_gzip(raw: _Hashed, path: Path, color: Color, limit: int, cancel: Canc
     if not head.startswith(b"\x1f\x8b"):
         _refuse_other_kinds(head)
         raise _Unfit("is not gzip", _OTHER)
-
-    def chunks() -> Iterator[bytes]:
-        done = 0
-        try:
-            with igzip.open(raw) as unpacked:  # type: ignore[no-untyped-call]
-                while chunk := unpacked.read(CHUNK):
-                    done += len(chunk)
-                    yield chunk
-        except EOFError:
-            raise _Unfit(f"is truncated: its gzip stream breaks off after {done} bytes") from None
-        except (gzip.BadGzipFile, isal_zlib.IsalError) as error:  # type: ignore[misc]
-            raise _Unfit(f"is damaged after {done} unpacked bytes ({error})") from None
-
-    return _check_text(chunks(), color, limit, cancel)
+    done = 0
+    try:
+        with igzip.open(raw) as unpacked:  # type: ignore[no-untyped-call]
+            while chunk := unpacked.read(CHUNK):
+                done += len(chunk)
+                keep(chunk)
+                yield chunk
+    except EOFError:
+        raise _Unfit(f"is truncated: its gzip stream breaks off after {done} bytes") from None
+    except (gzip.BadGzipFile, isal_zlib.IsalError) as error:  # type: ignore[misc]
+        raise _Unfit(f"is damaged after {done} unpacked bytes ({error})") from None
 
 
 def _check_text(chunks: Iterator[bytes], color: Color, limit: int, cancel: Cancel) -> Found:

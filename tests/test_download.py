@@ -97,7 +97,9 @@ def fetched(
 
 
 def in_staging(settings: Settings) -> list[str]:
-    return sorted(path.name for path in settings.staging.rglob("*") if path.is_file())
+    """What rests there; the unpacked copies are their loader's to remove, and tested apart."""
+    files = [path for path in settings.staging.rglob("*") if path.is_file()]
+    return sorted(path.name for path in files if path.suffix != ".unpacked")
 
 
 WHOLE = [f"{GREEN.stem}.csv.gz", f"{GREEN.stem}.csv.gz.json"]
@@ -124,6 +126,19 @@ def test_a_staged_file_is_the_published_bytes_and_says_what_they_are(
     assert log.progress[-1] == Progress(len(CONTENT), len(CONTENT))
     assert log.notes == []
     assert in_staging(settings) == WHOLE
+
+
+def test_the_unpacked_copy_is_the_same_text_and_goes_when_told(
+    server: Server, settings: Settings
+) -> None:
+    staged, _ = fetched(offer_at(server.url), settings)
+    assert staged.unpacked is not None
+    assert staged.unpacked.read_bytes() == gzip.decompress(CONTENT)
+    staged.forget_unpacked()
+    assert not staged.unpacked.exists()
+    again, _ = fetched(offer_at(server.url), settings)
+    assert again == staged
+    assert again.unpacked is None
 
 
 def test_a_file_is_asked_for_as_it_is_stored(server: Server, settings: Settings) -> None:

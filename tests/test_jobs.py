@@ -115,6 +115,21 @@ def test_resume_takes_only_what_was_not_finished(settings: Settings, folder: Pat
         resume_request(History(settings.history_path).runs()[0].run_id, settings)
 
 
+def test_after_a_run_staging_holds_the_file_as_published_and_nothing_unpacked(
+    settings: Settings, folder: Path
+) -> None:
+    path = put_trips(folder, GREEN, [trip(GREEN, PULocationID=n % 250) for n in range(5000)])
+    put(folder, MAY, b"not a trip file")
+    leftover = settings.staging / "green" / f"{path.name}.unpacked"
+    leftover.parent.mkdir(parents=True)
+    leftover.write_text("half of what a killed process left")
+    backfill(settings, request(folder, GREEN, MAY))
+    names = {kept.name for kept in leftover.parent.iterdir()}
+    assert names == {path.name, f"{path.name}.json"}
+    assert (leftover.parent / path.name).read_bytes() == path.read_bytes()
+    assert len(amounts(settings, GREEN)) == 5000
+
+
 def test_the_source_going_down_after_the_plan_fails_the_file_and_names_it(
     settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -125,7 +125,7 @@ def _extract(
 ) -> list[Reject]:
     """Read the staged file into the temporary table `incoming` and return its rejects."""
     file = staged.file
-    path = str(staged.path)
+    path = str(staged.unpacked or staged.path)
     if staged.format == "parquet":
         identifiers = parquet_identifiers(file.color, staged.header)
         cursor.execute(statement("duckdb/extract_parquet", **identifiers), {"path": path})
