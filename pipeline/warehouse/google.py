@@ -189,13 +189,10 @@ def _create_tables(runner: JobRunner) -> None:
     from google.cloud.bigquery import ScalarQueryParameter
 
     version = ScalarQueryParameter("schema_version", "INT64", SCHEMA_VERSION)
-    doing = "create the tables"
-    runner.run("create", doing, statement("bigquery/create_warehouse_state"), [version])
-    for color in Color:
-        sql = statement("bigquery/create_table", **table_identifiers(color))
-        runner.run("create", doing, sql)
-    runner.run("create", doing, statement("bigquery/create_rejects"))
-    runner.run("create", doing, statement("bigquery/create_load_ledger"))
+    script = [statement("bigquery/create_warehouse_state")]
+    script += [statement("bigquery/create_table", **table_identifiers(color)) for color in Color]
+    script += [statement("bigquery/create_rejects"), statement("bigquery/create_load_ledger")]
+    runner.run("create", "create the tables", "\n".join(script), [version])
 
 
 def _plain(value: Any) -> Any:

@@ -67,7 +67,7 @@ def translated(place: Place, doing: str) -> Iterator[None]:
 def explain(place: Place, doing: str, reason: str, message: str) -> FaregroundError:
     """Return the error for a refusal, from the service's reason and message."""
     text = first_line(message)
-    if "different locations" in message or "in location" in message and reason == "notFound":
+    if "different locations" in message:
         return WarehouseError(
             f"Could not {doing}: {text}",
             cure=f"Bucket {place.bucket} and dataset {place.dataset} must be in one region; "
