@@ -53,7 +53,7 @@ GLYPHS = {
 }
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
-TargetOption = Annotated[str, typer.Option(help="Where the tables live: local.")]
+TargetOption = Annotated[str, typer.Option(help="Where the tables live: local or gcp.")]
 
 
 class Format(StrEnum):
@@ -188,10 +188,12 @@ def runs(
     """List past runs, or show one run's files and log."""
     from pipeline.history import History
     from pipeline.jobs import settle_interrupted
+    from pipeline.warehouse import TARGETS
 
     with reported():
         settings = load_settings()
-        settle_interrupted("local", settings)
+        for target in TARGETS:
+            settle_interrupted(target, settings)
         history = History(settings.history_path)
         if not run_id:
             found = history.runs(limit)

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 _numbers = itertools.count(1)
 
 
+def cloud_number() -> int:
+    """A number no other bucket and dataset of this session has."""
+    return next(_numbers)
+
+
 @pytest.fixture(autouse=True)
 def no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep what the developer's own secrets.toml says out of every test."""
@@ -46,7 +51,7 @@ def gcp_settings(
     from tests.gcp.emulators import cloud_settings
 
     emulators: Emulators = request.getfixturevalue("emulators")
-    return cloud_settings(emulators, tmp_path / "home", next(_numbers), monkeypatch)
+    return cloud_settings(emulators, tmp_path / "home", cloud_number(), monkeypatch)
 
 
 @pytest.fixture(params=["local", pytest.param("gcp", marks=pytest.mark.gcp)])

@@ -27,6 +27,9 @@ from pipeline.trips import TripFile
 # an earlier version are then loaded again instead of being skipped as unchanged.
 LOADER_VERSION = 1
 
+# The names `open_warehouse` knows.
+TARGETS = ("local", "gcp")
+
 LoadStep = Literal["extract", "compare", "merge", "reconcile", "commit"]
 
 

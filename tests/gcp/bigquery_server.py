@@ -7,8 +7,12 @@ The emulator (local-bigquery 0.3.2) takes CREATE EXTERNAL TABLE but leaves the t
 objects are read when the table is made, bad lines being skipped as `max_bad_records` allows.
 """
 
+import csv
+import gzip
 import json
+import re
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -100,6 +104,40 @@ def run_statement_or_read_objects(cursor, tree, context, destination, config, dr
     return statistics.replace(statementType="CREATE_EXTERNAL_TABLE")
 
 
+def line_by_line(uri, width, folder):
+    """Return where the lines of an object lie that are rows, each line being read by itself, as
+    the service does when quoted line breaks are not allowed."""
+    path = settings.gcs_local_root / uri.removeprefix("gs://")
+    content = path.read_bytes()
+    if content.startswith(b"\x1f\x8b"):
+        content = gzip.decompress(content)
+    if b'"' not in content and b"\r" not in content:
+        return uri  # DuckDB reads it the same way
+    with (folder / path.name.removesuffix(".gz")).open("w", newline="") as out:
+        writer = csv.writer(out, lineterminator="\n")
+        for line in re.split("\r\n|\n|\r", content.decode(errors="replace")):
+            try:
+                cells = next(csv.reader([line], strict=True), [])
+            except csv.Error:
+                continue
+            if len(cells) == width:
+                writer.writerow(cells)
+        return f"file://{out.name}"
+
+
+load_job = load.run
+
+
+def load_job_line_by_line(cursor, config, upload):
+    if not config.maxBadRecords or upload:
+        return load_job(cursor, config, upload)
+    with tempfile.TemporaryDirectory() as folder:
+        width = len(config.schema_.fields)
+        uris = [line_by_line(uri, width, Path(folder)) for uri in config.sourceUris]
+        return load_job(cursor, config.replace(sourceUris=uris), upload)
+
+
+load.run = load_job_line_by_line
 csv_options = load._csv
 
 
