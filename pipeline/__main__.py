@@ -128,6 +128,11 @@ def backfill(
         plan = prepare_plan(request, settings, read_only=dry_run)
         if dry_run:
             _print_plan(plan, as_json)
+            if target == "gcp":
+                from pipeline.warehouse.google import GoogleWarehouse
+
+                with GoogleWarehouse(settings, read_only=True) as warehouse:
+                    err.print(str(warehouse.estimate(plan)))
             return
         err.print(_plan_sentence(plan))
         work = Backfill(plan, settings, origin="command line")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pipeline.download import StagedFile
 from pipeline.errors import UsageError, WarehouseError
@@ -21,6 +21,10 @@ from pipeline.warehouse.google_jobs import JobFailed, JobRunner
 from pipeline.warehouse.google_ledger import read_records, record_entry
 from pipeline.warehouse.google_load import Clients, load_file
 from pipeline.warehouse.google_place import Place, read_place
+
+if TYPE_CHECKING:
+    from pipeline.plan import Plan
+    from pipeline.warehouse.google_cost import Estimate
 
 SCHEMA_VERSION = 1
 _STATE, _LEDGER = "warehouse_state", "load_ledger"
@@ -90,6 +94,14 @@ class GoogleWarehouse:
             rows = [tuple(map(_plain, row.values())) for row in found]
         columns = tuple(field.name for field in found.schema)
         return QueryResult(columns, rows[:limit], truncated=len(rows) > limit)
+
+    def estimate(self, plan: Plan) -> Estimate:
+        """Return what a plan will cost; nothing is run for it but free dry runs and one look at
+        the ledger for each file. Raises WarehouseError."""
+        from pipeline.warehouse.google_cost import estimate_cost
+
+        tables = frozenset(self._existing_tables())
+        return estimate_cost(plan, self._runner(), self._settings, tables)
 
     def _clients(self) -> Clients:
         from google.cloud import bigquery, storage

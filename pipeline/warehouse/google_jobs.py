@@ -28,7 +28,7 @@ from pipeline.warehouse.google_place import Place
 
 if TYPE_CHECKING:
     from google.api_core.retry import Retry
-    from google.cloud.bigquery import Client, QueryJob
+    from google.cloud.bigquery import Client, QueryJob, QueryJobConfig
     from google.cloud.bigquery.query import ArrayQueryParameter, ScalarQueryParameter
 
     Parameter = ScalarQueryParameter | ArrayQueryParameter
@@ -117,22 +117,41 @@ class JobRunner:
         with translated(self._place, doing):
             return [dict(row) for row in job.result(retry=self._retry(), timeout=_CALL_SECONDS)]
 
-    def _submit(
-        self, job_id: str, step: str, sql: str, parameters: Sequence[Parameter]
-    ) -> QueryJob:
-        from google.api_core.exceptions import Conflict
+    def dry_run(self, doing: str, sql: str, parameters: Sequence[Parameter] = ()) -> int:
+        """Return how many bytes a statement would scan, by BigQuery's own estimate; it is free."""
+        with translated(self._place, doing):
+            job = self._client.query(
+                sql,
+                job_config=self._config("estimate", parameters, dry_run=True),
+                location=self._place.location,
+                retry=self._retry(),
+                timeout=_CALL_SECONDS,
+            )
+            return int(job.total_bytes_processed or 0)
+
+    def _config(
+        self, step: str, parameters: Sequence[Parameter], *, dry_run: bool = False
+    ) -> QueryJobConfig:
         from google.cloud.bigquery import QueryJobConfig
 
-        self._cancel.check()
-        place = self._place
-        config = QueryJobConfig(
-            default_dataset=f"{place.project}.{place.dataset}",
+        return QueryJobConfig(
+            default_dataset=f"{self._place.project}.{self._place.dataset}",
             query_parameters=list(parameters),
             labels=self._labels | {"step": _label(step)},
             maximum_bytes_billed=self._settings.gcp_maximum_bytes_billed,
             job_timeout_ms=int(self._settings.gcp_job_timeout_seconds * 1000),
             use_legacy_sql=False,
+            dry_run=dry_run,
         )
+
+    def _submit(
+        self, job_id: str, step: str, sql: str, parameters: Sequence[Parameter]
+    ) -> QueryJob:
+        from google.api_core.exceptions import Conflict
+
+        self._cancel.check()
+        place = self._place
+        config = self._config(step, parameters)
         try:
             return self._client.query(
                 sql,

@@ -274,7 +274,7 @@ class _Load:
         )
 
     def _save_rejects(self, rejects: list[Reject]) -> None:
-        """Put the rejects into a table of this load's own; the transaction takes them from there."""
+        """Put the rejects into a table of this load's own, for the transaction."""
         if not rejects:
             return
         from google.cloud import bigquery

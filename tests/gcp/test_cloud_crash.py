@@ -1,4 +1,4 @@
-"""Killed at any instant, a file in BigQuery is wholly old or wholly new, and resuming repairs it."""
+"""Killed at any instant, a file in BigQuery is wholly old or wholly new; resuming repairs it."""
 
 from __future__ import annotations
 

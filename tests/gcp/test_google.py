@@ -22,6 +22,7 @@ from tests.conftest import cloud_number
 from tests.files import GREEN, TARGETS, amounts, load, put_trips, rows, stage_from, trip
 from tests.gcp.emulators import Emulators, cloud_settings
 from tests.gcp.proxy import Fault, Proxy, proxy_before
+from tests.test_cli import pipeline
 from tests.test_loading_rules import BAD_CELLS
 
 MAY = TripFile(Color.GREEN, Month(2020, 5))
@@ -34,16 +35,18 @@ def settings(gcp_settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def tables(settings: Settings, emulators: Emulators, monkeypatch: Any) -> Iterator[Proxy]:
-    """A proxy before BigQuery."""
+def tables(emulators: Emulators, gcp_settings: Settings, monkeypatch: Any) -> Iterator[Proxy]:
+    """A proxy before BigQuery, in place of the address that the settings' fixture set."""
+    assert gcp_settings.gcp_dataset
     with proxy_before(emulators.bigquery) as proxy:
         monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", proxy.url)
         yield proxy
 
 
 @pytest.fixture
-def objects(settings: Settings, emulators: Emulators, monkeypatch: Any) -> Iterator[Proxy]:
-    """A proxy before Cloud Storage."""
+def objects(emulators: Emulators, gcp_settings: Settings, monkeypatch: Any) -> Iterator[Proxy]:
+    """A proxy before Cloud Storage, in place of the address that the settings' fixture set."""
+    assert gcp_settings.gcp_bucket_name
     with proxy_before(emulators.storage) as proxy:
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", proxy.url)
         yield proxy
@@ -314,3 +317,27 @@ def test_a_key_in_the_settings_never_shows(
         open_warehouse("gcp", settings)
     assert "very-secret" not in str(caught.value)
     assert "hidden" not in str(caught.value)
+
+
+def test_the_command_line_runs_a_backfill_there_and_estimates_it_before(
+    settings: Settings, folder: Path, tables: Proxy
+) -> None:
+    put_trips(folder, GREEN, [trip(GREEN)])
+    asked = ["backfill", "--color", "green", "--from", "2020-04", "--source", str(folder)]
+    asked += ["--target", "gcp"]
+    assert pipeline(settings, *asked, "--dry-run").returncode == 0
+    assert pipeline(settings, *asked).returncode == 0
+    put_trips(folder, GREEN, [trip(GREEN, total_amount="1")])
+    planned = pipeline(settings, *asked, "--policy", "all", "--dry-run")
+    assert "to upload" in planned.stderr
+    assert "$0.0000 at $6.25 per TiB" in planned.stderr
+    estimate = tables.jobs()[-1]["configuration"]
+    assert estimate["dryRun"] is True
+    assert "TIMESTAMP '2020-04-01 00:00:00+00'" in estimate["query"]["query"]
+    status = json.loads(pipeline(settings, "status", "--target", "gcp", "--json").stdout)
+    assert (status["target"], status["files"][0]["rows"]) == ("gcp", 1)
+    select = "SELECT COUNT(*) AS trips FROM green_tripdata"
+    found = pipeline(settings, "query", select, "--target", "gcp", "--format", "json")
+    assert json.loads(found.stdout) == [{"trips": 1}]
+    refused = pipeline(settings, "query", "DELETE FROM rejects WHERE TRUE", "--target", "gcp")
+    assert (refused.returncode, "only" in refused.stderr.lower()) == (2, True)
