@@ -20,6 +20,7 @@ class Fault:
 
     `status` is answered instead of passing the request on; `reset` passes it on and then closes
     the connection, so that the answer is lost. With `once`, what is asked for again gets through.
+    `job_error` takes the job, does not run it, and answers that it failed for this reason.
     """
 
     method: str
@@ -28,6 +29,7 @@ class Fault:
     reason: str = "backendError"
     message: str = "it broke"
     reset: bool = False
+    job_error: bool = False
     times: int = 1
     once: bool = False
 
@@ -60,6 +62,16 @@ class Proxy:
         return None
 
 
+def failed_job(said: dict[str, Any], fault: Fault) -> dict[str, Any]:
+    """The job that was asked for, as one that ended with this error."""
+    error = {"reason": fault.reason, "message": fault.message}
+    statistics = {"creationTime": "1", "startTime": "1", "endTime": "1", "query": {}}
+    return said | {
+        "status": {"state": "DONE", "errorResult": error, "errors": [error]},
+        "statistics": statistics,
+    }
+
+
 @contextmanager
 def proxy_before(upstream: str) -> Iterator[Proxy]:
     """Run a proxy before the service at this address."""
@@ -76,6 +88,9 @@ def proxy_before(upstream: str) -> Iterator[Proxy]:
             path = urlsplit(self.path).path
             proxy.seen.append((self.command, path if said is not None else self.path, said))
             fault = proxy.take_fault(self.command, self.path, said)
+            if fault and fault.job_error and said:
+                self.answer(200, failed_job(said, fault))
+                return
             if fault and fault.status:
                 self.refuse(fault)
                 return
@@ -100,8 +115,11 @@ def proxy_before(upstream: str) -> Iterator[Proxy]:
         def refuse(self, fault: Fault) -> None:
             error = {"reason": fault.reason, "message": fault.message}
             wrapped = {"code": fault.status, "message": fault.message, "errors": [error]}
-            content = json.dumps({"error": wrapped}).encode()
-            self.send_response(fault.status or 500)
+            self.answer(fault.status or 500, {"error": wrapped})
+
+        def answer(self, status: int, document: dict[str, Any]) -> None:
+            content = json.dumps(document).encode()
+            self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()

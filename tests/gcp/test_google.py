@@ -189,6 +189,51 @@ def test_an_answer_lost_after_a_job_was_accepted_loads_nothing_twice(
 
 
 @pytest.mark.parametrize(
+    ("reason", "message"),
+    [
+        ("backendError", "Error encountered during execution. Retrying may solve the problem."),
+        ("invalidQuery", "Transaction is aborted due to concurrent update against table t."),
+    ],
+)
+def test_a_job_that_failed_for_a_passing_reason_is_asked_for_again_under_another_id(
+    settings: Settings, folder: Path, tables: Proxy, reason: str, message: str
+) -> None:
+    put_trips(folder, GREEN, [trip(GREEN)])
+    fault = Fault("POST", "/jobs", reason=reason, message=message, job_error=True)
+    watch = Watch(on_step=lambda step, _: tables.faults.append(fault) if step == "merge" else None)
+    with open_warehouse("gcp", settings) as warehouse:
+        entry = warehouse.load(stage_from(folder, GREEN, settings), LoadJob("a-run", "s"), watch)
+    assert entry.inserted == 1
+    first, second = (job["jobReference"]["jobId"] for job in tables.jobs()[-2:])
+    assert (first[:-1], first[-1], second[-1]) == (second[:-1], "1", "2")
+    assert amounts(settings, GREEN) == ["9.30"]
+
+
+def test_a_load_that_another_one_overtook_compares_again(
+    settings: Settings, folder: Path, tmp_path: Path
+) -> None:
+    put_trips(folder, GREEN, [trip(GREEN), trip(GREEN, PULocationID="7")])
+    staged = stage_from(folder, GREEN, settings)
+    other = tmp_path / "other"
+    other.mkdir()
+    put_trips(other, GREEN, [trip(GREEN, total_amount="1"), trip(GREEN, PULocationID="8")])
+    elsewhere = settings.model_copy(update={"home": tmp_path / "elsewhere"})
+    TARGETS[elsewhere.home] = "gcp"
+    overtaken: list[str] = []
+
+    def overtake(step: str, _fraction: Any) -> None:
+        if step == "merge" and not overtaken:
+            overtaken.append(step)
+            assert load(other, GREEN, elsewhere).inserted == 2
+
+    with open_warehouse("gcp", settings) as warehouse:
+        entry = warehouse.load(staged, LoadJob("a-run", "s"), Watch(on_step=overtake))
+    # Inserting as planned would have made four rows of the two.
+    assert (entry.rows, entry.inserted, entry.updated, entry.deleted) == (2, 1, 1, 1)
+    assert amounts(settings, GREEN) == ["9.30", "9.30"]
+
+
+@pytest.mark.parametrize(
     ("fault", "message"),
     [
         (Fault("POST", "/jobs", 403, "quotaExceeded"), "quota .* is used up"),
