@@ -194,7 +194,7 @@ class _Load:
         external = {"uri": f"gs://{place.bucket}/{object_name(staged)}"}
         if not parquet:
             external["file_columns"] = csv_columns(color, staged.header)
-            external["compression"] = "GZIP" if staged.format == "csv.gz" else "NONE"
+            external["compression"] = "compression = 'GZIP'," if staged.format == "csv.gz" else ""
         doing = f"read {staged.file}"
         kind = "parquet" if parquet else "csv"
         self._run("external", doing, f"create_external_{kind}", **external)

@@ -4,7 +4,7 @@ CREATE OR REPLACE EXTERNAL TABLE {external} ({file_columns})
 OPTIONS (
     format = 'CSV',
     uris = ['{uri}'],
-    compression = '{compression}',
+    {compression}
     skip_leading_rows = 1,
     max_bad_records = 2147483647,
     allow_quoted_newlines = FALSE,

@@ -42,7 +42,7 @@ def rendered(name: str, color: Color) -> str:
         file_columns=csv_columns(color, header),
         months=months_condition(color, {0, 200812, 202003, 202004, 999912}),
         uri="gs://some-bucket/green/file.csv.gz",
-        compression="GZIP",
+        compression="compression = 'GZIP',",
     )
 
 
