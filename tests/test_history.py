@@ -14,7 +14,9 @@ from tests.files import GREEN, request
 def test_a_history_from_before_costs_were_kept_is_brought_up_to_date(tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite"
     asked = request(tmp_path, GREEN)
-    planned = PlannedFile(GREEN, True, "not loaded yet", FileState.MISSING, 10, Missing(GREEN, "test"))
+    planned = PlannedFile(
+        GREEN, True, "not loaded yet", FileState.MISSING, 10, Missing(GREEN, "test")
+    )
     History(path).start_run("old-run", Plan(asked, "a folder", (planned,)), "test")
     with sqlite3.connect(path) as connection:
         for name in ("bytes_billed", "slot_ms"):
