@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help app test test-slow lint format bench clean
+.PHONY: help app test test-gcp test-slow lint format bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -20,10 +20,14 @@ app: $(VENV)/.app  ## install and start the app on http://127.0.0.1:8501
 	$(BIN)/python -m streamlit run app.py
 
 test: $(VENV)/.dev lint  ## lint, types, then every ordinary test
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow and not gcp"
+
+test-gcp: $(VENV)/.dev  ## the Google Cloud warehouse, on emulators (Python 3.13 or uv)
+	sh tests/gcp/install.sh
+	$(BIN)/python -m pytest -m "gcp and not slow"
 
 test-slow: $(VENV)/.dev  ## the tests that take minutes
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m "slow and not gcp"
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -38,4 +42,4 @@ bench: $(VENV)/.dev  ## speed and memory against the DuckDB floor, as ratios
 	$(BIN)/python -m benchmarks.backfill
 
 clean:  ## remove the virtual environment and caches, never your data
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-emulators .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -41,7 +41,7 @@ if not out.is_terminal:
 err = Console(stderr=True, highlight=False)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
-TargetOption = Annotated[str, typer.Option(help="Where the tables live: local.")]
+TargetOption = Annotated[str, typer.Option(help="Where the tables live: local or gcp.")]
 
 
 class Format(StrEnum):
@@ -116,6 +116,11 @@ def backfill(
         plan = prepare_plan(request, settings, read_only=dry_run)
         if dry_run:
             _print_plan(plan, as_json)
+            if target == "gcp":
+                from pipeline.warehouse.google import GoogleWarehouse
+
+                with GoogleWarehouse(settings, read_only=True) as warehouse:
+                    err.print(str(warehouse.estimate(plan)))
             return
         err.print(_plan_sentence(plan))
         work = Backfill(plan, settings, origin="command line")
@@ -176,10 +181,12 @@ def runs(
     """List past runs, or show one run's files and log."""
     from pipeline.history import History
     from pipeline.jobs import settle_interrupted
+    from pipeline.warehouse import TARGETS
 
     with reported():
         settings = load_settings()
-        settle_interrupted("local", settings)
+        for target in TARGETS:
+            settle_interrupted(target, settings)
         history = History(settings.history_path)
         if not run_id:
             found = history.runs(limit)

@@ -53,6 +53,7 @@ CREATE TABLE IF NOT EXISTS run_files (
     run_id TEXT NOT NULL, file TEXT NOT NULL, position INTEGER NOT NULL, state TEXT NOT NULL,
     reason TEXT NOT NULL, rows INTEGER, inserted INTEGER, updated INTEGER, deleted INTEGER,
     unchanged INTEGER, rejected INTEGER, bytes INTEGER, sha256 TEXT, seconds REAL,
+    bytes_billed INTEGER, slot_ms INTEGER,
     PRIMARY KEY (run_id, file)
 );
 CREATE TABLE IF NOT EXISTS run_steps (
@@ -73,6 +74,7 @@ class RunFile:
     """One file of a run. Counts are rows; `rows` is how many are in the table afterwards.
 
     `bytes` and `sha256` are of the file as published; `seconds` is download plus load.
+    `bytes_billed` and `slot_ms` (milliseconds) are what BigQuery charged, None elsewhere.
     """
 
     file: TripFile
@@ -87,6 +89,8 @@ class RunFile:
     bytes: int | None = None
     sha256: str | None = None
     seconds: float | None = None
+    bytes_billed: int | None = None
+    slot_ms: int | None = None
 
 
 @dataclass(frozen=True)
@@ -314,6 +318,7 @@ class History:
                 connection.execute("PRAGMA journal_mode = WAL")  # readers never wait for a writer
                 connection.execute("PRAGMA synchronous = NORMAL")
                 connection.executescript(_TABLES)
+                _add_columns(connection)
                 with connection:
                     yield connection
             finally:
@@ -327,6 +332,18 @@ class History:
 
 
 _FILE_KEY = ("run_id", "file")
+
+
+def _add_columns(connection: sqlite3.Connection) -> None:
+    """Bring a history that was written before these columns were thought of up to date."""
+    found = {row["name"] for row in connection.execute("PRAGMA table_info(run_files)")}
+    for name in ("bytes_billed", "slot_ms"):
+        if name not in found:
+            try:
+                connection.execute(f"ALTER TABLE run_files ADD COLUMN {name} INTEGER")
+            except sqlite3.OperationalError as error:  # another process was quicker
+                if "duplicate column" not in str(error):
+                    raise
 
 
 def _now() -> str:

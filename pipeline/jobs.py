@@ -26,7 +26,7 @@ from pipeline.plan import Plan, PlannedFile, Request, make_plan
 from pipeline.settings import Settings, make_folder
 from pipeline.sources import Missing, open_source
 from pipeline.trips import TripFile
-from pipeline.warehouse import FileRecord, LoadJob, Warehouse, open_warehouse
+from pipeline.warehouse import TARGETS, FileRecord, LoadJob, Warehouse, open_warehouse
 
 _LOCK_WAIT_SECONDS = 2.0  # longer than anyone holds the lock just to look
 
@@ -290,7 +290,8 @@ class Jobs:
         self._lock = threading.Lock()
         self._backfill: Backfill | None = None
         self._thread: threading.Thread | None = None
-        settle_interrupted("local", settings)
+        for target in TARGETS:
+            settle_interrupted(target, settings)
 
     def start(self, plan: Plan) -> Backfill:
         """Start a backfill in the background and return it at once.

@@ -246,12 +246,17 @@ def _run_file(
         entry.bytes,
         entry.sha256,
         round(seconds, 3),
+        entry.bytes_billed,
+        entry.slot_ms,
     )
 
 
 def _summary(entry: LedgerEntry) -> str:
+    cost = ""
+    if entry.bytes_billed is not None and entry.slot_ms is not None:
+        cost = f"; {entry.bytes_billed:,} bytes billed, {entry.slot_ms / 1000:,.1f} slot seconds"
     return (
         f"loaded {entry.rows:,} rows, ${entry.total_amount:,}: {entry.inserted:,} inserted, "
         f"{entry.updated:,} updated, {entry.deleted:,} deleted, {entry.unchanged:,} unchanged, "
-        f"{entry.rejected:,} rejected, {entry.rounded:,} rounded"
+        f"{entry.rejected:,} rejected, {entry.rounded:,} rounded{cost}"
     )

@@ -1,23 +1,62 @@
-"""Every setting in one typed object, read from environment variables named FAREGROUND_*."""
+"""Every setting in one typed object, read from the environment, then .streamlit/secrets.toml.
+
+Names begin with FAREGROUND_, except those of Google Cloud, which keep the course's (GCP_*).
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import tomllib
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from pipeline.errors import StorageError, UsageError
+
+# Where Streamlit keeps secrets too; from the folder the app or command is started in.
+SECRETS_PATH = Path(".streamlit/secrets.toml")
+
+
+def variable_name(field: str) -> str:
+    """Return the environment variable of a settings field, such as `FAREGROUND_HOME`."""
+    return field.upper() if field.startswith("gcp_") else f"FAREGROUND_{field.upper()}"
+
+
+def _read_secrets() -> dict[str, Any]:
+    """Return what .streamlit/secrets.toml sets, by field; raise UsageError if it is not TOML."""
+    try:
+        content = tomllib.loads(SECRETS_PATH.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError):  # the error itself would quote the file, so a secret
+        raise UsageError(
+            f"{SECRETS_PATH} cannot be read as TOML.",
+            cure="Compare it with .streamlit/secrets.toml.example.",
+        ) from None
+    found = {field: variable_name(field) for field in Settings.model_fields}
+    values = {field: content[name] for field, name in found.items() if name in content}
+    # A service account may be written as a TOML table instead of a text.
+    return {k: json.dumps(v) if isinstance(v, dict) else v for k, v in values.items()}
 
 
 class Settings(BaseSettings):
     """What can be set, with its default and meaning.
 
-    Each field is read from the environment variable of its name in upper case behind
-    `FAREGROUND_`, so `home` is `FAREGROUND_HOME`.
+    Each field is read from the environment variable `variable_name` says, so `home` from
+    `FAREGROUND_HOME`; where that is not set, from the same name in .streamlit/secrets.toml.
     """
 
-    model_config = SettingsConfigDict(env_prefix="FAREGROUND_", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="FAREGROUND_", frozen=True, populate_by_name=True, hide_input_in_errors=True
+    )
 
     home: Path = Field(Path("data"), description="Folder of the warehouse, staging and history")
     memory_limit: str = Field("1GB", description="Memory DuckDB may use before it spills to disk")
@@ -40,6 +79,66 @@ class Settings(BaseSettings):
     tlc_url: str = Field(
         "https://d37ci6vzurychx.cloudfront.net/trip-data", description="Address of the TLC parquet"
     )
+    gcp_project_id: str = Field(
+        "", alias="GCP_PROJECT_ID", description="Google Cloud project of the bucket and dataset"
+    )
+    gcp_location: str = Field(
+        "US", alias="GCP_LOCATION", description="Region of both, such as US or europe-west1"
+    )
+    gcp_bucket_name: str = Field(
+        "", alias="GCP_BUCKET_NAME", description="Bucket in which trip files are staged"
+    )
+    gcp_dataset: str = Field(
+        "", alias="GCP_DATASET", description="BigQuery dataset that holds the tables"
+    )
+    gcp_creds: SecretStr = Field(
+        SecretStr(""),
+        alias="GCP_CREDS",
+        description="Service account JSON, raw or base64, or its path; "
+        "empty for Application Default Credentials",
+    )
+    gcp_maximum_bytes_billed: int = Field(
+        20 * 2**30,
+        gt=0,
+        alias="GCP_MAXIMUM_BYTES_BILLED",
+        description="Most bytes one BigQuery job may bill; a larger one is refused, unbilled",
+    )
+    gcp_job_timeout_seconds: float = Field(
+        600.0, gt=0, alias="GCP_JOB_TIMEOUT_SECONDS", description="Most time one job may take"
+    )
+    gcp_retry_seconds: float = Field(
+        120.0,
+        ge=0,
+        alias="GCP_RETRY_SECONDS",
+        description="How long a request is repeated that Google Cloud does not answer",
+    )
+    gcp_price_per_tib: float = Field(
+        6.25, ge=0, alias="GCP_PRICE_PER_TIB", description="Dollars per TiB scanned, on demand"
+    )
+    gcp_price_date: str = Field(
+        "2025-07", alias="GCP_PRICE_DATE", description="When that price was looked up"
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources: what the code gives, the environment, then secrets.toml."""
+        del dotenv_settings, file_secret_settings  # kinds of files that Fareground has not
+        return init_settings, env_settings, InitSettingsSource(settings_cls, _read_secrets())
+
+    def origin(self, field: str) -> str:
+        """Return where a field's value comes from, for people: never the value itself."""
+        if variable_name(field) in os.environ:
+            return f"environment variable {variable_name(field)}"
+        if field in _read_secrets():
+            return str(SECRETS_PATH)
+        return "default"
 
     @property
     def staging(self) -> Path:
@@ -63,7 +162,8 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
-        variable = f"FAREGROUND_{'_'.join(str(part) for part in first['loc'])}".upper()
+        name = str(first["loc"][0])
+        variable = name if name.isupper() else variable_name(name)
         raise UsageError(
             f"{variable} is not usable: {first['msg']}.", cure="Correct or unset it."
         ) from None

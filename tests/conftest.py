@@ -2,11 +2,65 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from pipeline import settings as settings_module
 from pipeline.settings import Settings
+from tests.files import TARGETS
+
+if TYPE_CHECKING:
+    from tests.gcp.emulators import Emulators
+
+_numbers = itertools.count(1)
+
+
+def cloud_number() -> int:
+    """A number no other bucket and dataset of this session has."""
+    return next(_numbers)
+
+
+@pytest.fixture(autouse=True)
+def no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what the developer's own secrets.toml says out of every test."""
+    monkeypatch.setattr(settings_module, "SECRETS_PATH", tmp_path / "secrets.toml")
+    for name in Settings.model_fields:
+        if name.startswith("gcp_"):
+            monkeypatch.delenv(settings_module.variable_name(name), raising=False)
+
+
+@pytest.fixture(scope="session")
+def emulators(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulators]:
+    """The two Google Cloud emulators, for the whole session."""
+    from tests.gcp.emulators import require_emulators, running_emulators
+
+    require_emulators()
+    with running_emulators(tmp_path_factory.mktemp("emulators")) as running:
+        yield running
+
+
+@pytest.fixture
+def gcp_settings(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Settings:
+    """Settings that lead to a bucket and a dataset of this test's alone, on the emulators."""
+    from tests.gcp.emulators import cloud_settings
+
+    emulators: Emulators = request.getfixturevalue("emulators")
+    return cloud_settings(emulators, tmp_path / "home", cloud_number(), monkeypatch)
+
+
+@pytest.fixture(params=["local", pytest.param("gcp", marks=pytest.mark.gcp)])
+def either_settings(request: pytest.FixtureRequest) -> Settings:
+    """Settings of the one warehouse and then of the other; the helpers in files.py know which."""
+    chosen = "settings" if request.param == "local" else "gcp_settings"
+    found: Settings = request.getfixturevalue(chosen)
+    TARGETS[found.home] = request.param
+    return found
 
 
 @pytest.fixture(autouse=True)

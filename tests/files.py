@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,23 @@ from pipeline.plan import Policy, Request
 from pipeline.settings import Settings
 from pipeline.sources import Missing, open_source
 from pipeline.trips import COLUMNS, Color, Month, Selection, TripFile
-from pipeline.warehouse import LedgerEntry, LoadJob, Watch
-from pipeline.warehouse.local import LocalWarehouse
+from pipeline.warehouse import LedgerEntry, LoadJob, Warehouse, Watch, open_warehouse
 
 GREEN = TripFile(Color.GREEN, Month(2020, 4))
 YELLOW = TripFile(Color.YELLOW, Month(2020, 4))
+
+# The target of the tests' settings, by their home, where it is not local.
+TARGETS: dict[Path, str] = {}
+
+
+def warehouse(settings: Settings) -> Warehouse:
+    """The warehouse a test is about."""
+    return open_warehouse(target(settings), settings)
+
+
+def target(settings: Settings) -> str:
+    """The name of the warehouse a test is about: local or gcp."""
+    return TARGETS.get(settings.home, "local")
 
 
 def header(color: Color) -> list[str]:
@@ -109,9 +122,9 @@ def load(
 ) -> LedgerEntry:
     """Stage and load one file from a source folder, whatever was loaded before."""
     watch = Watch(on_note=notes.append if notes is not None else lambda _: None)
-    with LocalWarehouse(settings) as warehouse:
+    with warehouse(settings) as opened:
         staged = stage_from(folder, file, settings)
-        return warehouse.load(staged, LoadJob("a-run", str(folder)), watch)
+        return opened.load(staged, LoadJob("a-run", str(folder)), watch)
 
 
 def request(source: object, *files: TripFile, **options: Any) -> Request:
@@ -128,6 +141,7 @@ def request(source: object, *files: TripFile, **options: Any) -> Request:
 
 def backfill(settings: Settings, asked: Request) -> tuple[str, dict[TripFile, RunFile]]:
     """Run a backfill to its end; return its state and how each file went."""
+    asked = replace(asked, target=target(settings))
     work = Backfill(prepare_plan(asked, settings), settings, origin="command line")
     state = run_backfill(work, settings)
     files = History(settings.history_path).files(work.run_id)
@@ -135,9 +149,9 @@ def backfill(settings: Settings, asked: Request) -> tuple[str, dict[TripFile, Ru
 
 
 def rows(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
-    """Rows of a query on the local warehouse."""
-    with LocalWarehouse(settings) as warehouse:
-        return warehouse.query(sql, limit=1_000_000).rows
+    """Rows of a query on the warehouse the test is about."""
+    with warehouse(settings) as opened:
+        return opened.query(sql, limit=1_000_000).rows
 
 
 def amounts(settings: Settings, file: TripFile) -> list[str]:
@@ -146,4 +160,4 @@ def amounts(settings: Settings, file: TripFile) -> list[str]:
         settings,
         f"SELECT total_amount FROM {file.color.table} WHERE filename = '{file.filename}'",
     )
-    return sorted(str(amount) for (amount,) in found)
+    return sorted(f"{amount:.2f}" for (amount,) in found)

@@ -1,4 +1,8 @@
-"""The loading rules: what "exactly once" means, on small files of our own."""
+"""The loading rules: what "exactly once" means, on small files of our own.
+
+Every test here runs against both warehouses, unless it says otherwise: what a test promises is what
+the `Warehouse` Protocol promises.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
@@ -21,7 +26,6 @@ from pipeline.plan import Policy
 from pipeline.settings import Settings
 from pipeline.trips import COLUMNS, Color, Month, TripFile
 from pipeline.warehouse import LoadJob, LoadStep, Watch
-from pipeline.warehouse.local import LocalWarehouse
 from tests.files import (
     GREEN,
     YELLOW,
@@ -36,21 +40,38 @@ from tests.files import (
     request,
     rows,
     stage_from,
+    target,
     trip,
+    warehouse,
 )
 
+LOCAL = pytest.mark.parametrize("either_settings", ["local"], indirect=True)  # too slow elsewhere
 
-def test_both_production_tables_have_the_courses_columns_and_types(settings: Settings) -> None:
-    for color in Color:
-        found = rows(
-            settings,
-            "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema ="
-            f" 'main' AND table_name = '{color.table}' ORDER BY ordinal_position",
+
+@pytest.fixture
+def settings(either_settings: Settings) -> Settings:
+    """Every test of this file is about both warehouses."""
+    return either_settings
+
+
+def test_both_production_tables_have_the_courses_columns_and_types(
+    settings: Settings, folder: Path
+) -> None:
+    for file in (GREEN, YELLOW):
+        put_trips(folder, file, [trip(file)])
+        load(folder, file, settings)
+        with warehouse(settings) as opened:
+            found = opened.query(f"SELECT * FROM {file.color.table}", limit=1)
+        assert found.columns == (
+            "unique_row_id",
+            "filename",
+            *(c.name for c in COLUMNS[file.color]),
         )
-        names = [name for name, _ in found]
-        assert names == ["unique_row_id", "filename", *(c.name for c in COLUMNS[color])]
-        assert dict(found)["unique_row_id"] == "BLOB"
-        assert dict(found)["total_amount"] == "DECIMAL(9,2)"
+        row = dict(zip(found.columns, found.rows[0], strict=True))
+        assert isinstance(row["unique_row_id"], bytes)
+        assert (row["VendorID"], row["total_amount"]) == (2, Decimal("9.30"))
+        prefix = "lpep" if file == GREEN else "tpep"
+        assert row[f"{prefix}_pickup_datetime"] == datetime(2020, 4, 1, 8)
 
 
 def test_a_first_load_inserts_every_row(settings: Settings, folder: Path) -> None:
@@ -204,6 +225,7 @@ def test_a_missing_column_is_null_with_a_warning_and_an_unknown_one_reported(
     assert rows(settings, "SELECT count(*) FROM rejects") == [(0,)]
 
 
+@LOCAL  # tests/gcp has these cells in one file
 @pytest.mark.parametrize(
     ("cell", "stored", "rounded"),
     [
@@ -226,6 +248,7 @@ def test_amounts_of_more_than_two_decimals_round_half_away_from_zero_and_are_cou
     assert entry.rounded == rounded
 
 
+@LOCAL
 @given(st.decimals("-999999", "999999", places=4))
 @hypothesis_settings(
     max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -255,6 +278,7 @@ BAD_CELLS = [
 ]
 
 
+@LOCAL  # tests/gcp has these cells in one file
 @pytest.mark.parametrize(("column", "cell"), BAD_CELLS)
 @pytest.mark.parametrize("ending", ["csv.gz", "csv"])
 def test_a_row_that_cannot_be_cast_is_a_reject_with_its_line_and_reason(
@@ -316,6 +340,7 @@ def test_rejects_of_an_earlier_version_go_when_the_file_is_mended(
     assert rows(settings, "SELECT * FROM rejects") == []
 
 
+@LOCAL
 @pytest.mark.parametrize("ending", ["csv.gz", "csv"])
 @pytest.mark.parametrize("newline", ["\r\n", "\n", "\r"])
 def test_line_ends_of_any_kind_load_the_same(
@@ -347,6 +372,7 @@ def test_a_header_without_rows_is_a_month_without_trips(settings: Settings, fold
     assert load(folder, GREEN, settings).rows == 0
 
 
+# To Google Cloud, merge, reconciliation and commit are one job.
 STEPS: list[LoadStep] = ["extract", "compare", "merge", "reconcile", "commit"]
 
 
@@ -354,6 +380,8 @@ STEPS: list[LoadStep] = ["extract", "compare", "merge", "reconcile", "commit"]
 def test_a_cancel_at_any_step_leaves_the_file_as_it_was(
     settings: Settings, folder: Path, step: LoadStep
 ) -> None:
+    if target(settings) == "gcp" and step in ("reconcile", "commit"):
+        pytest.skip("part of the merge")
     put_trips(folder, GREEN, [trip(GREEN), trip(GREEN, PULocationID="7")])
     load(folder, GREEN, settings)
     put_trips(folder, GREEN, [trip(GREEN, total_amount="1")])
@@ -366,13 +394,13 @@ def test_a_cancel_at_any_step_leaves_the_file_as_it_was(
         if begun == step:
             watch.cancel.set()
 
-    with LocalWarehouse(settings) as warehouse:
+    with warehouse(settings) as opened:
         watch = Watch(watch.cancel, press)
         if step == "commit":  # too late: the commit goes through whole
-            warehouse.load(staged, LoadJob("r", "s"), watch)
+            opened.load(staged, LoadJob("r", "s"), watch)
         else:
             with pytest.raises(Cancelled):
-                warehouse.load(staged, LoadJob("r", "s"), watch)
+                opened.load(staged, LoadJob("r", "s"), watch)
     assert steps[-1] == step
     assert amounts(settings, GREEN) == (["1.00"] if step == "commit" else ["9.30", "9.30"])
 
@@ -385,8 +413,8 @@ def test_a_cancel_stops_a_statement_in_the_middle(settings: Settings, folder: Pa
     def press_soon(_step: LoadStep, _fraction: Any) -> None:
         threading.Timer(0.05, watch.cancel.set).start()
 
-    with LocalWarehouse(settings) as warehouse, pytest.raises(Cancelled):
-        warehouse.load(staged, LoadJob("r", "s"), Watch(watch.cancel, press_soon))
+    with warehouse(settings) as opened, pytest.raises(Cancelled):
+        opened.load(staged, LoadJob("r", "s"), Watch(watch.cancel, press_soon))
     assert amounts(settings, GREEN) == []
 
 
@@ -456,7 +484,7 @@ def run_sequence(root: Path, sequence: Sequence[Version]) -> None:
     settings = Settings(home=root / "home")
     (root / "source").mkdir()
     newest: dict[TripFile, list[dict[str, Any]]] = {}
-    with LocalWarehouse(settings):  # kept open: the backfills share it and need not reopen it
+    with warehouse(settings):  # kept open: the backfills share it and need not reopen it
         for number, (file, trips, policy) in enumerate(sequence):
             content = csv_bytes(file, [trip(file, **row) for row in trips])
             put(root / "source", file, content + b"\n" * number)  # no two versions alike in bytes

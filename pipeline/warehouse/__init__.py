@@ -27,6 +27,9 @@ from pipeline.trips import TripFile
 # an earlier version are then loaded again instead of being skipped as unchanged.
 LOADER_VERSION = 1
 
+# The names `open_warehouse` knows.
+TARGETS = ("local", "gcp")
+
 LoadStep = Literal["extract", "compare", "merge", "reconcile", "commit"]
 
 
@@ -37,6 +40,8 @@ class LedgerEntry:
     Counts are rows; `rows` is how many rows of the file are in the table afterwards, `rounded` how
     many of them had an amount of more than two decimals. `total_amount` is their sum in dollars.
     `finished_at` is UTC without a zone; `bytes` and `sha256` are those of the file as published.
+    `bytes_billed` and `slot_ms` are what BigQuery charged for the load, known only as it ends: the
+    run history keeps them, the ledger does not.
     """
 
     file: TripFile
@@ -60,6 +65,8 @@ class LedgerEntry:
     rejected: int | None = None
     rounded: int | None = None
     total_amount: Decimal | None = None
+    bytes_billed: int | None = None
+    slot_ms: int | None = None
 
 
 @dataclass(frozen=True)
@@ -157,4 +164,8 @@ def open_warehouse(target: str, settings: Settings, *, read_only: bool = False) 
         from pipeline.warehouse.local import LocalWarehouse
 
         return LocalWarehouse(settings, read_only=read_only)
-    raise UsageError(f"There is no target {target!r}.", cure="Use local.")
+    if target == "gcp":
+        from pipeline.warehouse.google import GoogleWarehouse
+
+        return GoogleWarehouse(settings, read_only=read_only)
+    raise UsageError(f"There is no target {target!r}.", cure="Use local or gcp.")

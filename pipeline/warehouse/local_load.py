@@ -44,12 +44,12 @@ def load_file(
         max_rejected_share: Above this share of rejected rows (0 to 1) the file fails.
     """
     started = time.monotonic()
-    for sentence in _header_notes(staged):
+    for sentence in header_notes(staged):
         watch.on_note(sentence)
     try:
         with watch.cancel.calling(cursor.interrupt):
             _begin(cursor, watch, "extract")
-            rejects = _extract(cursor, staged, watch, max_rejected_share)
+            rejects = extract(cursor, staged, watch, max_rejected_share)
             cursor.execute("BEGIN")
             change = _apply(cursor, staged, watch)
             _begin(cursor, watch, "reconcile")
@@ -107,7 +107,7 @@ def _begin(cursor: duckdb.DuckDBPyConnection, watch: Watch, step: LoadStep) -> N
     watch.on_step(step, fraction)
 
 
-def _header_notes(staged: StagedFile) -> Iterator[str]:
+def header_notes(staged: StagedFile) -> Iterator[str]:
     """Say which columns are missing or unknown; the file loads all the same."""
     color = staged.file.color
     present = match_columns(color, staged.header)
@@ -120,7 +120,7 @@ def _header_notes(staged: StagedFile) -> Iterator[str]:
         yield f"warning: unknown column {shown} in the file; not loaded"
 
 
-def _extract(
+def extract(
     cursor: duckdb.DuckDBPyConnection, staged: StagedFile, watch: Watch, max_rejected_share: float
 ) -> list[Reject]:
     """Read the staged file into the temporary table `incoming` and return its rejects."""

@@ -1,0 +1,214 @@
+"""The Google Cloud warehouse: staged files in a bucket, tables in a BigQuery dataset.
+
+Bucket and dataset must exist; the tables are made by the first load.
+"""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Self
+
+from pipeline.download import StagedFile
+from pipeline.errors import UsageError, WarehouseError
+from pipeline.settings import Settings
+from pipeline.sql import statement
+from pipeline.trips import Color, TripFile
+from pipeline.warehouse import FileRecord, LedgerEntry, LoadJob, QueryResult, Watch
+from pipeline.warehouse.google_columns import table_identifiers
+from pipeline.warehouse.google_errors import first_line, translated
+from pipeline.warehouse.google_jobs import JobFailed, JobRunner
+from pipeline.warehouse.google_ledger import read_records, record_entry
+from pipeline.warehouse.google_load import Clients, load_file
+from pipeline.warehouse.google_place import Place, read_place
+
+if TYPE_CHECKING:
+    from pipeline.plan import Plan
+    from pipeline.warehouse.google_cost import Estimate
+
+SCHEMA_VERSION = 1
+_STATE, _LEDGER = "warehouse_state", "load_ledger"
+_TABLES = (_STATE, _LEDGER, "rejects", *(color.table for color in Color))
+_PATIENCE = 60.0  # seconds for the answer to one request
+
+
+class GoogleWarehouse:
+    """A bucket and a dataset; see `Warehouse` for what its methods promise."""
+
+    name = "gcp"
+
+    def __init__(self, settings: Settings, *, read_only: bool = False) -> None:
+        """Check what the settings name; nothing is called before a method is.
+
+        `read_only` is for a process that only looks: nothing is then created. Raises UsageError
+        for settings that cannot be.
+        """
+        self.place: Place = read_place(settings)
+        self._settings = settings
+        self._read_only = read_only
+        self._opening = threading.Lock()
+        self._loading = threading.Lock()
+        self._found: Clients | None = None
+        self._prepared = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._opening:
+            if self._found is not None:
+                self._found.tables.close()  # type: ignore[no-untyped-call]
+                self._found.objects.close()
+                self._found = None
+
+    def records(self) -> dict[TripFile, FileRecord]:
+        if _LEDGER not in self._existing_tables():
+            return {}
+        return read_records(self._runner())
+
+    def load(self, staged: StagedFile, job: LoadJob, watch: Watch) -> LedgerEntry:
+        # One at a time: BigQuery would let further ones wait, and then fail some of them.
+        with self._loading:
+            watch.cancel.check()
+            self._prepare()
+            return load_file(self._clients(), self.place, self._settings, staged, job, watch)
+
+    def record(self, entry: LedgerEntry) -> None:
+        with self._loading:
+            self._prepare()
+            record_entry(self._runner(run=entry.run_id, file=entry.file.stem), entry)
+
+    def query(self, sql: str, *, limit: int) -> QueryResult:
+        from google.api_core.exceptions import BadRequest, NotFound
+
+        runner = self._runner()
+        with translated(self.place, "run the query"):
+            try:
+                self._require_read_only(sql)
+                job = runner.run("query", "run the query", sql)
+                found = job.result(max_results=limit + 1, timeout=_PATIENCE)
+            except (BadRequest, NotFound) as error:
+                raise UsageError(f"The query cannot run: {first_line(str(error))}") from None
+            except JobFailed as error:
+                raise UsageError(f"The query cannot run: {first_line(error.message)}") from None
+            rows = [tuple(map(_plain, row.values())) for row in found]
+        columns = tuple(field.name for field in found.schema)
+        return QueryResult(columns, rows[:limit], truncated=len(rows) > limit)
+
+    def estimate(self, plan: Plan) -> Estimate:
+        """Return what a plan will cost; nothing is run for it but free dry runs and one look at
+        the ledger for each file. Raises WarehouseError."""
+        from pipeline.warehouse.google_cost import estimate_cost
+
+        tables = frozenset(self._existing_tables())
+        return estimate_cost(plan, self._runner(), self._settings, tables)
+
+    def _clients(self) -> Clients:
+        from google.cloud import bigquery, storage
+
+        with self._opening:
+            if self._found is None:
+                credentials = self.place.credentials()
+                project = self.place.project
+                self._found = Clients(
+                    bigquery.Client(project, credentials=credentials, location=self.place.location),
+                    storage.Client(project, credentials=credentials),
+                )
+            return self._found
+
+    def _runner(self, **labels: str) -> JobRunner:
+        return JobRunner(self._clients().tables, self.place, self._settings, None, **labels)
+
+    def _existing_tables(self) -> set[str]:
+        from google.api_core.exceptions import NotFound
+
+        with translated(self.place, "look at the dataset"):
+            dataset = f"{self.place.project}.{self.place.dataset}"
+            try:
+                found = self._clients().tables.list_tables(dataset, timeout=_PATIENCE)
+                return {table.table_id for table in found}
+            except NotFound:
+                return set()
+        raise AssertionError  # the block returns or raises
+
+    def _prepare(self) -> None:
+        """Check bucket and dataset, and make the tables that are not there yet."""
+        if self._prepared:
+            return
+        self._check_regions()
+        existing = self._existing_tables()
+        runner = self._runner()
+        production = {color.table for color in Color}
+        if _STATE not in existing and existing & production:
+            raise WarehouseError(
+                f"The dataset {self.place.dataset} has tables of these names already, but they "
+                "are not Fareground's (the course's, perhaps).",
+                cure="Set GCP_DATASET to another dataset, or rename those tables.",
+            )
+        if existing.issuperset(_TABLES):
+            self._require_version(runner)
+        else:
+            _create_tables(runner)
+        self._prepared = True
+
+    def _check_regions(self) -> None:
+        place, clients = self.place, self._clients()
+        with translated(place, f"look at the bucket {place.bucket}"):
+            bucket = str(clients.objects.get_bucket(place.bucket, timeout=_PATIENCE).location)
+        with translated(place, f"look at the dataset {place.dataset}"):
+            dataset = str(
+                clients.tables.get_dataset(
+                    f"{place.project}.{place.dataset}", timeout=_PATIENCE
+                ).location
+            )
+        regions = {name.upper() for name in (bucket, dataset, place.location)}
+        if len(regions) > 1:
+            raise WarehouseError(
+                f"Bucket {place.bucket} is in {bucket}, dataset {place.dataset} in {dataset}, and "
+                f"GCP_LOCATION says {place.location}: BigQuery reads a bucket only in its own "
+                "region.",
+                cure="Use a bucket and a dataset of one region, and set GCP_LOCATION to it.",
+            )
+
+    def _require_version(self, runner: JobRunner) -> None:
+        (row,) = runner.rows("version", "look at the tables", f"SELECT * FROM {_STATE}")
+        if row["schema_version"] != SCHEMA_VERSION:
+            raise WarehouseError(
+                f"The tables of {self.place.dataset} have schema version {row['schema_version']}; "
+                f"this Fareground works with {SCHEMA_VERSION}.",
+                cure="Update Fareground, or set GCP_DATASET to another dataset.",
+            )
+
+    def _require_read_only(self, sql: str) -> None:
+        from google.cloud.bigquery import QueryJobConfig
+
+        place = self.place
+        config = QueryJobConfig(
+            dry_run=True, default_dataset=f"{place.project}.{place.dataset}", use_legacy_sql=False
+        )
+        planned = self._clients().tables.query(
+            sql, job_config=config, location=place.location, timeout=_PATIENCE
+        )
+        if planned.statement_type != "SELECT":
+            raise UsageError(
+                "Only one statement that reads is allowed here.",
+                cure="Use a single SELECT, such as SELECT count(*) FROM green_tripdata.",
+            )
+
+
+def _create_tables(runner: JobRunner) -> None:
+    """Make the tables, the one that says whose they are first: a crash in between does no harm."""
+    from google.cloud.bigquery import ScalarQueryParameter
+
+    version = ScalarQueryParameter("schema_version", "INT64", SCHEMA_VERSION)
+    script = [statement("bigquery/create_warehouse_state")]
+    script += [statement("bigquery/create_table", **table_identifiers(color)) for color in Color]
+    script += [statement("bigquery/create_rejects"), statement("bigquery/create_load_ledger")]
+    runner.run("create", "create the tables", "\n".join(script), [version])
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as the local warehouse would: times without a zone."""
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.astimezone(UTC).replace(tzinfo=None)
+    return value

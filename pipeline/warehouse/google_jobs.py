@@ -1,0 +1,235 @@
+"""Running one BigQuery job: under an id of its own, labelled, limited, watched and cancellable.
+
+The id is made before the job is asked for. So when the answer is lost and the request repeated,
+BigQuery says that the job exists, and its outcome is waited for: nothing runs twice.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import threading
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from pipeline.cancel import Cancel
+from pipeline.errors import Cancelled, FaregroundError, WarehouseError
+from pipeline.settings import Settings
+from pipeline.warehouse.google_errors import (
+    TRANSIENT_REASONS,
+    explain,
+    is_conflict,
+    is_passing,
+    reason_of,
+    translated,
+)
+from pipeline.warehouse.google_place import Place
+
+if TYPE_CHECKING:
+    from google.api_core.retry import Retry
+    from google.cloud.bigquery import Client, QueryJob, QueryJobConfig
+    from google.cloud.bigquery.query import ArrayQueryParameter, ScalarQueryParameter
+
+    Parameter = ScalarQueryParameter | ArrayQueryParameter
+
+_ATTEMPTS = 4
+_CANCEL_SECONDS = 1.0  # what is left of the two seconds in which Cancel must answer
+_CALL_SECONDS = 60.0  # patience for the answer to one request
+
+
+class JobRunner:
+    """Runs the jobs of one load, or of one question, and adds up what they cost.
+
+    Attributes:
+        bytes_billed: By all jobs so far.
+        slot_ms: Slot time of all jobs so far, in milliseconds.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        place: Place,
+        settings: Settings,
+        cancel: Cancel | None = None,
+        **labels: str,
+    ) -> None:
+        """`labels` (run, file) are put on every job, for the bill and for finding it again."""
+        self.bytes_billed = 0
+        self.slot_ms = 0
+        self._client = client
+        self._place = place
+        self._settings = settings
+        self._cancel = cancel or Cancel()
+        self._labels = {"app": "fareground"} | {k: _label(v) for k, v in labels.items()}
+        self._nonce = secrets.token_hex(4)
+        self._number = 0
+
+    @property
+    def nonce(self) -> str:
+        """Eight letters that only this load has; part of its job ids and temporary names."""
+        return self._nonce
+
+    def run(
+        self, step: str, doing: str, sql: str, parameters: Sequence[Parameter] = ()
+    ) -> QueryJob:
+        """Run a statement or script to its end and return the finished job.
+
+        A job that fails for a passing reason is asked for again under the next id: a failed job
+        changed nothing. Raises WarehouseError, Cancelled.
+
+        Args:
+            step: One word for job id and labels.
+            doing: What is being done, to follow "Could not".
+        """
+        self._number += 1
+        for attempt in range(1, _ATTEMPTS + 1):
+            job_id = "-".join(
+                (
+                    "fareground",
+                    *self._labels.values(),
+                    step,
+                    self._nonce,
+                    f"{self._number}",
+                    f"{attempt}",
+                )
+            )
+            with translated(self._place, doing):
+                job = self._submit(job_id, step, sql, parameters)
+                self._wait(job, doing)
+            self.bytes_billed += int(job.total_bytes_billed or 0)
+            self.slot_ms += int(job.slot_millis or 0)
+            if not job.error_result:
+                return job
+            reason = str(job.error_result.get("reason", ""))
+            message = str(job.error_result.get("message", ""))
+            passing = reason in TRANSIENT_REASONS or is_conflict(message)
+            if not passing or attempt == _ATTEMPTS:
+                raise JobFailed(explain(self._place, doing, reason, message), message)
+            self._pause(0.5 * 2**attempt)
+        raise AssertionError  # the loop returns or raises
+
+    def rows(
+        self, step: str, doing: str, sql: str, parameters: Sequence[Parameter] = ()
+    ) -> list[dict[str, Any]]:
+        """Run a statement whose result is small and return its rows, by column name."""
+        job = self.run(step, doing, sql, parameters)
+        with translated(self._place, doing):
+            return [dict(row) for row in job.result(retry=self._retry(), timeout=_CALL_SECONDS)]
+
+    def dry_run(self, doing: str, sql: str, parameters: Sequence[Parameter] = ()) -> int:
+        """Return how many bytes a statement would scan, by BigQuery's own estimate; it is free."""
+        with translated(self._place, doing):
+            job = self._client.query(
+                sql,
+                job_config=self._config("estimate", parameters, dry_run=True),
+                location=self._place.location,
+                retry=self._retry(),
+                timeout=_CALL_SECONDS,
+            )
+            return int(job.total_bytes_processed or 0)
+
+    def _config(
+        self, step: str, parameters: Sequence[Parameter], *, dry_run: bool = False
+    ) -> QueryJobConfig:
+        from google.cloud.bigquery import QueryJobConfig
+
+        return QueryJobConfig(
+            default_dataset=f"{self._place.project}.{self._place.dataset}",
+            query_parameters=list(parameters),
+            labels=self._labels | {"step": _label(step)},
+            maximum_bytes_billed=self._settings.gcp_maximum_bytes_billed,
+            job_timeout_ms=int(self._settings.gcp_job_timeout_seconds * 1000),
+            use_legacy_sql=False,
+            dry_run=dry_run,
+        )
+
+    def _submit(
+        self, job_id: str, step: str, sql: str, parameters: Sequence[Parameter]
+    ) -> QueryJob:
+        from google.api_core.exceptions import Conflict
+
+        self._cancel.check()
+        place = self._place
+        config = self._config(step, parameters)
+        try:
+            return self._client.query(
+                sql,
+                job_config=config,
+                job_id=job_id,
+                location=place.location,
+                retry=self._retry(),
+                job_retry=None,
+                timeout=_CALL_SECONDS,
+            )
+        except Conflict as error:
+            if reason_of(error) not in ("duplicate", ""):
+                raise
+            found: Any = self._client.get_job(
+                job_id, location=place.location, retry=self._retry(), timeout=_CALL_SECONDS
+            )
+            return found  # type: ignore[no-any-return]
+
+    def _wait(self, job: QueryJob, doing: str) -> None:
+        """Return when the job is done, however it ended; raise Cancelled."""
+        pressed = threading.Event()
+        deadline = time.monotonic() + self._settings.gcp_job_timeout_seconds + 30
+        pause = 0.02
+        try:
+            with self._cancel.calling(pressed.set):
+                while not job.done(retry=self._retry(), timeout=_CALL_SECONDS):
+                    if pressed.wait(pause):
+                        raise Cancelled
+                    pause = min(pause * 1.5, 1.0)
+                    if time.monotonic() > deadline:
+                        self._stop(job)
+                        raise explain(self._place, doing, "timeout", "No end in sight")
+        except Cancelled:
+            if not self._stop(job):
+                raise
+
+    def _stop(self, job: QueryJob) -> bool:
+        """Cancel a job; return whether it had succeeded before that could reach it."""
+        from google.api_core.exceptions import GoogleAPIError
+
+        until = time.monotonic() + _CANCEL_SECONDS
+        try:
+            job.cancel(retry=None, timeout=_CANCEL_SECONDS)
+            while not job.done(retry=None, timeout=_CANCEL_SECONDS):  # type: ignore[arg-type]
+                if time.monotonic() > until:
+                    return False
+                time.sleep(0.05)
+        except (GoogleAPIError, OSError):
+            return False
+        return not job.error_result
+
+    def _retry(self) -> Retry:
+        """Repeat a request that met a passing fault (429, 5xx, a reset) until cancelled."""
+        from google.api_core.retry import Retry
+
+        return Retry(
+            predicate=lambda error: not self._cancel.is_set() and is_passing(error),
+            initial=0.2,
+            maximum=5.0,
+            multiplier=1.6,
+            timeout=self._settings.gcp_retry_seconds,
+        )
+
+    def _pause(self, seconds: float) -> None:
+        pressed = threading.Event()
+        with self._cancel.calling(pressed.set):
+            pressed.wait(seconds)
+        self._cancel.check()
+
+
+class JobFailed(WarehouseError):
+    """A job ended with an error; `message` is what the service said of it."""
+
+    def __init__(self, error: FaregroundError, message: str) -> None:
+        super().__init__(error.problem, cure=error.cure)
+        self.message = message
+
+
+def _label(text: str) -> str:
+    """Return a text as Google allows it for labels and job ids."""
+    return re.sub(r"[^a-z0-9_-]", "_", text.lower())[:60]

@@ -1,0 +1,177 @@
+"""Where in Google Cloud a warehouse is, and as whom: checked before anything is called."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import UsageError, WarehouseError
+from pipeline.settings import Settings, variable_name
+
+if TYPE_CHECKING:
+    from google.auth.credentials import Credentials
+
+_SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
+_KEY_FIELDS = ("client_email", "private_key", "token_uri")
+_CREDS = "GCP_CREDS"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A project's bucket and dataset in one location; every name has been checked.
+
+    `key` is the service account's key, or None for Application Default Credentials.
+    """
+
+    project: str
+    location: str
+    bucket: str
+    dataset: str
+    key: dict[str, Any] | None = field(repr=False)
+
+    def credentials(self) -> Credentials:
+        """Return who we are; raises UsageError for a key Google's library refuses,
+        WarehouseError when there are no credentials at all."""
+        import google.auth
+        from google.auth import exceptions
+        from google.auth.credentials import AnonymousCredentials
+        from google.oauth2 import service_account
+
+        if self.key is not None:
+            try:
+                account = service_account.Credentials.from_service_account_info(  # type: ignore[no-untyped-call]
+                    self.key, scopes=_SCOPES
+                )
+            except (ValueError, exceptions.GoogleAuthError):
+                raise _not_an_account("its private key cannot be read") from None
+            return account  # type: ignore[no-any-return]
+        if os.environ.get("BIGQUERY_EMULATOR_HOST"):  # as the clients' own switch: no account
+            return AnonymousCredentials()  # type: ignore[no-untyped-call]
+        try:
+            found, _ = google.auth.default(scopes=_SCOPES)
+        except exceptions.DefaultCredentialsError:
+            raise WarehouseError(
+                "There are no credentials for Google Cloud.",
+                cure=f"Set {_CREDS}, or run `gcloud auth application-default login`.",
+            ) from None
+        return found
+
+
+def read_place(settings: Settings) -> Place:
+    """Return the place the settings name; raises UsageError with every value that cannot be."""
+    found = {name: getattr(settings, f"gcp_{name}").strip() for name in _CHECKS}
+    faults = [
+        f"{variable_name(f'gcp_{name}')} {fault}"
+        for name, value in found.items()
+        if (fault := check_name(name, value))
+    ]
+    if faults:
+        raise UsageError(
+            "The Google Cloud warehouse cannot be used: " + "; ".join(faults) + ".",
+            cure="Set them in the environment or in .streamlit/secrets.toml.",
+        )
+    return Place(
+        project=found["project_id"],
+        location=found["location"],
+        bucket=found["bucket_name"],
+        dataset=found["dataset"],
+        key=read_key(settings.gcp_creds.get_secret_value()),
+    )
+
+
+def check_name(name: str, value: str) -> str:
+    """Return what is wrong with a value and what may do instead, or "" when it can be.
+
+    Args:
+        name: project_id, location, bucket_name or dataset.
+    """
+    pattern, rule = _CHECKS[name]
+    if not value:
+        return "is not set"
+    if re.fullmatch(pattern, value):
+        return ""
+    suggestion = _suggest(name, value)
+    better = f"; try {suggestion!r}" if re.fullmatch(pattern, suggestion) else ""
+    return f"is {value!r}, but {rule}{better}"
+
+
+# Google's own rules; a bucket with dots would have to be a verified domain.
+_CHECKS = {
+    "project_id": (
+        r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]",
+        "a project id has 6 to 30 lower-case letters, digits and dashes "
+        "(it is not the project's display name or number)",
+    ),
+    "location": (r"[A-Za-z]+(-[a-z0-9]+)*", "a location is written like US, EU or europe-west1"),
+    "bucket_name": (
+        r"(?!goog)[a-z0-9][a-z0-9_-]{1,61}[a-z0-9]",
+        "a bucket's name has 3 to 63 lower-case letters, digits, dashes and underscores",
+    ),
+    "dataset": (r"[A-Za-z0-9_]{1,1024}", "a dataset's name has letters, digits and underscores"),
+}
+
+
+def _suggest(name: str, value: str) -> str:
+    if name == "dataset":
+        return re.sub(r"\W+", "_", value, flags=re.ASCII)
+    if name == "location":
+        return value.replace("_", "-").replace(" ", "-").lower()
+    bare = value.lower().removeprefix("gs://").rstrip("/")
+    return re.sub(r"[^a-z0-9_-]+" if name == "bucket_name" else r"[^a-z0-9-]+", "-", bare)
+
+
+def read_key(text: str) -> dict[str, Any] | None:
+    """Return the service account key in a setting: JSON, base64 of JSON, or the path of a file.
+
+    None when the setting is empty. Raises UsageError, which never quotes the setting.
+    """
+    text = text.strip()
+    if not text:
+        return None
+    key = _parse(text) or _parse(_decode(text)) or _parse(_read(text))
+    if key is None:
+        raise _not_an_account("it is neither JSON, nor base64 of JSON, nor the path of such a file")
+    if key.get("type") != "service_account":
+        kind = str(key.get("type", "something else"))
+        kind = kind if re.fullmatch(r"[a-z_]{1,40}", kind) else "something else"
+        raise _not_an_account(f"the JSON is of type {kind}")
+    missing = [name for name in _KEY_FIELDS if not isinstance(key.get(name), str)]
+    if missing:
+        raise _not_an_account(f"the JSON lacks {', '.join(missing)}")
+    return key
+
+
+def _not_an_account(reason: str) -> UsageError:
+    return UsageError(
+        f"{_CREDS} is not a service account's key: {reason}.",
+        cure="Create a JSON key of a service account in the Google Cloud console "
+        "(IAM, Service Accounts, Keys), or leave it out to use Application Default Credentials.",
+    )
+
+
+def _parse(text: str) -> dict[str, Any] | None:
+    try:
+        key = json.loads(text)
+    except ValueError:
+        return None
+    return key if isinstance(key, dict) else None
+
+
+def _decode(text: str) -> str:
+    try:
+        return base64.b64decode("".join(text.split()), validate=True).decode()
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def _read(text: str) -> str:
+    try:
+        return Path(text).expanduser().read_text("utf-8") if len(text) < 1000 else ""
+    except (OSError, ValueError, RuntimeError):
+        return ""

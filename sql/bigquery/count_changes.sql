@@ -1,0 +1,3 @@
+SELECT change, COUNT(*) AS changed_rows
+FROM {changes}
+GROUP BY change;

@@ -1,0 +1,11 @@
+-- A production table. The merge of a file reads the months its rows lie in (partitions), and in
+-- those only the blocks of that file (clusters): strays make it visit neighbouring months, whose
+-- other rows it then skips. Zones come second, for the people who query.
+CREATE TABLE IF NOT EXISTS {table} (
+    unique_row_id BYTES NOT NULL OPTIONS (description = 'MD5 of what tells this row from any other'),
+    filename STRING NOT NULL OPTIONS (description = 'The trip file that brought this row'),
+    {column_definitions}
+)
+PARTITION BY TIMESTAMP_TRUNC({pickup}, MONTH)
+CLUSTER BY filename, PULocationID
+OPTIONS (description = 'NYC taxi trips, each exactly once; times are New York wall-clock times');

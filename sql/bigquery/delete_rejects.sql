@@ -1,0 +1,2 @@
+DELETE FROM rejects
+WHERE filename = @filename;

@@ -1,0 +1,3 @@
+INSERT INTO rejects (filename, line, reason, content, run_id, rejected_at)
+SELECT @filename, line, reason, content, @run_id, @finished_at
+FROM {rejected};

@@ -1,0 +1,11 @@
+-- Upsert by file. Filename and months, constants in the join condition, keep BigQuery from reading
+-- the table's other blocks and partitions.
+MERGE INTO {table} AS loaded
+USING {changes} AS changes
+    ON loaded.unique_row_id = changes.unique_row_id
+    AND loaded.filename = @filename
+    AND ({months})
+WHEN MATCHED AND changes.change = 'deleted' THEN DELETE
+WHEN MATCHED THEN UPDATE SET {assignments}
+WHEN NOT MATCHED THEN INSERT (unique_row_id, filename, {columns})
+    VALUES (changes.unique_row_id, @filename, {change_columns});

@@ -1,0 +1,24 @@
+-- An entry that brought no rows (a failure, an unchanged file) leaves the months as they were.
+INSERT INTO load_ledger (
+    entry, filename, color, month, state, run_id, source, address, format, bytes, sha256, etag,
+    loader_version, `rows`, inserted, updated, deleted, unchanged, rejected, rounded, total_amount,
+    reason, finished_at, seconds, pickup_months
+)
+SELECT
+    GREATEST(
+        UNIX_MICROS(CURRENT_TIMESTAMP()), COALESCE((SELECT MAX(entry) FROM load_ledger), 0) + 1
+    ),
+    @filename, @color, @month, @state, @run_id, @source, @address, @format, @bytes, @sha256, @etag,
+    @loader_version, @rows, @inserted, @updated, @deleted, @unchanged, @rejected, @rounded,
+    @total_amount, @reason, @finished_at, @seconds,
+    COALESCE(
+        @pickup_months,
+        (
+            SELECT pickup_months
+            FROM load_ledger
+            WHERE filename = @filename
+                AND state = 'loaded'
+            ORDER BY entry DESC
+            LIMIT 1
+        )
+    );

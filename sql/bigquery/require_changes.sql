@@ -1,0 +1,1 @@
+ASSERT @@row_count = @changed_rows AS 'the merge changed another number of rows than was compared';

@@ -1,0 +1,15 @@
+-- What was read, for reconciliation to the cent, and the months (202004) of its pickups.
+SELECT
+    COUNT(*) AS read_rows,
+    COUNTIF(bad_column IS NOT NULL) AS misfits,
+    COUNTIF(bad_column IS NULL AND rounded) AS rounded,
+    COALESCE(SUM(IF(bad_column IS NULL, total_amount, NULL)), 0) AS total_amount,
+    STRING_AGG(
+        DISTINCT IF(
+            bad_column IS NULL,
+            CAST(COALESCE(EXTRACT(YEAR FROM {pickup}) * 100 + EXTRACT(MONTH FROM {pickup}), 0)
+                AS STRING),
+            NULL
+        )
+    ) AS pickup_months
+FROM {incoming};

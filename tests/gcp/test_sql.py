@@ -1,0 +1,120 @@
+"""Every statement we send is valid GoogleSQL over our schemas, by Google's own analyzer."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+import pytest
+
+from pipeline.sql import SQL_FOLDER, statement
+from pipeline.trips import COLUMNS, Color
+from pipeline.warehouse.google_columns import (
+    csv_columns,
+    extract_identifiers,
+    months_condition,
+    table_identifiers,
+)
+
+NAMES = sorted(path.stem for path in (SQL_FOLDER / "bigquery").glob("*.sql"))
+OWN = {"external": "staged", "incoming": "incoming", "changes": "changes", "rejected": "rejected"}
+TYPE_NAMES = ("BYTES", "STRING", "INT64", "NUMERIC", "TIMESTAMP", "FLOAT64", "BOOL")
+PARAMETERS = {
+    "INT64": "schema_version base_entry changed_rows bytes loader_version rows inserted updated"
+    " deleted unchanged rejected rounded",
+    "NUMERIC": "total_amount",
+    "TIMESTAMP": "finished_at",
+    "FLOAT64": "seconds",
+    "STRING": "filename color month state run_id source address format sha256 etag reason"
+    " pickup_months",
+}
+
+
+def rendered(name: str, color: Color) -> str:
+    """The statement as a load of this color sends it, strays and an unknown column included."""
+    header = (*(column.name for column in COLUMNS[color] if not column.fee), "surprise")
+    return statement(
+        f"bigquery/{name}",
+        **table_identifiers(color),
+        **extract_identifiers(color, header, parquet=False),
+        **OWN,
+        file_columns=csv_columns(color, header),
+        months=months_condition(color, {0, 200812, 202003, 202004, 999912}),
+        uri="gs://some-bucket/green/file.csv.gz",
+        compression="compression = 'GZIP',",
+    )
+
+
+def columns_of(create: str) -> dict[str, str]:
+    """The columns and types of a CREATE TABLE of ours."""
+    found = re.findall(r"^    `?(\w+)`? ([A-Z0-9]+)(?:\(9, 2\))?(?: NOT NULL)? OPT", create, re.M)
+    return dict(found)
+
+
+@cache
+def analyzer(color: Color) -> Any:
+    from zetasql.api import Analyzer, CatalogBuilder, TableBuilder, TypeFactory
+    from zetasql.types import (
+        AnalyzerOptions,
+        LanguageOptions,
+        ProductMode,
+        ResolvedNodeKind,
+        TypeKind,
+        ZetaSQLBuiltinFunctionOptions,
+    )
+
+    production = columns_of(rendered("create_table", color))
+    assert list(production)[2:] == [column.name for column in COLUMNS[color]]
+    header = {column.name: "STRING" for column in COLUMNS[color]}
+    tables = {
+        color.table: production,
+        "load_ledger": columns_of(rendered("create_load_ledger", color)),
+        "rejects": columns_of(rendered("create_rejects", color)),
+        "warehouse_state": {"schema_version": "INT64", "loads": "INT64"},
+        "staged": header,
+        "incoming": production | {"bad_column": "STRING", "rounded": "BOOL", "ordinal": "INT64"},
+        "changes": production | {"change": "STRING"},
+        "rejected": {"line": "INT64", "reason": "STRING", "content": "STRING"},
+    }
+    kinds = {
+        name: getattr(TypeKind, f"TYPE_{'DOUBLE' if name == 'FLOAT64' else name}")
+        for name in TYPE_NAMES
+    }
+    language = LanguageOptions.maximum_features()
+    language.product_mode = ProductMode.PRODUCT_EXTERNAL  # BigQuery's types, not Google's own
+    language.reserved_keywords = ["QUALIFY"]
+    language.supported_statement_kinds = [
+        kind for kind in ResolvedNodeKind if kind.name.endswith("_STMT")
+    ]
+    functions = ZetaSQLBuiltinFunctionOptions(language_options=language)
+    catalog = CatalogBuilder("warehouse").with_builtin_functions(functions)
+    for name, columns in tables.items():
+        table = TableBuilder(name)
+        for column, type_name in columns.items():
+            table = table.add_column(column, kinds[type_name])
+        catalog = catalog.add_table(table.build())
+    simple = {name: TypeFactory.create_simple_type(kind) for name, kind in kinds.items()}
+    options = AnalyzerOptions(
+        language_options=language,
+        query_parameters=[
+            AnalyzerOptions.QueryParameter(name=name, type=simple[type_name])
+            for type_name, names in PARAMETERS.items()
+            for name in names.split()
+        ],
+        system_variables=[
+            AnalyzerOptions.SystemVariable(name_path=["row_count"], type=simple["INT64"])
+        ],
+    )
+    return Analyzer(options, catalog.build())
+
+
+@pytest.mark.parametrize("color", Color)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_statement_is_valid_over_our_schemas(name: str, color: Color) -> None:
+    assert analyzer(color).analyze_statement(rendered(name, color)) is not None
+
+
+def test_the_analyzer_sees_a_column_that_is_not_there() -> None:
+    with pytest.raises(Exception, match="vendor"):
+        analyzer(Color.GREEN).analyze_statement("SELECT vendor FROM green_tripdata")
