@@ -325,12 +325,14 @@ def _show_progress(work: Backfill, thread: threading.Thread) -> None:
 
 def _print_plan(plan: Plan, as_json: bool) -> None:
     from pipeline.history import GLYPHS, RunFile
-    from pipeline.jobs import unplanned_outcome
 
     files = [
-        RunFile(planned.file, "queued", planned.reason, bytes=planned.bytes)
-        if planned.runs
-        else unplanned_outcome(planned)
+        RunFile(
+            planned.file,
+            planned.outcome or "queued",
+            planned.reason,
+            bytes=planned.bytes if planned.runs else None,
+        )
         for planned in plan.files
     ]
     if as_json:

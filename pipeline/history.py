@@ -41,6 +41,8 @@ GLYPHS: dict[str, str] = {
     "nothing-to-do": "◌",
 }
 
+_VERSION = 1  # of the tables below; raised with each change to them
+
 _TABLES = """
 CREATE TABLE IF NOT EXISTS runs (
     run_id TEXT PRIMARY KEY, state TEXT NOT NULL, target TEXT NOT NULL, source TEXT NOT NULL,
@@ -168,9 +170,16 @@ class History:
             )
             connection.executemany(
                 "INSERT INTO run_files (run_id, file, position, state, reason, bytes) "
-                "VALUES (?, ?, ?, 'queued', ?, ?)",
+                "VALUES (?, ?, ?, ?, ?, ?)",
                 [
-                    (run_id, planned.file.filename, position, planned.reason, planned.bytes)
+                    (
+                        run_id,
+                        planned.file.filename,
+                        position,
+                        planned.outcome or "queued",
+                        planned.reason,
+                        planned.bytes if planned.runs else None,
+                    )
                     for position, planned in enumerate(plan.files)
                 ],
             )
@@ -315,10 +324,13 @@ class History:
             connection = sqlite3.connect(self._path, timeout=10)
             try:
                 connection.row_factory = sqlite3.Row
-                connection.execute("PRAGMA journal_mode = WAL")  # readers never wait for a writer
                 connection.execute("PRAGMA synchronous = NORMAL")
-                connection.executescript(_TABLES)
-                _add_columns(connection)
+                (version,) = connection.execute("PRAGMA user_version").fetchone()
+                if version != _VERSION:
+                    connection.execute("PRAGMA journal_mode = WAL")  # readers never wait
+                    connection.executescript(_TABLES)
+                    _add_columns(connection)
+                    connection.execute(f"PRAGMA user_version = {_VERSION}")
                 with connection:
                     yield connection
             finally:

@@ -22,9 +22,9 @@ from pipeline.download import StagedFile
 from pipeline.errors import Cancelled, FaregroundError, NotPublished, UsageError, WarehouseBusy
 from pipeline.history import History, Run, RunFile, RunState
 from pipeline.load import FileProgress, FileWork, mark_unavailable
-from pipeline.plan import Plan, PlannedFile, Request, make_plan
+from pipeline.plan import Plan, Request, make_plan
 from pipeline.settings import Settings, make_folder
-from pipeline.sources import Missing, open_source
+from pipeline.sources import open_source
 from pipeline.trips import TripFile
 from pipeline.warehouse import TARGETS, FileRecord, LoadJob, Warehouse, open_warehouse
 
@@ -145,7 +145,6 @@ class Backfill:
         for planned in self.plan.files:
             if not planned.runs:
                 mark_unavailable(planned, warehouse, self._job)
-                self.history.save_file(self.run_id, unplanned_outcome(planned))
 
     def _run_files(self, warehouse: Warehouse) -> list[RunFile]:
         records = warehouse.records()
@@ -211,12 +210,6 @@ class Backfill:
         if "failed" in states:
             return "failed"
         return "succeeded" if states & {"loaded"} else "nothing-to-do"
-
-
-def unplanned_outcome(planned: PlannedFile) -> RunFile:
-    """Return how a file that the plan leaves alone counts in the run."""
-    missing = isinstance(planned.probe, Missing)
-    return RunFile(planned.file, "unavailable" if missing else "skipped", planned.reason)
 
 
 def run_backfill(backfill: Backfill, settings: Settings) -> RunState:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 from pipeline.errors import UsageError
 from pipeline.sources import Missing, Offer, Probe, Unknown
@@ -83,6 +84,13 @@ class PlannedFile:
     state: FileState
     bytes: int | None
     probe: Probe
+
+    @property
+    def outcome(self) -> Literal["skipped", "unavailable"] | None:
+        """How a file that the plan leaves alone counts in the run; None when it runs."""
+        if self.runs:
+            return None
+        return "unavailable" if isinstance(self.probe, Missing) else "skipped"
 
 
 @dataclass(frozen=True)

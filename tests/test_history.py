@@ -21,6 +21,7 @@ def test_a_history_from_before_costs_were_kept_is_brought_up_to_date(tmp_path: P
     with sqlite3.connect(path) as connection:
         for name in ("bytes_billed", "slot_ms"):
             connection.execute(f"ALTER TABLE run_files DROP COLUMN {name}")
+        connection.execute("PRAGMA user_version = 0")
     connection.close()
     (before,) = History(path).files("old-run")
     assert (before.bytes, before.bytes_billed, before.slot_ms) == (10, None, None)
