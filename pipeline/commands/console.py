@@ -1,0 +1,68 @@
+"""How commands print: results to stdout, progress and errors to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+import typer
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.errors import FaregroundError, UsageError
+
+out = Console(highlight=False, soft_wrap=True)
+if not out.is_terminal:
+    out.width = 200  # a pipe has no width to fit; cut cells would be lost
+err = Console(stderr=True, highlight=False)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+TargetOption = Annotated[str, typer.Option(help="Where the tables live: local or gcp.")]
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Turn our errors into a message on stderr and an exit code: 2 for wrong usage, else 1."""
+    try:
+        yield
+    except FaregroundError as error:
+        err.print(f"[red]✕[/red] {escape(error.problem)}")
+        if error.cure:
+            err.print(f"  {escape(error.cure)}")
+        raise typer.Exit(2 if isinstance(error, UsageError) else 1) from None
+
+
+def make_table(*columns: str) -> Table:
+    """Return a plain table whose first columns are never cut: they are what people copy."""
+    table = Table(box=SIMPLE, pad_edge=False)
+    for position, name in enumerate(columns):
+        table.add_column(name, no_wrap=position < 2, overflow="fold")
+    return table
+
+
+def print_json(document: object) -> None:
+    json.dump(document, sys.stdout, indent=2, default=plain, allow_nan=False)
+    sys.stdout.write("\n")
+
+
+def plain(value: Any) -> Any:
+    """Return a database value as something JSON and people can read."""
+    if isinstance(value, Decimal):
+        return float(value)  # amounts have two decimals, which a float prints back unchanged
+    if isinstance(value, (datetime, date)):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.hex()
+    return str(value)
+
+
+def escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
