@@ -20,7 +20,7 @@ app: $(VENV)/.app  ## install and start the app on http://127.0.0.1:8501
 	$(BIN)/python -m streamlit run app.py
 
 test: $(VENV)/.dev lint  ## lint, types, then every ordinary test
-	$(BIN)/python -m pytest -m "not slow and not gcp"
+	$(BIN)/python -m pytest -n logical -m "not slow and not gcp"
 
 test-gcp: $(VENV)/.dev  ## the Google Cloud warehouse, on emulators (Python 3.13 or uv)
 	sh tests/gcp/install.sh

@@ -1,4 +1,4 @@
-"""Reads the statements under sql/, one verb_object.sql a file.
+"""Reads the statements under sql/, one verb_object.sql a file, and translates GoogleSQL for DuckDB.
 
 Values are always bound by the database client (`$name`). Identifiers and type names cannot be
 bound, so a statement writes them as `{name}`, filled in from our own constants only.
@@ -26,3 +26,15 @@ def statement(name: str, **identifiers: str) -> str:
             never text that came from a file or a person.
     """
     return _read(name).format_map(identifiers)
+
+
+@cache
+def translate(sql: str) -> str:
+    """Return a GoogleSQL statement as DuckDB runs it; its @parameters become $parameters.
+
+    sqlglot parses nearly anything, so this is no check that the statement is valid GoogleSQL.
+    """
+    import sqlglot
+
+    (translated,) = sqlglot.transpile(sql, read="bigquery", write="duckdb", pretty=True)
+    return translated

@@ -22,8 +22,6 @@ from pipeline.settings import load_settings
 from pipeline.trips import TripFile
 from pipeline.warehouse import FileRecord, open_warehouse
 
-TARGET = "local"
-
 _NAVIGATED = "app.py has run in this session"
 _WATCH_SECONDS = 1.0
 _IDLE_SECONDS = 3.0  # how soon an idle page notices a run that was started elsewhere
@@ -82,6 +80,11 @@ def reported() -> Iterator[None]:
         show_error(error)
 
 
+def target() -> str:
+    """Return the warehouse the pages are about: local or gcp."""
+    return "local"
+
+
 @st.cache_resource(show_spinner=False)
 def jobs() -> Jobs:
     """Return the server's background jobs, the same for every session."""
@@ -134,7 +137,7 @@ class Now:
 def look() -> Now:
     """Return what is going on now."""
     backfill = jobs().current()
-    run = running_run(TARGET, load_settings())
+    run = running_run(target(), load_settings())
     ended = next((r for r in history().runs(10) if r.state != "running"), None)
     if run is None:
         return Now(None, None, (), ended)
@@ -252,5 +255,5 @@ def _read_ledger(
     settings = load_settings()
     if _hurry:
         settings = settings.model_copy(update={"busy_wait_seconds": 0.05})
-    with open_warehouse(TARGET, settings) as warehouse:
+    with open_warehouse(target(), settings) as warehouse:
         return warehouse.records()

@@ -6,22 +6,26 @@ A warehouse keeps the production tables, the rejects and the ledger. It is used 
         records = warehouse.records()                     # what the ledger says, by trip file
         entry = warehouse.load(staged, job, watch)        # one verified file, all or nothing
         warehouse.record(entry)                           # a failure, for the ledger
-        rows = warehouse.query("SELECT ...", limit=100)   # read-only
+        rows = warehouse.query("SELECT ...", limit=100)   # somebody's own SQL, read-only
+        answer = warehouse.read("SELECT ... @color", {"color": "green"})  # ours, as Arrow
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from pipeline.cancel import Cancel
 from pipeline.download import StagedFile
 from pipeline.errors import UsageError
 from pipeline.settings import Settings
 from pipeline.trips import TripFile
+
+if TYPE_CHECKING:
+    import pyarrow
 
 # Raise this when a change to the loader could give other rows for the same bytes: files loaded by
 # an earlier version are then loaded again instead of being skipped as unchanged.
@@ -31,6 +35,10 @@ LOADER_VERSION = 1
 TARGETS = ("local", "gcp")
 
 LoadStep = Literal["extract", "compare", "merge", "reconcile", "commit"]
+
+Scalar = str | int | float | bool | Decimal | datetime | date
+# What a statement's @parameters may be; a sequence is an array, of one type and not empty.
+Parameters = Mapping[str, Scalar | Sequence[Scalar]]
 
 
 @dataclass(frozen=True)
@@ -122,6 +130,19 @@ class QueryResult:
     truncated: bool
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What a statement of ours gave: its rows, the SQL as this warehouse ran it, and its cost.
+
+    `seconds` is the time it took; `bytes_billed` is what BigQuery charged, None locally.
+    """
+
+    table: pyarrow.Table
+    sql: str
+    seconds: float
+    bytes_billed: int | None = None
+
+
 class Warehouse(Protocol):
     """What both warehouses do. Every method may be called from any thread."""
 
@@ -150,6 +171,17 @@ class Warehouse(Protocol):
 
     def query(self, sql: str, *, limit: int) -> QueryResult:
         """Run one read-only statement and return at most `limit` rows; raise UsageError if not."""
+        ...
+
+    def read(self, sql: str, parameters: Parameters | None = None) -> Answer:
+        """Run one of our own SELECTs, written in GoogleSQL with @parameters, and return all rows.
+
+        Tables are named without a dataset. Raises WarehouseError when it cannot run.
+        """
+        ...
+
+    def scan_bytes(self, sql: str, parameters: Parameters | None = None) -> int | None:
+        """Return how many bytes `read` would be billed for, or None where reading is free."""
         ...
 
 

@@ -6,6 +6,7 @@ Bucket and dataset must exist; the tables are made by the first load.
 from __future__ import annotations
 
 import threading
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,10 +15,18 @@ from pipeline.errors import UsageError, WarehouseError
 from pipeline.settings import Settings
 from pipeline.sql import statement
 from pipeline.trips import Color, TripFile
-from pipeline.warehouse import FileRecord, LedgerEntry, LoadJob, QueryResult, Watch
+from pipeline.warehouse import (
+    Answer,
+    FileRecord,
+    LedgerEntry,
+    LoadJob,
+    Parameters,
+    QueryResult,
+    Watch,
+)
 from pipeline.warehouse.google_columns import table_identifiers
 from pipeline.warehouse.google_errors import first_line, translated
-from pipeline.warehouse.google_jobs import JobFailed, JobRunner
+from pipeline.warehouse.google_jobs import JobFailed, JobRunner, bind
 from pipeline.warehouse.google_ledger import read_records, record_entry
 from pipeline.warehouse.google_load import Clients, load_file
 from pipeline.warehouse.google_place import Place, read_place
@@ -94,6 +103,17 @@ class GoogleWarehouse:
             rows = [tuple(map(_plain, row.values())) for row in found]
         columns = tuple(field.name for field in found.schema)
         return QueryResult(columns, rows[:limit], truncated=len(rows) > limit)
+
+    def read(self, sql: str, parameters: Parameters | None = None) -> Answer:
+        started = time.perf_counter()
+        runner = self._runner()
+        with translated(self.place, "read the warehouse"):
+            job = runner.run("read", "read the warehouse", sql, bind(parameters or {}))
+            table = job.to_arrow(create_bqstorage_client=False)
+        return Answer(table, sql, time.perf_counter() - started, runner.bytes_billed)
+
+    def scan_bytes(self, sql: str, parameters: Parameters | None = None) -> int:
+        return self._runner().dry_run("estimate the scan", sql, bind(parameters or {}))
 
     def estimate(self, plan: Plan) -> Estimate:
         """Return what a plan will cost; nothing is run for it but free dry runs and one look at

@@ -11,11 +11,14 @@ import secrets
 import threading
 import time
 from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cancel import Cancel
 from pipeline.errors import Cancelled, FaregroundError, WarehouseError
 from pipeline.settings import Settings
+from pipeline.warehouse import Parameters
 from pipeline.warehouse.google_errors import (
     TRANSIENT_REASONS,
     explain,
@@ -33,6 +36,15 @@ if TYPE_CHECKING:
 
     Parameter = ScalarQueryParameter | ArrayQueryParameter
 
+_TYPES: dict[type, str] = {
+    str: "STRING",
+    int: "INT64",
+    float: "FLOAT64",
+    bool: "BOOL",
+    Decimal: "NUMERIC",
+    datetime: "TIMESTAMP",
+    date: "DATE",
+}
 _ATTEMPTS = 4
 _CANCEL_SECONDS = 1.0  # what is left of the two seconds in which Cancel must answer
 _CALL_SECONDS = 60.0  # patience for the answer to one request
@@ -228,6 +240,19 @@ class JobFailed(WarehouseError):
     def __init__(self, error: FaregroundError, message: str) -> None:
         super().__init__(error.problem, cure=error.cure)
         self.message = message
+
+
+def bind(parameters: Parameters) -> list[Parameter]:
+    """Return values as BigQuery's query parameters, each of the type its Python type stands for."""
+    from google.cloud.bigquery import ArrayQueryParameter, ScalarQueryParameter
+
+    bound: list[Parameter] = []
+    for name, value in parameters.items():
+        if isinstance(value, Sequence) and not isinstance(value, str):
+            bound.append(ArrayQueryParameter(name, _TYPES[type(value[0])], list(value)))
+        else:
+            bound.append(ScalarQueryParameter(name, _TYPES[type(value)], value))
+    return bound
 
 
 def _label(text: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,9 +29,17 @@ from pipeline.errors import (
     WarehouseError,
 )
 from pipeline.settings import Settings, make_folder
-from pipeline.sql import statement
+from pipeline.sql import statement, translate
 from pipeline.trips import COLUMNS, Color, TripFile
-from pipeline.warehouse import FileRecord, LedgerEntry, LoadJob, QueryResult, Watch
+from pipeline.warehouse import (
+    Answer,
+    FileRecord,
+    LedgerEntry,
+    LoadJob,
+    Parameters,
+    QueryResult,
+    Watch,
+)
 from pipeline.warehouse.local_columns import table_identifiers
 from pipeline.warehouse.local_ledger import read_records, record_entry
 from pipeline.warehouse.local_load import load_file
@@ -135,6 +144,21 @@ class LocalWarehouse:
             finally:
                 cursor.execute("ROLLBACK")
         return QueryResult(columns, rows[:limit], truncated=len(rows) > limit)
+
+    def read(self, sql: str, parameters: Parameters | None = None) -> Answer:
+        ours = translate(sql)
+        started = time.perf_counter()
+        with self._cursor() as cursor:
+            try:
+                table = cursor.sql(ours, params=dict(parameters or {})).to_arrow_table()
+            except duckdb.Error as error:
+                raise WarehouseError(
+                    f"The warehouse could not be read: {first_line(error)}"
+                ) from error
+        return Answer(table, ours, time.perf_counter() - started)
+
+    def scan_bytes(self, sql: str, parameters: Parameters | None = None) -> None:  # noqa: ARG002
+        return None  # reading one's own disk is free
 
     def _trim_cache(self) -> None:
         """Make DuckDB let go of the blocks it cached, or memory grows with every month loaded."""
