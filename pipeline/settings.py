@@ -1,6 +1,7 @@
 """Every setting in one typed object, read from the environment, then .streamlit/secrets.toml.
 
-Names begin with FAREGROUND_, except those of Google Cloud, which keep the course's (GCP_*).
+Names begin with FAREGROUND_, except those of Google Cloud, which keep the course's (GCP_*), and
+those of Gemini (GEMINI_*).
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ from pipeline.errors import StorageError, UsageError
 # Where Streamlit keeps secrets too; from the folder the app or command is started in.
 SECRETS_PATH = Path(".streamlit/secrets.toml")
 
+_OTHER_PREFIXES = ("gcp_", "gemini_")  # of the fields whose variables do not begin FAREGROUND_
+
 
 def variable_name(field: str) -> str:
     """Return the environment variable of a settings field, such as `FAREGROUND_HOME`."""
-    return field.upper() if field.startswith("gcp_") else f"FAREGROUND_{field.upper()}"
+    return field.upper() if field.startswith(_OTHER_PREFIXES) else f"FAREGROUND_{field.upper()}"
 
 
 def _read_secrets() -> dict[str, Any]:
@@ -117,6 +120,27 @@ class Settings(BaseSettings):
     )
     gcp_price_date: str = Field(
         "2025-07", alias="GCP_PRICE_DATE", description="When that price was looked up"
+    )
+    gemini_api_key: SecretStr = Field(
+        SecretStr(""), alias="GEMINI_API_KEY", description="Key of the Gemini API, for answers"
+    )
+    gemini_model: str = Field(
+        "gemini-3.5-flash-lite",
+        min_length=1,
+        alias="GEMINI_MODEL",
+        description="Model that is asked for answers",
+    )
+    gemini_base_url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s@]+)?$",
+        alias="GEMINI_BASE_URL",
+        description="Address of a proxy that speaks Gemini's API; empty for Google's own",
+    )
+    gemini_api_version: str = Field(
+        "",
+        pattern=r"^(v\d\w*)?$",
+        alias="GEMINI_API_VERSION",
+        description="Version in the API's addresses, such as v1beta; empty for the client's own",
     )
 
     @classmethod

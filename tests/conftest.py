@@ -29,7 +29,7 @@ def no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep what the developer's own secrets.toml says out of every test."""
     monkeypatch.setattr(settings_module, "SECRETS_PATH", tmp_path / "secrets.toml")
     for name in Settings.model_fields:
-        if name.startswith("gcp_"):
+        if name.startswith(("gcp_", "gemini_")):
             monkeypatch.delenv(settings_module.variable_name(name), raising=False)
 
 
