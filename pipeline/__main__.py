@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from pipeline.commands.answers import answers
 from pipeline.commands.backfill import BACKFILL_HELP, backfill
 from pipeline.commands.query import query
 from pipeline.commands.runs import runs
@@ -20,6 +21,7 @@ app.command(help=BACKFILL_HELP)(backfill)
 app.command()(status)
 app.command()(runs)
 app.command()(query)
+app.add_typer(answers, name="answers")
 
 if __name__ == "__main__":
     app(prog_name="python -m pipeline")

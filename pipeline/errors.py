@@ -6,6 +6,7 @@ FaregroundError
 │   ├── NotPublished        it has no such month (a file's state, not a failure)
 │   └── SourceUnreachable   down, too slow, redirecting in a loop, refusing
 ├── TripFileError           the file came, but cannot be loaded as it is
+├── DocumentError           a document cannot be read: broken, encrypted, too long, no text
 ├── StorageError            disk full, or a folder that cannot be written
 ├── WarehouseError          the warehouse cannot be used
 │   └── WarehouseBusy       another process or backfill holds it
@@ -49,6 +50,10 @@ class SourceUnreachable(SourceError):
 
 class TripFileError(FaregroundError):
     """The file's bytes cannot be loaded: not gzip, truncated, wrong header, too many rejects."""
+
+
+class DocumentError(FaregroundError):
+    """A document to ask about cannot be read: broken, encrypted, too long, without text."""
 
 
 class StorageError(FaregroundError):

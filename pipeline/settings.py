@@ -82,6 +82,13 @@ class Settings(BaseSettings):
     tlc_url: str = Field(
         "https://d37ci6vzurychx.cloudfront.net/trip-data", description="Address of the TLC parquet"
     )
+    document_hosts: str = Field(
+        "raw.githubusercontent.com",
+        description="Hosts that documents may be fetched from, separated by commas",
+    )
+    max_document_mb: float = Field(
+        20.0, gt=0, description="Largest document that is read, in MB (10^6 bytes)"
+    )
     gcp_project_id: str = Field(
         "", alias="GCP_PROJECT_ID", description="Google Cloud project of the bucket and dataset"
     )
@@ -173,6 +180,16 @@ class Settings(BaseSettings):
     def warehouse_path(self) -> Path:
         """The local warehouse's DuckDB file."""
         return self.home / "warehouse.duckdb"
+
+    @property
+    def documents_path(self) -> Path:
+        """The SQLite file of the documents to ask about."""
+        return self.home / "documents.sqlite"
+
+    @property
+    def vectors_path(self) -> Path:
+        """The DuckDB file of the documents' embeddings."""
+        return self.home / "vectors.duckdb"
 
     @property
     def history_path(self) -> Path:

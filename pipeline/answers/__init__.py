@@ -1,0 +1,1 @@
+"""Answers with and without sources: documents, retrieval, and what is found in the sources."""

@@ -1,0 +1,97 @@
+"""HTML as Markdown: headings, lists, tables and code stay, everything that acts goes."""
+
+from __future__ import annotations
+
+import re
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+# Their content is no text of the page.
+_DROPPED_TAGS = """
+script style noscript template iframe object embed svg math head nav form button select textarea
+audio video canvas dialog
+"""
+_DROPPED = frozenset(_DROPPED_TAGS.split())
+_HEADINGS = {f"h{level}": "#" * level for level in range(1, 7)}
+_BLOCKS_TAGS = """
+p div section article main header footer aside ul ol dl dt dd table thead tbody tfoot blockquote
+figure figcaption details summary hr address body html
+"""
+_BLOCKS = frozenset(_BLOCKS_TAGS.split())
+
+
+def read_html(source: str) -> tuple[str, str, str]:
+    """Return text as Markdown, title and date of a page; the last two may be empty."""
+    tree = LexborHTMLParser(source)
+    title = tree.css_first("title")
+    date = ""
+    for selector in ("meta[property='article:published_time']", "meta[name=date]", "time"):
+        found = tree.css_first(selector)
+        if found:
+            date = found.attributes.get("content") or found.attributes.get("datetime") or ""
+            break
+    root = tree.css_first("main") or tree.css_first("article") or tree.body or tree.root
+    text = _markdown(root) if root else ""
+    return text, title.text(deep=True).strip() if title else "", date
+
+
+def _markdown(root: LexborNode) -> str:
+    """Walk the tree without recursion: a page may be nested deeper than Python's stack."""
+    parts: list[str] = []
+    code = 0  # depth of <pre> around
+    node: LexborNode | None = root
+    while node is not None:
+        tag = node.tag or ""
+        if node.is_text_node:
+            content = node.text_content or ""
+            parts.append(content if code else re.sub(r"\s+", " ", content))
+        elif node.is_element_node and tag not in _DROPPED:
+            parts.append(_opening(tag, code))
+            code += tag == "pre"
+            if node.child is not None:
+                node = node.child
+                continue
+            code -= tag == "pre"
+            parts.append(_closing(tag, code))
+        while node is not None and node is not root and node.next is None:
+            node = node.parent
+            if node is None or _same(node, root):
+                node = None
+                break
+            closed = node.tag or ""
+            code -= closed == "pre"
+            parts.append(_closing(closed, code))
+        node = None if node is None or _same(node, root) else node.next
+    return _tidy("".join(parts))
+
+
+def _same(one: LexborNode, other: LexborNode) -> bool:
+    return one.mem_id == other.mem_id
+
+
+def _opening(tag: str, code: int) -> str:
+    if tag in _HEADINGS:
+        return f"\n\n{_HEADINGS[tag]} "
+    if tag == "pre":
+        return "\n\n```\n" if not code else ""
+    if tag == "li":
+        return "\n- "
+    if tag == "tr":
+        return "\n| "
+    if tag == "br":
+        return "\n"
+    return "\n\n" if tag in _BLOCKS else ""
+
+
+def _closing(tag: str, code: int) -> str:
+    if tag == "pre":
+        return "\n```\n\n" if not code else ""
+    if tag in ("td", "th"):
+        return " | "
+    return "\n\n" if tag in _BLOCKS or tag in _HEADINGS else ""
+
+
+def _tidy(text: str) -> str:
+    """Drop trailing spaces, and leave at most one empty line between blocks."""
+    lines = [line.rstrip() for line in text.split("\n")]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"
