@@ -10,6 +10,10 @@ FaregroundError
 ├── StorageError            disk full, or a folder that cannot be written
 ├── WarehouseError          the warehouse cannot be used
 │   └── WarehouseBusy       another process or backfill holds it
+├── ModelError              the model gave no answer, or only a part of one
+│   ├── KeyRefused          there is no API key, or it is not accepted
+│   ├── ModelGone           the API has no such model, or no more
+│   └── QuotaSpent          the quota is used up, and waiting a little will not help
 └── Cancelled               somebody pressed Cancel; nothing is wrong
 
 Each message says what happened and to which file; `cure` says what to do about it.
@@ -66,6 +70,22 @@ class WarehouseError(FaregroundError):
 
 class WarehouseBusy(WarehouseError):
     """Another process, or another backfill, holds the warehouse."""
+
+
+class ModelError(FaregroundError):
+    """The model gave no answer, or only a part of one."""
+
+
+class KeyRefused(ModelError):
+    """There is no API key, or it is not accepted."""
+
+
+class ModelGone(ModelError):
+    """The API has no such model, or no more."""
+
+
+class QuotaSpent(ModelError):
+    """The quota is used up, and waiting a little will not help."""
 
 
 class Cancelled(FaregroundError):

@@ -92,7 +92,7 @@ def run(work: Callable[[], Coroutine[Any, Any, Result]], cancel: Cancel) -> Resu
 
 
 @cache
-def _tls() -> ssl.SSLContext:
+def tls() -> ssl.SSLContext:
     """The certificates to trust, read once: that takes longer than a whole request."""
     return httpx2.create_ssl_context()
 
@@ -108,7 +108,7 @@ def client(
         timeout=httpx2.Timeout(read, connect=connect),
         follow_redirects=True,
         max_redirects=redirects,
-        verify=_tls(),
+        verify=tls(),
         auth=httpx2.BasicAuth(user, password) if login else None,
         # A .gz must arrive as it is stored, not unpacked on the way.
         headers={"Accept-Encoding": "identity", "User-Agent": "fareground"},

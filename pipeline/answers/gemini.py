@@ -1,0 +1,393 @@
+"""The one place that talks to the Gemini API, through google-genai.
+
+Known of google-genai 3.4 and held here: it takes 0.6 s to import, so it is imported when it is
+asked; it follows redirects and would take the key along, so it is told not to; its timeout is also
+the one for connecting; it does not retry, and ignores how long the API says to wait; a stream that
+is cut can look like one that has ended; a client that nobody holds closes itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from pipeline.answers.gemini_errors import Failure, explain_status, explain_transport, scrub
+from pipeline.answers.prompts import Prompt
+from pipeline.answers.usage import Usage
+from pipeline.cancel import Cancel
+from pipeline.errors import KeyRefused, ModelError
+from pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from google.genai import Client, types
+
+GOOGLE = "https://generativelanguage.googleapis.com/"
+EMBEDDING_MODEL = "gemini-embedding-2"
+
+TRIES = 4
+# Seconds: for a whole answer, and for the next piece of one.
+PATIENCE = 180.0
+IDLE_PATIENCE = 60.0
+
+_EMBEDDED_AT_ONCE = 100  # most texts in one batchEmbedContents request
+
+# Called about once a second while a request waits for its next try: why, and seconds left.
+OnWait = Callable[[str, float], object]
+Result = TypeVar("Result")
+
+
+def _ignore_wait(_why: str, _left: float) -> None: ...
+
+
+@dataclass
+class Reply:
+    """An answer as far as it has come in; another thread may look on.
+
+    `first_token_seconds` and `seconds` count from when the try that was answered began; what was
+    waited for a quota before is `waited_seconds`. `model_version` is what the API says answered.
+    """
+
+    model: str = ""
+    text: str = ""
+    model_version: str = ""
+    usage: Usage = field(default_factory=Usage)
+    first_token_seconds: float | None = None
+    seconds: float | None = None
+    waited_seconds: float = 0.0
+    note: str = ""
+
+
+def has_key(settings: Settings) -> bool:
+    """Whether there is a key to ask with."""
+    return bool(settings.gemini_api_key.get_secret_value())
+
+
+def generate(
+    prompt: Prompt,
+    settings: Settings,
+    *,
+    model: str = "",
+    reply: Reply | None = None,
+    cancel: Cancel | None = None,
+    on_wait: OnWait = _ignore_wait,
+    schema: dict[str, Any] | None = None,
+    patience: float = PATIENCE,
+) -> Reply:
+    """Ask a model and return its answer; `reply`, if given, fills up while the answer streams in.
+
+    Args:
+        model: A name such as `gemini-3.5-flash-lite`; the settings' own where empty.
+        reply: Where the answer goes; what had come in stays there when this raises.
+        schema: A schema of the API's the answer must have, for answers that a program reads.
+        patience: Most seconds one try may take.
+
+    Raises KeyRefused, ModelGone, QuotaSpent, or ModelError for all else that keeps an answer from
+    coming whole; Cancelled soon after `cancel` is set.
+    """
+    reply = reply if reply is not None else Reply()
+    reply.model = model or settings.gemini_model
+
+    async def ask() -> None:
+        async with _client(settings, patience) as client:
+            started = time.monotonic()
+            await _persist(
+                lambda: _stream(client, prompt, reply, schema, patience),
+                settings,
+                reply.model,
+                on_wait,
+                may_retry=lambda: not reply.text,
+                waited=lambda: setattr(reply, "waited_seconds", time.monotonic() - started),
+            )
+
+    _run(ask, cancel)
+    return reply
+
+
+def embed(
+    texts: Sequence[str],
+    settings: Settings,
+    *,
+    question: bool = False,
+    model: str = EMBEDDING_MODEL,
+    cancel: Cancel | None = None,
+    on_wait: OnWait = _ignore_wait,
+) -> list[list[float]]:
+    """Return a vector for each text; `question` says that they are questions, not passages."""
+    from google.genai import types
+
+    config = types.EmbedContentConfig(
+        task_type="RETRIEVAL_QUERY" if question else "RETRIEVAL_DOCUMENT"
+    )
+
+    async def ask() -> list[list[float]]:
+        vectors: list[list[float]] = []
+        async with _client(settings, PATIENCE) as client:
+            for start in range(0, len(texts), _EMBEDDED_AT_ONCE):
+                # As Content each: the client would join plain texts into one for newer models.
+                batch = [
+                    _content("user", text) for text in texts[start : start + _EMBEDDED_AT_ONCE]
+                ]
+
+                async def attempt(batch: list[types.Content] = batch) -> list[list[float]]:
+                    found = await client.aio.models.embed_content(
+                        model=model, contents=list(batch), config=config
+                    )
+                    return [list(one.values or []) for one in found.embeddings or []]
+
+                got = await _persist(attempt, settings, model, on_wait)
+                if len(got) != len(batch) or not all(got):
+                    raise ModelError(
+                        f"{model} gave {len(got):,} vectors for {len(batch):,} texts.",
+                        cure="Choose another embedding model.",
+                    )
+                vectors += got
+        return vectors
+
+    return _run(ask, cancel)
+
+
+def count_tokens(prompt: Prompt, settings: Settings, *, model: str = "") -> int:
+    """Return how many tokens a prompt has, instructions included."""
+    asked = model or settings.gemini_model
+
+    async def ask() -> int:
+        async with _client(settings, PATIENCE) as client:
+            contents = [_content("user", prompt.system), *_contents(prompt)]
+            found = await _persist(
+                lambda: client.aio.models.count_tokens(model=asked, contents=list(contents)),
+                settings,
+                asked,
+                _ignore_wait,
+            )
+            return int(found.total_tokens or 0)
+
+    return _run(ask, None)
+
+
+def list_models(settings: Settings) -> list[str]:
+    """Return the names of the models that the API offers for answers, in its order."""
+
+    async def ask() -> list[str]:
+        async with _client(settings, PATIENCE) as client:
+
+            async def attempt() -> list[str]:
+                pager = await client.aio.models.list(config={"page_size": 200})
+                return [
+                    (found.name or "").removeprefix("models/")
+                    async for found in pager
+                    if "generateContent" in (found.supported_actions or [])
+                ]
+
+            return await _persist(attempt, settings, "", _ignore_wait)
+
+    return _run(ask, None)
+
+
+def _run(work: Callable[[], Coroutine[Any, Any, Result]], cancel: Cancel | None) -> Result:
+    from pipeline.web import run
+
+    return run(work, cancel or Cancel())
+
+
+@asynccontextmanager
+async def _client(settings: Settings, patience: float) -> AsyncIterator[Client]:
+    if not has_key(settings):
+        raise KeyRefused(
+            "There is no Gemini API key.",
+            cure="Add one on the Setup page, or set GEMINI_API_KEY.",
+        )
+    from google import genai
+    from google.genai import types
+
+    from pipeline.web import tls
+
+    async def be_patient(request: Any) -> None:
+        request.extensions["timeout"] = {
+            "connect": settings.connect_timeout_seconds,
+            "read": min(IDLE_PATIENCE, patience),
+            "write": IDLE_PATIENCE,
+            "pool": IDLE_PATIENCE,
+        }
+
+    options = types.HttpOptions(
+        base_url=_address(settings),
+        api_version=settings.gemini_api_version or None,
+        timeout=math.ceil(patience * 1000),
+        client_args={"verify": tls()},
+        async_client_args={
+            "verify": tls(),
+            "follow_redirects": False,
+            "event_hooks": {"request": [be_patient]},
+        },
+    )
+    client = genai.Client(
+        vertexai=False,
+        api_key=settings.gemini_api_key.get_secret_value(),
+        http_options=options,
+    )
+    try:
+        yield client
+    finally:
+        await client.aio.aclose()
+        client.close()
+
+
+def _address(settings: Settings) -> str:
+    return settings.gemini_base_url or GOOGLE
+
+
+async def _persist(
+    attempt: Callable[[], Awaitable[Result]],
+    settings: Settings,
+    model: str,
+    on_wait: OnWait,
+    may_retry: Callable[[], bool] = lambda: True,
+    waited: Callable[[], object] = lambda: None,
+) -> Result:
+    """Return what `attempt` returns, trying again where the API says that waiting helps."""
+    for tries in range(1, TRIES + 1):
+        outcome = await _try(attempt, settings, model, tries)
+        if not isinstance(outcome, Failure):
+            return outcome
+        if outcome.wait is None or tries == TRIES or not may_retry():
+            # Raised here and not where it was caught: the client's own exception, which holds the
+            # request and with it the key, must not hang on ours.
+            raise outcome.error
+        until = time.monotonic() + outcome.wait
+        while (left := until - time.monotonic()) > 0:
+            on_wait(outcome.error.problem, left)
+            await asyncio.sleep(min(left, 1.0))
+        waited()
+    raise AssertionError  # the loop returns or raises
+
+
+async def _try(
+    attempt: Callable[[], Awaitable[Result]], settings: Settings, model: str, tries: int
+) -> Result | Failure:
+    import httpx2
+    from google.genai import errors
+    from pydantic import ValidationError
+
+    key = settings.gemini_api_key.get_secret_value()
+    try:
+        return await attempt()
+    except errors.APIError as error:
+        return explain_status(
+            error.code or 0,
+            str(error.status or ""),
+            str(error.message or ""),
+            error.details,
+            model=model,
+            key=key,
+            tries=tries,
+        )
+    except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
+        parts = urlsplit(_address(settings))
+        return explain_transport(error, f"{parts.scheme}://{parts.netloc}")
+    except (errors.UnknownApiResponseError, ValidationError, ValueError):
+        return Failure(
+            ModelError(
+                "The API's answer cannot be read: it is cut, or is no answer of Gemini's.",
+                cure="Try again; check GEMINI_BASE_URL and GEMINI_API_VERSION if they are set.",
+            )
+        )
+
+
+async def _stream(
+    client: Client, prompt: Prompt, reply: Reply, schema: dict[str, Any] | None, patience: float
+) -> None:
+    """Make one try: fill the reply from the stream; raise ModelError unless it ends well."""
+    from google.genai import types
+
+    config = types.GenerateContentConfig(
+        system_instruction=prompt.system,
+        response_mime_type="application/json" if schema else None,
+        response_schema=schema,
+        automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
+        automatic_continuation=False,
+    )
+    started = time.monotonic()
+    blocked = finish = ""
+    try:
+        async with asyncio.timeout(patience):
+            stream = await client.aio.models.generate_content_stream(
+                model=reply.model, contents=list(_contents(prompt)), config=config
+            )
+            async for chunk in stream:
+                blocked = _blocked(chunk) or blocked
+                finish = _take(chunk, reply, started) or finish
+    except TimeoutError:
+        finish = "TIMEOUT"
+    finally:
+        reply.seconds = time.monotonic() - started
+    _judge_end(reply, blocked, finish, patience)
+
+
+def _take(chunk: types.GenerateContentResponse, reply: Reply, started: float) -> str:
+    """Add a piece of the stream to the reply; return the finish reason, if it has come."""
+    reply.model_version = chunk.model_version or reply.model_version
+    if used := chunk.usage_metadata:
+        reply.usage = Usage(
+            used.prompt_token_count or reply.usage.prompt,
+            used.candidates_token_count or reply.usage.output,
+            used.thoughts_token_count or reply.usage.thinking,
+        )
+    candidate = chunk.candidates[0] if chunk.candidates else None
+    if candidate is None:
+        return ""
+    for part in (candidate.content.parts or []) if candidate.content else []:
+        if part.text and not part.thought:
+            if reply.first_token_seconds is None:
+                reply.first_token_seconds = time.monotonic() - started
+            reply.text += part.text
+    return candidate.finish_reason.value if candidate.finish_reason else ""
+
+
+def _blocked(chunk: types.GenerateContentResponse) -> str:
+    feedback = chunk.prompt_feedback
+    return feedback.block_reason.value if feedback and feedback.block_reason else ""
+
+
+def _judge_end(reply: Reply, blocked: str, finish: str, patience: float) -> None:
+    """Return where the answer came whole; say in ModelError why it did not."""
+    if blocked:
+        raise ModelError(
+            f"The API blocked the question ({scrub(blocked, '')}).",
+            cure="Put it in other words, or leave out the source that may be the cause.",
+        )
+    if finish == "TIMEOUT":
+        raise ModelError(
+            f"The answer did not end within {patience:,.0f} s; what came is shown.",
+            cure="Try again, or ask for less.",
+        )
+    if not finish:
+        raise ModelError(
+            "The stream was cut before the answer ended; what came is shown.", cure="Try again."
+        )
+    if finish == "MAX_TOKENS":
+        reply.note = "The answer reached the model's longest length and stops there."
+    elif finish != "STOP":
+        raise ModelError(
+            f"The model broke the answer off ({scrub(finish, '')}).",
+            cure="Put the question in other words.",
+        )
+    if not reply.text.strip():
+        raise ModelError(
+            "The model answered with nothing at all.", cure="Try again, or choose another model."
+        )
+
+
+def _contents(prompt: Prompt) -> list[types.Content]:
+    return [_content(turn.role, turn.text) for turn in prompt.turns]
+
+
+def _content(role: str, text: str) -> types.Content:
+    from google.genai import types
+
+    return types.Content(role=role, parts=[types.Part(text=text)])
