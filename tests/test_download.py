@@ -604,7 +604,9 @@ def test_a_login_is_sent_shown_nowhere_and_not_passed_on(
 HTML = b"<!doctype html><html><body>Please sign in</body></html>"
 
 
-@pytest.mark.parametrize("content", [HTML, gzip.compress(HTML, mtime=0), CONTENT[:-1], CONTENT + b"x", b""])
+@pytest.mark.parametrize(
+    "content", [HTML, gzip.compress(HTML, mtime=0), CONTENT[:-1], CONTENT + b"x", b""]
+)
 def test_bad_content_leaves_nothing_behind_but_the_earlier_good_file(
     server: Server, settings: Settings, content: bytes
 ) -> None:

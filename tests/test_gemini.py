@@ -56,7 +56,7 @@ def asking(server: GeminiServer, settings: Settings, monkeypatch: pytest.MonkeyP
     return Settings(home=settings.home)
 
 
-def failed(settings: Settings, reply: Reply | None = None, **options: float) -> FaregroundError:
+def failed(settings: Settings, reply: Reply | None = None, **options: float) -> ModelError:
     """Ask in vain, and return the error."""
     with pytest.raises(ModelError) as caught:
         generate(QUESTION, settings, reply=reply, **options)
@@ -156,14 +156,16 @@ def test_a_full_quota_is_waited_for_as_long_as_the_api_says_with_a_countdown(
     ticks: list[tuple[str, float]] = []
     started = time.monotonic()
     reply = generate(QUESTION, asking, on_wait=lambda *tick: ticks.append(tick))
+    took = time.monotonic() - started
     assert reply.text == "Hello there."
-    assert 1 < time.monotonic() - started < 3
-    assert reply.waited_seconds > 1
+    assert 1 < reply.waited_seconds < took
     assert reply.seconds is not None
-    assert reply.seconds < 1  # waiting is not counted as the model's time
+    assert reply.seconds < took - 1  # waiting is not counted as the model's time
     assert "quota" in ticks[0][0]
-    assert len(ticks) == 2
-    assert ticks[0][1] > ticks[1][1] > 0
+    left = [seconds for _, seconds in ticks]
+    assert len(left) >= 2
+    assert left == sorted(left, reverse=True)
+    assert 1 < left[0] <= 1.5
 
 
 def test_a_quota_without_retry_info_is_waited_for_longer_each_time(
@@ -184,9 +186,10 @@ def test_a_quota_that_lasts_is_final(
     server: GeminiServer, asking: Settings, refusal: Refuse
 ) -> None:
     server.script = [refusal]
-    started = time.monotonic()
-    assert isinstance(failed(asking), QuotaSpent)
-    assert time.monotonic() - started < 1
+    waits: list[float] = []
+    with pytest.raises(QuotaSpent):
+        generate(QUESTION, asking, on_wait=lambda _why, left: waits.append(left))
+    assert waits == []
     assert len(server.requests) == 1
 
 
@@ -294,8 +297,8 @@ def test_stop_works_at_once(server: GeminiServer, asking: Settings, say: Say | R
     time.sleep(0.05)
     pressed = time.monotonic()
     cancel.set()
-    thread.join(5)
-    assert time.monotonic() - pressed < 0.5
+    thread.join(10)
+    assert time.monotonic() - pressed < 2
     assert isinstance(outcome[0], Cancelled)
 
 
