@@ -89,12 +89,14 @@ class Server:
     Attributes:
         url: Its address, without a slash at the end.
         requests: What arrived so far, in order.
+        sent: Bytes of bodies that were written so far.
         holding: Set once a request is being kept waiting (silent or stalled).
     """
 
     def __init__(self, files: dict[str, bytes] | None = None) -> None:
         self.files = dict(files or {})
         self.requests: list[Request] = []
+        self.sent = 0
         self.holding = threading.Event()
         self._behaviours: dict[str, Behaviour] = {}
         self._counts: Counter[tuple[str, str]] = Counter()
@@ -284,6 +286,7 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
         def trickle(self, write: Callable[[bytes], object], part: bytes, way: Behaviour) -> None:
             size, pause = way.drip or (65536, 0)
             for start in range(0, len(part), size):
+                server.sent += len(part[start : start + size])
                 write(part[start : start + size])
                 self.wfile.flush()
                 if pause and server._closing.wait(pause):

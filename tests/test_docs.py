@@ -6,13 +6,18 @@ import re
 import shlex
 import subprocess
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from pipeline.cancel import Cancel
 from pipeline.plan import Policy
+from pipeline.preview import look_inside
+from pipeline.preview.schema import Status
+from pipeline.preview.subject import find_subject
 from pipeline.settings import Settings, variable_name
 from pipeline.trips import COLUMNS, Color, Month, TripFile, months_between
-from tests.files import csv_bytes, rows, trip
+from tests.files import GREEN, csv_bytes, put_trips, rows, trip
 from tests.servers import Server
 from tests.test_cli import FILE_KEYS, pipeline
 
@@ -24,7 +29,7 @@ COMMANDS = re.findall(r"^python -m pipeline (.+)$", README, re.MULTILINE)
 def test_the_commands_of_the_readme_run_in_order(settings: Settings) -> None:
     import gzip
 
-    assert len(COMMANDS) == 6
+    assert len(COMMANDS) == 7
     files = [TripFile(c, m) for m in months_between(Month(2020, 4), Month(2020, 8)) for c in Color]
     published = {
         f"/{file.color}/{file.stem}.csv.gz": gzip.compress(csv_bytes(file, [trip(file)]))
@@ -66,6 +71,19 @@ def test_every_key_of_the_json_document_and_every_policy_is_in_the_readme() -> N
         assert f'"{key}"' in README
     for policy in Policy:
         assert f"`{policy}`" in README
+
+
+def test_every_finding_and_schema_status_is_in_the_documents(
+    settings: Settings, folder: Path
+) -> None:
+    put_trips(folder, GREEN, [trip(GREEN)])
+    subject = find_subject(GREEN, str(folder), settings, Cancel())
+    explained = (ROOT / "docs" / "preview.md").read_text()
+    for finding in look_inside(subject, settings, Cancel()).findings:
+        assert f"| `{finding.name}` |" in explained
+    for status in get_args(Status):
+        assert f"| {status} |" in explained
+        assert status in README
 
 
 def test_links_of_the_documents_lead_somewhere() -> None:

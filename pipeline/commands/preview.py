@@ -1,0 +1,233 @@
+"""`preview` and `diff`: look inside a trip file, and at what loading it would change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from pipeline.cancel import Cancel
+from pipeline.commands.console import (
+    JsonOption,
+    err,
+    escape,
+    make_table,
+    out,
+    print_json,
+    reported,
+)
+from pipeline.errors import UsageError
+from pipeline.settings import load_settings
+
+if TYPE_CHECKING:
+    from pipeline.preview import Preview
+    from pipeline.preview.profile import ColumnProfile
+    from pipeline.preview.schema import SchemaColumn
+    from pipeline.preview.subject import Subject
+    from pipeline.trips import TripFile
+
+# In the text output: rows of each finding, and the columns of a trip that are left out there.
+_EXAMPLES = 3
+_LESSER = (
+    *("store_and_fwd_flag", "RatecodeID", "passenger_count", "extra", "mta_tax", "tip_amount"),
+    *("tolls_amount", "ehail_fee", "improvement_surcharge", "trip_type", "congestion_surcharge"),
+    *("airport_fee", "cbd_congestion_fee"),
+)
+
+ColorOption = Annotated[str, typer.Option(help="yellow or green.")]
+MonthOption = Annotated[str, typer.Option(help="The month, YYYY-MM.")]
+SourceOption = Annotated[
+    str, typer.Option(help="github, tlc, sample, a folder, or a URL with the same file names.")
+]
+
+
+def preview(
+    path: Annotated[Path | None, typer.Argument(help="A csv, csv.gz or parquet file.")] = None,
+    color: ColorOption = "",
+    month: MonthOption = "",
+    source: SourceOption = "github",
+    rows: Annotated[int, typer.Option(min=0, max=1000, help="First rows to show.")] = 5,
+    fetch: Annotated[
+        bool, typer.Option("--fetch", help="Fetch the whole file into staging first.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Look inside a trip file: columns, a profile of each, and what is odd about the rows.
+
+    Give a file, or --color and --month of a source. Of a file at an address only the beginning is
+    fetched, unless it is staged or --fetch is given. Nothing is loaded.
+
+    Example: python -m pipeline preview --color green --month 2020-04
+    """
+    from pipeline.preview import look_inside
+    from pipeline.preview.subject import fetch_subject, find_subject, read_own
+
+    with reported():
+        settings, cancel = load_settings(), Cancel()
+        if path is not None:
+            subject = read_own(path, _named_file(path, color, month), settings, cancel)
+        elif fetch:
+            subject = fetch_subject(_picked_file(color, month), source, settings, cancel)
+        else:
+            subject = find_subject(_picked_file(color, month), source, settings, cancel)
+        found = look_inside(subject, settings, cancel, rows)
+        if as_json:
+            print_json(preview_document(found))
+        else:
+            _print_preview(found)
+
+
+def _picked_file(color: str, month: str) -> TripFile:
+    from pipeline.trips import Color, Month, TripFile
+
+    if not color or not month:
+        raise UsageError("No file was named.", cure="Give a file, or both --color and --month.")
+    return TripFile(Color.parse(color), Month.parse(month))
+
+
+def _named_file(path: Path, color: str, month: str) -> TripFile:
+    from pipeline.trips import TripFile
+
+    if color or month:
+        return _picked_file(color, month)
+    try:
+        return TripFile.parse(path.name)
+    except UsageError:
+        raise UsageError(
+            f"The name {path.name!r} does not say which color and month the file is of.",
+            cure="Add --color and --month.",
+        ) from None
+
+
+def preview_document(found: Preview) -> dict[str, Any]:
+    """Return the document that `preview --json` prints."""
+    return {
+        **subject_document(found.subject),
+        "rows_read": found.rows,
+        "rejected": found.rejected,
+        "problem": found.problem,
+        "schema": [asdict(column) for column in found.schema],
+        "sample": found.sample,
+        "profile": [
+            {
+                "name": column.name,
+                "type": column.type,
+                "nulls": column.nulls,
+                "null_share": column.null_share,
+                "distinct": column.distinct,
+                "min": column.low,
+                "max": column.high,
+                "quartiles": column.quartiles,
+                "histogram": asdict(column.histogram) if column.histogram else None,
+                "frequent": [{"value": value, "rows": rows} for value, rows in column.frequent],
+            }
+            for column in found.profile
+        ],
+        "findings": [asdict(finding) for finding in found.findings],
+    }
+
+
+def subject_document(subject: Subject) -> dict[str, Any]:
+    """Return what both documents say of the file they are about."""
+    return {
+        "file": subject.file.filename,
+        "color": subject.file.color.value,
+        "month": str(subject.file.month),
+        "place": subject.place,
+        "address": subject.address,
+        "format": subject.format,
+        "bytes": subject.bytes,
+        "fetched": subject.fetched,
+        "whole": subject.whole,
+        "rows": subject.rows,
+        "note": subject.note,
+    }
+
+
+def _print_preview(found: Preview) -> None:
+    out.print(escape(_subject_sentence(found)))
+    for sentence in filter(None, (found.subject.note, found.problem)):
+        err.print(f"[yellow]▲[/yellow] {escape(sentence)}")
+    out.print("\n[bold]Schema[/bold]", _schema_table(found.schema))
+    if not found.profile:
+        return
+    if found.sample:
+        out.print("[bold]First rows[/bold]", _rows_upright(found.sample))
+    out.print("[bold]Profile[/bold]", _profile_table(found.profile))
+    findings = make_table("finding", "count", "what it means")
+    for finding in found.findings:
+        if finding.count:
+            findings.add_row(finding.title, f"{finding.count:,} {finding.unit}", finding.meaning)
+    out.print("[bold]Findings[/bold]", findings)
+    for finding in found.findings:
+        if finding.examples:
+            out.print(f"[bold]{finding.title}[/bold]", _rows_table(finding.examples[:_EXAMPLES]))
+
+
+def _subject_sentence(found: Preview) -> str:
+    subject = found.subject
+    if subject.staged is None:
+        read = "Its columns only"
+    elif subject.whole:
+        read = f"The whole file, {found.rows:,} rows"
+    else:
+        of = f" of {subject.rows:,}" if subject.rows is not None else ""
+        read = f"The first {found.rows:,}{of} rows"
+    size = f", {subject.bytes:,} bytes" if subject.bytes is not None else ""
+    fetched = f"; {subject.fetched:,} bytes were fetched" if subject.fetched else ""
+    return f"{subject.file.filename} from {subject.address}{size}. {read}{fetched}."
+
+
+def _schema_table(schema: Iterable[SchemaColumn]) -> Table:
+    table = make_table("column", "type", "in the file", "status", "note")
+    for column in schema:
+        spelled = f"{column.file_name} {column.file_type}" if column.file_name else ""
+        cells = (column.name, column.type or "", spelled, column.status, column.note)
+        table.add_row(*map(escape, cells))
+    return table
+
+
+def _profile_table(profile: Iterable[ColumnProfile]) -> Table:
+    table = make_table("column", "nulls", "distinct", "min", "25 %", "50 %", "75 %", "max")
+    for name in table.columns[1:]:
+        name.justify = "right"
+    for column in profile:
+        figures = (column.low, *(column.quartiles or ("", "", "")), column.high)
+        table.add_row(
+            column.name,
+            f"{column.null_share:.1%}",
+            f"{column.distinct:,}",
+            *(escape(_cell(figure)) for figure in figures),
+        )
+    return table
+
+
+def _rows_table(rows: Iterable[Mapping[str, object]]) -> Table:
+    """Return rows as a table; of a trip's twenty columns those that most tell it."""
+    listed = list(rows)
+    names = [name for name in listed[0] if name not in _LESSER]
+    table = make_table(*map(escape, names))
+    for row in listed:
+        table.add_row(*(escape(_cell(row[name])) for name in names))
+    return table
+
+
+def _rows_upright(rows: Sequence[Mapping[str, object]]) -> Table:
+    """Return rows as the columns of a table: twenty cells fit into no line."""
+    table = make_table("column", *(f"row {number}" for number in range(1, len(rows) + 1)))
+    for name in rows[0]:
+        table.add_row(name, *(escape(_cell(row[name])) for row in rows))
+    return table
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Decimal):
+        return f"{value:,.2f}"
+    return str(value)

@@ -1,0 +1,344 @@
+"""What a preview is of: a staged file, a file of one's own, or the beginning of one at a source.
+
+Nothing is written but in a temporary folder, which goes with the Subject.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import tempfile
+import zlib
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+import duckdb
+
+from pipeline.cancel import Cancel
+from pipeline.download import Progress, stage
+from pipeline.errors import NotPublished, SourceUnreachable, StorageError, TripFileError, UsageError
+from pipeline.jobs import backfill_lock
+from pipeline.preview.peek import peek
+from pipeline.preview.schema import TEXT
+from pipeline.settings import Settings
+from pipeline.sources import (
+    FORMATS,
+    SAMPLE_SCHEME,
+    Format,
+    Missing,
+    Offer,
+    Unknown,
+    local_version,
+    open_source,
+)
+from pipeline.staging import StagedFile, recall, staged_path
+from pipeline.trips import TripFile
+from pipeline.verify import verify
+from pipeline.warehouse import TARGETS
+
+Place = Literal["staged", "own", "sample", "source"]
+
+_HEADER_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A trip file, or the beginning of one, ready to be read.
+
+    Attributes:
+        place: Where the rows come from: staging, a file of one's own (or a folder's), the built-in
+            sample, or the beginning of the file at its source.
+        address: Where it came from, without a user name or password.
+        columns: Names and types as the file has them; types of a csv are `text`.
+        staged: The verified rows, for the loader's own extraction; None when there are none to be
+            had (`problem` says why, or the first rows of a parquet file were too large for a look).
+        whole: Whether these are all rows of the file.
+        rows: Rows of the whole file; None where that is not known yet.
+        bytes: Size of the whole file as published; None where the source does not say.
+        fetched: Bytes fetched for this look; 0 when nothing was.
+        problem: Why the file cannot be loaded as it is; empty when nothing is known against it.
+        note: A sentence on the version looked at; empty when there is nothing to say.
+    """
+
+    file: TripFile
+    place: Place
+    address: str
+    format: Format
+    columns: tuple[tuple[str, str], ...]
+    staged: StagedFile | None
+    whole: bool
+    rows: int | None
+    bytes: int | None
+    fetched: int = 0
+    problem: str = ""
+    note: str = ""
+    folder: TemporaryDirectory[str] | None = field(default=None, repr=False, compare=False)
+
+
+def find_subject(file: TripFile, source: str, settings: Settings, cancel: Cancel) -> Subject:
+    """Return what can be looked at of a source's trip file without fetching it whole.
+
+    A staged file is read in place, and so is one in a folder; of one at an address the beginning
+    is fetched.
+
+    Raises:
+        UsageError: There can be no such source.
+        NotPublished: It has no such month.
+        SourceUnreachable: It is down, slow, or refuses, and the file is not staged.
+        TripFileError: What is there is not that trip file.
+        StorageError: There is no room for the temporary files.
+        Cancelled: `cancel` was set.
+    """
+    opened = open_source(source, settings)
+    probe = opened.probe([file], cancel)[file]
+    if isinstance(probe, Missing):
+        raise _not_published(file, opened.label, probe)
+    offers = probe.offers if isinstance(probe, Unknown) else (probe,)
+    for offer in offers:
+        if subject := _find_staged(offer, settings):
+            return subject
+    if isinstance(probe, Unknown):
+        raise SourceUnreachable(
+            f"{file} cannot be looked at: {probe.reason}.", cure="Try again later."
+        )
+    if probe.address.startswith(SAMPLE_SCHEME):
+        return _make_sample(probe, settings, cancel)
+    if not probe.address.startswith(("http://", "https://")):
+        return read_own(Path(probe.address), file, settings, cancel)
+    return _peek(probe, settings, cancel)
+
+
+def fetch_subject(
+    file: TripFile,
+    source: str,
+    settings: Settings,
+    cancel: Cancel,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> Subject:
+    """Bring a source's trip file into staging, as a backfill would, and return it.
+
+    Raises what `download.stage` raises, and WarehouseBusy while a backfill runs: both would write
+    to the same temporary file.
+    """
+    opened = open_source(source, settings)
+    probe = opened.probe([file], cancel)[file]
+    if isinstance(probe, Missing):
+        raise _not_published(file, opened.label, probe)
+    with ExitStack() as locks:
+        for target in TARGETS:
+            locks.enter_context(backfill_lock(target, settings))
+        staged = stage(probe, settings, cancel, on_progress)
+        staged.forget_unpacked()
+    return _whole(staged, "staged")
+
+
+def read_own(path: Path, file: TripFile, settings: Settings, cancel: Cancel) -> Subject:
+    """Return a file on this machine, read where it is.
+
+    Args:
+        path: Its name ends in csv, csv.gz or parquet.
+        file: Which color and month it is to be taken for.
+
+    Raises UsageError for another ending or where there is no such file, StorageError when it
+    cannot be read, TripFileError when not even its columns can.
+    """
+    format = format_of(path.name)
+    try:
+        if local_version(path) is None:
+            raise UsageError(f"There is no file {path}.", cure="Check its name and folder.")
+        return _verified(path, file, format, str(path), "own", settings, cancel)
+    except OSError as error:
+        raise StorageError(
+            f"{path} cannot be read: {error.strerror}.", cure="Make the file readable."
+        ) from None
+
+
+def format_of(name: str) -> Format:
+    """Return the format that a file's name ends in; raise UsageError for any other ending."""
+    for format in sorted(FORMATS, key=len, reverse=True):
+        if name.lower().endswith(f".{format}"):
+            return format
+    raise UsageError(
+        f"{name!r} is not a trip file by its name.", cure="Names end in .csv, .csv.gz or .parquet."
+    )
+
+
+def make_temporary() -> TemporaryDirectory[str]:
+    """Return a new temporary folder, which is removed with the object."""
+    try:
+        return TemporaryDirectory(prefix="fareground-preview-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise StorageError(
+            f"No temporary folder can be made in {tempfile.gettempdir()}: {error.strerror}.",
+            cure="Set TMPDIR to a folder you may write to.",
+        ) from None
+
+
+def _not_published(file: TripFile, label: str, probe: Missing) -> NotPublished:
+    return NotPublished(
+        f"{file} is not published by {label}: {probe.reason}.",
+        cure="Pick another month, or another source.",
+    )
+
+
+def _find_staged(offer: Offer, settings: Settings) -> Subject | None:
+    found = recall(staged_path(offer.file, offer.format, settings), offer.format)
+    if found is None or found[0].address != offer.address:
+        return None
+    staged = found[0]
+    newer = offer.etag not in (None, staged.etag)
+    note = "The source has another version by now; this is the one in staging." if newer else ""
+    return _whole(staged, "staged", note)
+
+
+def _make_sample(offer: Offer, settings: Settings, cancel: Cancel) -> Subject:
+    from pipeline.sample import write_sample
+
+    folder = make_temporary()
+    path = Path(folder.name) / f"{offer.file.stem}.csv.gz"
+    write_sample(offer.file, path, cancel)
+    return _verified(
+        path, offer.file, "csv.gz", offer.address, "sample", settings, cancel, folder=folder
+    )
+
+
+def _peek(offer: Offer, settings: Settings, cancel: Cancel) -> Subject:
+    folder = make_temporary()
+    try:
+        head = peek(offer, Path(folder.name), settings, cancel)
+    except OSError as error:
+        raise StorageError(
+            f"The first rows of {offer.file} cannot be kept: {error.strerror}.",
+            cure="Set TMPDIR to a folder on a disk with room.",
+        ) from None
+    if head.path is None:
+        return Subject(
+            offer.file,
+            "source",
+            offer.address,
+            offer.format,
+            head.columns,
+            None,
+            False,
+            head.rows,
+            head.total,
+            head.fetched,
+            folder=folder,
+        )
+    subject = _verified(
+        head.path,
+        offer.file,
+        format_of(head.path.name),
+        offer.address,
+        "source",
+        settings,
+        cancel,
+        folder=folder,
+    )
+    rows = head.rows if head.rows is not None else subject.rows if head.whole else None
+    return Subject(
+        offer.file,
+        "source",
+        offer.address,
+        offer.format,
+        subject.columns,
+        subject.staged,
+        head.whole,
+        rows,
+        head.total if head.total is not None else offer.bytes,
+        head.fetched,
+        subject.problem,
+        folder=folder,
+    )
+
+
+def _verified(
+    path: Path,
+    file: TripFile,
+    format: Format,
+    address: str,
+    place: Place,
+    settings: Settings,
+    cancel: Cancel,
+    folder: TemporaryDirectory[str] | None = None,
+) -> Subject:
+    """Verify a file where it is; one that is unfit still shows its columns, if it has any."""
+    limit = int(settings.max_unpacked_gib * 2**30)
+    try:
+        facts = verify(path, file, format, address, limit, cancel)
+    except TripFileError as error:
+        columns = read_columns(path, format)
+        if len(columns) < 2:  # a text that is no table has one column at most
+            raise
+        size = path.stat().st_size
+        return Subject(
+            file,
+            place,
+            address,
+            format,
+            columns,
+            None,
+            False,
+            None,
+            size,
+            problem=str(error),
+            folder=folder,
+        )
+    staged = StagedFile(
+        file,
+        path,
+        format,
+        address,
+        None,
+        facts.bytes,
+        facts.sha256,
+        facts.header,
+        facts.data_lines,
+        facts.carriage_returns,
+    )
+    return _whole(staged, place, folder=folder)
+
+
+def _whole(
+    staged: StagedFile,
+    place: Place,
+    note: str = "",
+    folder: TemporaryDirectory[str] | None = None,
+) -> Subject:
+    columns = read_columns(staged.path, staged.format)
+    if staged.format != "parquet":
+        columns = tuple((name, TEXT) for name in staged.header)
+    return Subject(
+        staged.file,
+        place,
+        staged.address,
+        staged.format,
+        columns,
+        staged,
+        True,
+        staged.data_lines,
+        staged.bytes,
+        note=note,
+        folder=folder,
+    )
+
+
+def read_columns(path: Path, format: Format) -> tuple[tuple[str, str], ...]:
+    """Return a file's columns as it has them, whatever they are; none where they are unreadable."""
+    if format == "parquet":
+        with suppress(duckdb.Error), duckdb.connect() as connection:
+            connection.execute("DESCRIBE SELECT * FROM read_parquet($path)", {"path": str(path)})
+            return tuple((str(row[0]), str(row[1]).strip('"')) for row in connection.fetchall())
+        return ()
+    line = b""
+    opened = gzip.open if format == "csv.gz" else open
+    with suppress(OSError, EOFError, zlib.error), opened(path, "rb") as file:
+        line = file.readline(_HEADER_BYTES)
+    text = line.decode("utf-8-sig", errors="replace").strip("\r\n")
+    names = next(csv.reader(io.StringIO(text)), []) if text.isprintable() else []
+    return tuple((name, TEXT) for name in names)
