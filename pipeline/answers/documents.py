@@ -22,6 +22,11 @@ from pipeline.settings import Settings, make_folder
 
 _VERSION = 1  # of the tables below
 
+# How much more a chunk counts if the question names its document's version: release notes of one
+# product differ in little else. From 1.2, 1.5 and 2 on half of our own questions (docs/answers.md).
+VERSION_WEIGHT = 1.5
+CANDIDATES = 200  # of BM25, among which the version decides
+
 # unicode61 would cut core.flow.Subflow and 1.1 apart: our own terms are separated by spaces alone.
 _TABLES = """
 CREATE TABLE IF NOT EXISTS documents (
@@ -239,19 +244,29 @@ class Documents:
     ) -> list[tuple[int, float]]:
         """Return the ids and BM25 scores of the chunks that best match some terms, best first.
 
-        `only` holds ids of documents to keep to; none means all.
+        Chunks of a document whose very version is among the terms count for more. `only` holds ids
+        of documents to keep to; none means all.
         """
         if not words or not self._path.exists():
             return []
         query = " OR ".join('"' + word.replace('"', '""') + '"' for word in dict.fromkeys(words))
-        within, values = _within(only)
+        within = f"AND rowid IN ({_chunks_where('documents.id', only)})" if only else ""
         with self._connect() as connection:
             rows = connection.execute(
-                "SELECT rowid, rank FROM chunk_terms WHERE chunk_terms MATCH ? "
-                f"{within} ORDER BY rank, rowid LIMIT ?",
-                (_clean(query), *values, top),
+                "SELECT rowid, -rank AS score FROM chunk_terms "
+                f"WHERE chunk_terms MATCH ? {within} ORDER BY rank LIMIT ?",
+                (_clean(query), *only, max(top, CANDIDATES)),
             ).fetchall()
-        return [(row["rowid"], -row["rank"]) for row in rows]
+            versions = [word for word in words if "." in word and word[0].isdigit()]
+            named = {
+                id
+                for (id,) in connection.execute(
+                    _chunks_where("documents.version", versions), versions
+                )
+            }
+        scores = [(row["rowid"], row["score"]) for row in rows]
+        weighed = [(id, score * VERSION_WEIGHT if id in named else score) for id, score in scores]
+        return sorted(weighed, key=lambda entry: (-entry[1], entry[0]))[:top]
 
     def chunks(self, ids: Sequence[int]) -> dict[int, StoredChunk]:
         """Return chunks by their ids; those no longer there are left out."""
@@ -318,13 +333,12 @@ def chunk_sha256(context: str, text: str) -> str:
     return hashlib.sha256(f"{context}\n{text}".encode("utf-8", "replace")).hexdigest()
 
 
-def _within(only: Sequence[str]) -> tuple[str, tuple[str, ...]]:
-    if not only:
-        return "", ()
-    marks = ", ".join("?" for _ in only)
+def _chunks_where(column: str, values: Sequence[str]) -> str:
+    """Return a query for the ids of the chunks of documents whose column is one of some values."""
+    marks = ", ".join("?" for _ in values)
     return (
-        f"AND rowid IN (SELECT id FROM chunks WHERE document_id IN ({marks}))",
-        tuple(only),
+        "SELECT chunks.id FROM chunks JOIN documents ON documents.id = chunks.document_id "
+        f"WHERE {column} IN ({marks})"
     )
 
 
