@@ -21,7 +21,7 @@ from pages.shared.frame import (
 )
 from pages.shared.log import show_log
 from pages.shared.plan import show_plan_files, show_plan_summary
-from pages.shared.views import outcome_table, runs_table, timeline
+from pages.shared.views import outcome_table, runs_table, timeline, total_cost
 from pages.shared.words import (
     count,
     duration,
@@ -37,6 +37,7 @@ from pipeline.history import Run, RunFile
 from pipeline.jobs import resume_request
 from pipeline.plan import Request
 from pipeline.settings import load_settings
+from pipeline.warehouse.google_cost import price
 
 require_app()
 
@@ -113,6 +114,9 @@ def show_run(run: Run, files: Sequence[RunFile], now: Now) -> None:
         "Rejected": count(sum(file.rejected or 0 for file in files)),
         "Size of the files": size(sum(file.bytes or 0 for file in files)),
     }
+    cost = total_cost(files)
+    if cost:
+        figures |= cost_figures(*cost)
     grid = st.grid("auto", min_column_width=150)
     for name, figure in figures.items():
         grid.metric(name, figure)
@@ -135,7 +139,7 @@ def show_run(run: Run, files: Sequence[RunFile], now: Now) -> None:
             **{
                 name: st.column_config.TextColumn(alignment="right")
                 for name in ("rows", "inserted", "updated", "deleted", "unchanged", "rejected",
-                             "size", "took")
+                             "size", "billed", "slot time", "took")
             },
             "why": st.column_config.TextColumn(width="large"),
         },
@@ -143,6 +147,18 @@ def show_run(run: Run, files: Sequence[RunFile], now: Now) -> None:
     )  # fmt: skip
     st.subheader("Log")
     show_log(run, files, key="log")
+
+
+def cost_figures(bytes_billed: int, slot_seconds: float) -> dict[str, str]:
+    """Return what BigQuery charged for a run, by name, at the price in the settings."""
+    settings = load_settings()
+    rate = f"${settings.gcp_price_per_tib:g} per TiB ({settings.gcp_price_date})"
+    dollars = price(bytes_billed, settings.gcp_price_per_tib)
+    return {
+        "Bytes billed": size(bytes_billed),
+        "Slot time": duration(slot_seconds),
+        f"At {plain(rate)}": f"${dollars:,.4f}",
+    }
 
 
 def show_actions(run: Run, now: Now) -> None:

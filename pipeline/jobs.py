@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -29,6 +29,7 @@ from pipeline.trips import TripFile
 from pipeline.warehouse import TARGETS, FileRecord, LoadJob, Warehouse, open_warehouse
 
 _LOCK_WAIT_SECONDS = 2.0  # longer than anyone holds the lock just to look
+_CANCEL_SECONDS = 1.5  # what a cancelled fetch gets to end by itself
 
 
 def prepare_plan(request: Request, settings: Settings, *, read_only: bool = False) -> Plan:
@@ -92,6 +93,7 @@ class Backfill:
         ]
         self._done = 0
         self._started = time.monotonic()
+        self._stop_by: float | None = None
         self._job = LoadJob(self.run_id, plan.request.source, plan.request.force)
 
     def begin(self) -> None:
@@ -148,21 +150,31 @@ class Backfill:
 
     def _run_files(self, warehouse: Warehouse) -> list[RunFile]:
         records = warehouse.records()
-        outcomes = []
+        outcomes: list[RunFile] = []
         fetched: list[Future[StagedFile]] = []
         for position, work in enumerate(self._work):
-            # One file ahead: the next is fetched while this one loads.
-            while len(fetched) < min(position + 2, len(self._work)):
+            # One file ahead: the next is fetched and uploaded while this one loads.
+            ahead = min(position + 2, len(self._work))
+            while len(fetched) < ahead and not self.cancel.is_set():
                 previous = fetched[-1] if fetched else None
-                fetched.append(self._fetch_after(previous, self._work[len(fetched)]))
-            outcome = self._run_file(work, fetched[position], warehouse, records)
+                coming = self._work[len(fetched)]
+                record = records.get(coming.file)
+                fetched.append(self._fetch_after(previous, coming, warehouse, record))
+            if position < len(fetched):
+                outcome = self._run_file(work, fetched[position], warehouse, records)
+            else:
+                outcome = work.stop()
             self.history.save_file(self.run_id, outcome)
             outcomes.append(outcome)
             self._done += outcome.state != "cancelled"
         return outcomes
 
     def _fetch_after(
-        self, previous: Future[StagedFile] | None, work: FileWork
+        self,
+        previous: Future[StagedFile] | None,
+        work: FileWork,
+        warehouse: Warehouse,
+        record: FileRecord | None,
     ) -> Future[StagedFile]:
         fetched: Future[StagedFile] = Future()
 
@@ -170,7 +182,13 @@ class Backfill:
             if previous is not None:
                 wait([previous])
             try:
-                fetched.set_result(work.fetch(self.cancel))
+                staged = work.fetch(self.cancel)
+                try:
+                    work.upload(staged, warehouse, record, self._job, self.cancel)
+                except BaseException:
+                    staged.forget_unpacked()
+                    raise
+                fetched.set_result(staged)
             except BaseException as error:
                 fetched.set_exception(error)
 
@@ -186,15 +204,14 @@ class Backfill:
         records: dict[TripFile, FileRecord],
     ) -> RunFile:
         try:
-            staged = fetched.result()
+            staged = self._await(fetched)
             try:
                 self.cancel.check()
                 return work.load(staged, warehouse, records.get(work.file), self._job, self.cancel)
             finally:
                 staged.forget_unpacked()
         except Cancelled:
-            work.note("cancelled; the file is as it was before the run")
-            return RunFile(work.file, "cancelled", "cancelled before it was loaded")
+            return work.stop()
         except NotPublished as error:
             return work.miss(warehouse, self._job, error.problem)
         except FaregroundError as error:
@@ -202,6 +219,19 @@ class Backfill:
         except Exception as error:  # whatever it is, it must not stop the other files
             reason = f"{work.file} failed unexpectedly: {type(error).__name__}: {error}"
             return work.fail(warehouse, self._job, reason)
+
+    def _await(self, fetched: Future[StagedFile]) -> StagedFile:
+        """Return what was fetched; leave behind a cancelled upload that is in a slow send."""
+        ended = threading.Event()
+        fetched.add_done_callback(lambda _: ended.set())
+        with suppress(Cancelled), self.cancel.calling(ended.set):
+            ended.wait()
+        if self.cancel.is_set():
+            self._stop_by = self._stop_by or time.monotonic() + _CANCEL_SECONDS
+            wait([fetched], max(0.0, self._stop_by - time.monotonic()))
+            if not fetched.done():
+                raise Cancelled
+        return fetched.result()
 
     def _conclude(self, outcomes: list[RunFile]) -> RunState:
         states = {outcome.state for outcome in outcomes}

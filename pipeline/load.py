@@ -1,6 +1,7 @@
 """One planned file, from its source into the warehouse, told as it happens.
 
-Fetching and loading are two calls, so that the next file can be fetched while one loads.
+Fetching, uploading and loading are calls of their own, so that the next file can be fetched and
+uploaded while one loads.
 """
 
 from __future__ import annotations
@@ -33,6 +34,11 @@ from pipeline.warehouse import (
 
 FileStep = Literal["waiting", "download", "ready"] | LoadStep
 
+# What the run history keeps of a ledger entry.
+_KEPT = (
+    "rows", "inserted", "updated", "deleted", "unchanged", "rejected", "bytes", "sha256"
+)  # fmt: skip
+
 
 @dataclass
 class FileProgress:
@@ -56,6 +62,13 @@ class FileProgress:
             return self.bytes_done / self.bytes_total if self.bytes_total else None
         return self.fraction()
 
+    def bytes_moved(self) -> int | None:
+        """Return how many bytes the present step has brought here or sent on, if it does that."""
+        if self.step == "upload":
+            share = self.fraction()
+            return None if share is None else round(share * (self.bytes_total or 0))
+        return self.bytes_done if self.step == "download" else None
+
 
 class FileWork:
     """The fetching and loading of one planned file within a run.
@@ -70,6 +83,7 @@ class FileWork:
         self.file = planned.file
         self.progress = FileProgress(planned.file, planned.bytes)
         self.seconds = 0.0
+        self.cost: tuple[int, int] | None = None  # bytes billed and slot milliseconds
         self._run_id = run_id
         self._history = history
         self._settings = settings
@@ -101,6 +115,23 @@ class FileWork:
         self.progress.step = "ready"
         return staged
 
+    def upload(
+        self,
+        staged: StagedFile,
+        warehouse: Warehouse,
+        record: FileRecord | None,
+        job: LoadJob,
+        cancel: Cancel,
+    ) -> None:
+        """Upload the staged file unless it will not be loaded; raises what `upload` there raises.
+
+        To be called as soon as the file is fetched, beside the load of another one.
+        """
+        if self._known(staged, record, job) is None:
+            with self._timed(), self._stepping(None):
+                warehouse.upload(staged, self._watch(cancel))
+            self.progress.step = "ready"
+
     def load(
         self,
         staged: StagedFile,
@@ -114,16 +145,15 @@ class FileWork:
         Raises what `Warehouse.load` raises.
         """
         self._history.save_file(self._run_id, RunFile(self.file, "running", "loading"))
-        loaded = record.loaded if record else None
+        known = self._known(staged, record, job)
         with self._timed():
-            if loaded is not None and not job.force and _same_bytes(loaded, staged):
-                return self._skip(staged, warehouse, loaded, job)
+            if known is not None:
+                return self._skip(staged, warehouse, known, job)
             with self._stepping(None):
-                watch = Watch(cancel, self._begin_step, self.note)
-                entry = warehouse.load(staged, job, watch)
+                entry = warehouse.load(staged, job, self._watch(cancel))
         self.progress.rows = entry.rows
-        self.note(_summary(entry))
-        return _run_file(entry, "loaded", "", self.seconds)
+        self.note(_summary(entry) + self._cost_words())
+        return self._settled(entry, "loaded", "")
 
     def fail(self, warehouse: Warehouse, job: LoadJob, reason: str) -> RunFile:
         """Record that the file failed, in the ledger and the log; what was loaded stays."""
@@ -132,7 +162,12 @@ class FileWork:
             warehouse.record(_outcome(self.file, "failed", job, reason, self.seconds))
         except FaregroundError as error:  # a full disk, most likely: the next file may still go
             self.note(f"error: the ledger could not be told: {error}")
-        return RunFile(self.file, "failed", reason, seconds=round(self.seconds, 3))
+        return self._charged(RunFile(self.file, "failed", reason, seconds=round(self.seconds, 3)))
+
+    def stop(self) -> RunFile:
+        """Say in the log that the run was cancelled before the file was loaded."""
+        self.note("cancelled; the file is as it was before the run")
+        return self._charged(RunFile(self.file, "cancelled", "cancelled before it was loaded"))
 
     def miss(self, warehouse: Warehouse, job: LoadJob, reason: str) -> RunFile:
         """Record that the source has no such month."""
@@ -162,7 +197,38 @@ class FileWork:
         reason = f"unchanged: the same bytes were loaded {loaded.finished_at:%Y-%m-%d %H:%M} UTC"
         self.note(reason)
         self.progress.rows = loaded.rows
-        return _run_file(entry, "skipped", reason, self.seconds)
+        return self._settled(entry, "skipped", reason)
+
+    def _known(
+        self, staged: StagedFile, record: FileRecord | None, job: LoadJob
+    ) -> LedgerEntry | None:
+        """Return the entry of the load that makes another one needless, if there is one."""
+        loaded = record.loaded if record else None
+        same = loaded is not None and not job.force and _same_bytes(loaded, staged)
+        return loaded if same else None
+
+    def _watch(self, cancel: Cancel) -> Watch:
+        return Watch(cancel, self._begin_step, self.note, self._keep_cost)
+
+    def _keep_cost(self, bytes_billed: int, slot_ms: int) -> None:
+        self.cost = (bytes_billed, slot_ms)
+
+    def _cost_words(self) -> str:
+        if self.cost is None:
+            return ""
+        return f"; {self.cost[0]:,} bytes billed, {self.cost[1] / 1000:,.1f} slot seconds"
+
+    def _charged(self, run_file: RunFile) -> RunFile:
+        if self.cost is None:
+            return run_file
+        return replace(run_file, bytes_billed=self.cost[0], slot_ms=self.cost[1])
+
+    def _settled(
+        self, entry: LedgerEntry, state: Literal["loaded", "skipped"], reason: str
+    ) -> RunFile:
+        counts = {name: getattr(entry, name) for name in _KEPT}
+        seconds = round(self.seconds, 3)
+        return self._charged(RunFile(entry.file, state, reason, **counts, seconds=seconds))
 
     @contextmanager
     def _timed(self) -> Iterator[None]:
@@ -230,33 +296,9 @@ def _outcome(
     )
 
 
-def _run_file(
-    entry: LedgerEntry, state: Literal["loaded", "skipped"], reason: str, seconds: float
-) -> RunFile:
-    return RunFile(
-        entry.file,
-        state,
-        reason,
-        entry.rows,
-        entry.inserted,
-        entry.updated,
-        entry.deleted,
-        entry.unchanged,
-        entry.rejected,
-        entry.bytes,
-        entry.sha256,
-        round(seconds, 3),
-        entry.bytes_billed,
-        entry.slot_ms,
-    )
-
-
 def _summary(entry: LedgerEntry) -> str:
-    cost = ""
-    if entry.bytes_billed is not None and entry.slot_ms is not None:
-        cost = f"; {entry.bytes_billed:,} bytes billed, {entry.slot_ms / 1000:,.1f} slot seconds"
     return (
         f"loaded {entry.rows:,} rows, ${entry.total_amount:,}: {entry.inserted:,} inserted, "
         f"{entry.updated:,} updated, {entry.deleted:,} deleted, {entry.unchanged:,} unchanged, "
-        f"{entry.rejected:,} rejected, {entry.rounded:,} rounded{cost}"
+        f"{entry.rejected:,} rejected, {entry.rounded:,} rounded"
     )

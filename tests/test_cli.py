@@ -26,6 +26,7 @@ from tests.servers import Server
 FILE_KEYS = {
     "file", "color", "month", "state", "reason", "rows", "inserted", "updated", "deleted",
     "unchanged", "rejected", "bytes", "sha256", "seconds",
+    "bytes_billed", "slot_ms",
 }  # fmt: skip
 
 

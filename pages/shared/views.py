@@ -18,9 +18,12 @@ from pipeline.trips import Color, Month, TripFile
 from pipeline.warehouse import FileRecord
 
 MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-STEPS = ("waiting", "download", "ready", "extract", "compare", "merge", "reconcile", "commit")
+STEPS = (
+    "waiting", "download", "upload", "ready", "extract", "compare", "merge", "reconcile", "commit"
+)  # fmt: skip
 _STEP_COLORS = {
     "download": "#4C78A8",
+    "upload": "#72B7B2",
     "extract": "#F2B01E",
     "compare": "#9D755D",
     "merge": "#E45756",
@@ -175,17 +178,19 @@ def _step_share(file: RunFile, now: FileProgress | None) -> float | None:
 def _downloaded(file: RunFile, now: FileProgress | None) -> str:
     if now is None or file.bytes is not None:
         return size(file.bytes)
-    if file.state == "running" and now.step == "download" and now.bytes_total:
-        return f"{size(now.bytes_done)} of {size(now.bytes_total)}"
+    moved = now.bytes_moved()
+    if file.state == "running" and moved is not None and now.bytes_total:
+        return f"{size(moved)} of {size(now.bytes_total)}"
     return size(now.bytes_total or now.bytes_done or None)
 
 
 def file_share(now: FileProgress) -> float:
-    """Return how much of one file's work is done, 0 to 1; downloading it counts as half."""
+    """Return how much of one file's work is done, 0 to 1; downloading it counts for four tenths,
+    uploading it for one."""
     step = STEPS.index(now.step)
     share = min(1.0, max(0.0, now.done_share() or 0.0))
     if step <= STEPS.index("ready"):
-        return (0.0, share / 2, 0.5)[step]
+        return (0.0, 0.4 * share, 0.4 + 0.1 * share, 0.5)[step]
     first = STEPS.index("extract")
     return 0.5 + 0.5 * (step - first + share) / (len(STEPS) - first)
 
@@ -206,10 +211,28 @@ def outcome_table(run_files: Sequence[RunFile]) -> pd.DataFrame:
             "state": [state_words(file.state) for file in run_files],
             **{name: [count(getattr(file, name)) for file in run_files] for name in counts},
             "size": [size(file.bytes) for file in run_files],
+            **(_cost_columns(run_files) if total_cost(run_files) else {}),
             "took": [duration(file.seconds) if file.seconds else "" for file in run_files],
             "why": [file.reason for file in run_files],
         }
     )
+
+
+def _cost_columns(run_files: Sequence[RunFile]) -> dict[str, list[str]]:
+    slots = [None if file.slot_ms is None else file.slot_ms / 1000 for file in run_files]
+    return {
+        "billed": [size(file.bytes_billed) for file in run_files],
+        "slot time": ["" if seconds is None else duration(seconds) for seconds in slots],
+    }
+
+
+def total_cost(run_files: Iterable[RunFile]) -> tuple[int, float] | None:
+    """Return the bytes billed and slot seconds of a run's files; None where nothing is billed."""
+    billed = [file for file in run_files if file.bytes_billed is not None]
+    if not billed:
+        return None
+    slot_ms = sum(file.slot_ms or 0 for file in billed)
+    return sum(file.bytes_billed or 0 for file in billed), slot_ms / 1000
 
 
 def runs_table(runs: Sequence[Run], files: Mapping[str, Sequence[RunFile]]) -> pd.DataFrame:

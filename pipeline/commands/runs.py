@@ -61,6 +61,8 @@ def print_files(files: Sequence[RunFile]) -> None:
                 f"{f.rows:>11,} rows: {f.inserted:,} inserted, {f.updated:,} updated, "
                 f"{f.deleted:,} deleted, {f.unchanged:,} unchanged, {f.rejected:,} rejected"
             )
+        if f.bytes_billed is not None:
+            parts.append(f"{f.bytes_billed:,} bytes billed")
         if f.seconds is not None:
             parts.append(f"{f.seconds:,.1f} s")
         if f.reason:
@@ -93,6 +95,8 @@ def run_document(
                 "bytes": f.bytes,
                 "sha256": f.sha256,
                 "seconds": f.seconds,
+                "bytes_billed": f.bytes_billed,
+                "slot_ms": f.slot_ms,
             }
             for f in files
         ],

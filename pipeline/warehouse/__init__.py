@@ -4,6 +4,7 @@ A warehouse keeps the production tables, the rejects and the ledger. It is used 
 
     with open_warehouse("local", settings) as warehouse:
         records = warehouse.records()                     # what the ledger says, by trip file
+        warehouse.upload(staged, watch)                   # may run while another file loads
         entry = warehouse.load(staged, job, watch)        # one verified file, all or nothing
         warehouse.record(entry)                           # a failure, for the ledger
         rows = warehouse.query("SELECT ...", limit=100)   # somebody's own SQL, read-only
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
@@ -34,7 +35,7 @@ LOADER_VERSION = 1
 # The names `open_warehouse` knows.
 TARGETS = ("local", "gcp")
 
-LoadStep = Literal["extract", "compare", "merge", "reconcile", "commit"]
+LoadStep = Literal["upload", "extract", "compare", "merge", "reconcile", "commit"]
 
 Scalar = str | int | float | bool | Decimal | datetime | date
 # What a statement's @parameters may be; a sequence is an array, of one type and not empty.
@@ -48,8 +49,6 @@ class LedgerEntry:
     Counts are rows; `rows` is how many rows of the file are in the table afterwards, `rounded` how
     many of them had an amount of more than two decimals. `total_amount` is their sum in dollars.
     `finished_at` is UTC without a zone; `bytes` and `sha256` are those of the file as published.
-    `bytes_billed` and `slot_ms` are what BigQuery charged for the load, known only as it ends: the
-    run history keeps them, the ledger does not.
     """
 
     file: TripFile
@@ -73,8 +72,43 @@ class LedgerEntry:
     rejected: int | None = None
     rounded: int | None = None
     total_amount: Decimal | None = None
-    bytes_billed: int | None = None
-    slot_ms: int | None = None
+
+    @classmethod
+    def of_load(
+        cls,
+        staged: StagedFile,
+        job: LoadJob,
+        change: Mapping[str, int],
+        *,
+        seconds: float,
+        rows: int,
+        rejected: int,
+        rounded: int,
+        total_amount: Decimal,
+    ) -> LedgerEntry:
+        """Return the entry of a load that ends now; `change` counts inserted, updated, deleted."""
+        inserted, updated = change.get("inserted", 0), change.get("updated", 0)
+        return cls(
+            file=staged.file,
+            state="loaded",
+            run_id=job.run_id,
+            source=job.source,
+            finished_at=datetime.now(UTC).replace(tzinfo=None),
+            seconds=round(seconds, 3),
+            address=staged.address,
+            format=staged.format,
+            bytes=staged.bytes,
+            sha256=staged.sha256,
+            etag=staged.etag,
+            rows=rows,
+            inserted=inserted,
+            updated=updated,
+            deleted=change.get("deleted", 0),
+            unchanged=rows - inserted - updated,
+            rejected=rejected,
+            rounded=rounded,
+            total_amount=total_amount,
+        )
 
 
 @dataclass(frozen=True)
@@ -107,18 +141,24 @@ def _ignore_step(_step: LoadStep, _fraction: Callable[[], float | None]) -> None
 def _ignore_note(_note: str) -> None: ...
 
 
+def _ignore_cost(_bytes_billed: int, _slot_ms: int) -> None: ...
+
+
 @dataclass(frozen=True)
 class Watch:
     """How a load is followed and stopped.
 
     `on_step` is called as each step begins, with a function that tells how much of the step is
     done (0 to 1, or None when unknown) and may be called from any thread while it lasts.
-    `on_note` gets sentences for the file's log, such as a column that is missing.
+    `on_note` gets sentences for the file's log, such as a column that is missing. `on_cost` gets
+    the bytes billed and the slot time (milliseconds) of a load in BigQuery once it ends, however
+    it ends.
     """
 
     cancel: Cancel = field(default_factory=Cancel)
     on_step: Callable[[LoadStep, Callable[[], float | None]], None] = _ignore_step
     on_note: Callable[[str], None] = _ignore_note
+    on_cost: Callable[[int, int], None] = _ignore_cost
 
 
 @dataclass(frozen=True)
@@ -154,6 +194,13 @@ class Warehouse(Protocol):
 
     def records(self) -> dict[TripFile, FileRecord]:
         """Return what the ledger knows, by trip file; files never tried are absent."""
+        ...
+
+    def upload(self, staged: StagedFile, watch: Watch) -> None:
+        """Bring a staged file to where the warehouse reads it; locally it is there already.
+
+        May run while another file loads. A file that was not uploaded is, when it is loaded.
+        """
         ...
 
     def load(self, staged: StagedFile, job: LoadJob, watch: Watch) -> LedgerEntry:

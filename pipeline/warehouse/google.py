@@ -30,6 +30,7 @@ from pipeline.warehouse.google_jobs import JobFailed, JobRunner, bind
 from pipeline.warehouse.google_ledger import read_records, record_entry
 from pipeline.warehouse.google_load import Clients, load_file
 from pipeline.warehouse.google_place import Place, read_place
+from pipeline.warehouse.google_stage import upload
 
 if TYPE_CHECKING:
     from pipeline.plan import Plan
@@ -56,9 +57,11 @@ class GoogleWarehouse:
         self._settings = settings
         self._read_only = read_only
         self._opening = threading.Lock()
+        self._preparing = threading.Lock()
         self._loading = threading.Lock()
         self._found: Clients | None = None
         self._prepared = False
+        self._uploaded: set[str] = set()  # checksums of the files that are in the bucket
 
     def __enter__(self) -> Self:
         return self
@@ -75,16 +78,25 @@ class GoogleWarehouse:
             return {}
         return read_records(self._runner())
 
+    def upload(self, staged: StagedFile, watch: Watch) -> None:
+        watch.cancel.check()
+        self._prepare()
+        patience = self._settings.gcp_retry_seconds
+        if not upload(self._clients().objects, self.place, staged, watch, patience):
+            watch.on_note("the bucket has these bytes already; nothing was uploaded")
+        self._uploaded.add(staged.sha256)
+
     def load(self, staged: StagedFile, job: LoadJob, watch: Watch) -> LedgerEntry:
+        if staged.sha256 not in self._uploaded:
+            self.upload(staged, watch)
         # One at a time: BigQuery would let further ones wait, and then fail some of them.
         with self._loading:
             watch.cancel.check()
-            self._prepare()
             return load_file(self._clients(), self.place, self._settings, staged, job, watch)
 
     def record(self, entry: LedgerEntry) -> None:
+        self._prepare()
         with self._loading:
-            self._prepare()
             record_entry(self._runner(run=entry.run_id, file=entry.file.stem), entry)
 
     def query(self, sql: str, *, limit: int) -> QueryResult:
@@ -153,9 +165,13 @@ class GoogleWarehouse:
 
     def _prepare(self) -> None:
         """Check bucket and dataset, and make the tables that are not there yet."""
-        if self._prepared:
-            return
-        self._check_regions()
+        with self._preparing:
+            if not self._prepared:
+                self._check_regions()
+                self._prepare_tables()
+                self._prepared = True
+
+    def _prepare_tables(self) -> None:
         existing = self._existing_tables()
         runner = self._runner()
         production = {color.table for color in Color}
@@ -169,7 +185,6 @@ class GoogleWarehouse:
             self._require_version(runner)
         else:
             _create_tables(runner)
-        self._prepared = True
 
     def _check_regions(self) -> None:
         place, clients = self.place, self._clients()

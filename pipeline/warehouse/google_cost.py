@@ -39,7 +39,7 @@ class Estimate:
     @property
     def dollars(self) -> float:
         """The price of the scans; storage and what is free each month are not in it."""
-        return (self.file_scan_bytes + self.table_scan_bytes) / _TIB * self.price_per_tib
+        return price(self.file_scan_bytes + self.table_scan_bytes, self.price_per_tib)
 
     def __str__(self) -> str:
         return (
@@ -47,6 +47,11 @@ class Estimate:
             f"{(self.file_scan_bytes + self.table_scan_bytes) / 1e6:,.0f} MB to scan, "
             f"${self.dollars:,.4f} at ${self.price_per_tib:g} per TiB ({self.price_date})."
         )
+
+
+def price(bytes_billed: int, price_per_tib: float) -> float:
+    """Return the dollars that bytes billed cost on demand."""
+    return bytes_billed / _TIB * price_per_tib
 
 
 def estimate_cost(

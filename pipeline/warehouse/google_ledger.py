@@ -29,8 +29,6 @@ _TYPES = {
     "finished_at": "TIMESTAMP",
     "seconds": "FLOAT64",
 }
-# What a job costs is known once it is over, after its ledger row: the run history keeps these.
-_ELSEWHERE = ("file", "bytes_billed", "slot_ms")
 
 
 @dataclass(frozen=True)
@@ -67,8 +65,7 @@ def entry_parameters(
 ) -> list[ScalarQueryParameter]:
     """Return what record_entry needs; `months` are those of the pickups of the loaded rows."""
     values: dict[str, Any] = asdict(entry)
-    for name in _ELSEWHERE:
-        values.pop(name)
+    del values["file"]
     values["finished_at"] = entry.finished_at.replace(tzinfo=UTC)
     file = entry.file
     values |= {"filename": file.filename, "color": file.color.value, "month": str(file.month)}
@@ -92,7 +89,7 @@ def record_entry(runner: JobRunner, entry: LedgerEntry) -> None:
 
 def read_records(runner: JobRunner) -> dict[TripFile, FileRecord]:
     """Return what the ledger knows of each file that was ever tried."""
-    names = {field.name for field in fields(LedgerEntry)} - set(_ELSEWHERE)
+    names = {field.name for field in fields(LedgerEntry)} - {"file"}
     records: dict[TripFile, FileRecord] = {}
     for row in runner.rows("status", "read the ledger", statement("bigquery/select_ledger")):
         file = TripFile.parse(row["filename"])

@@ -20,7 +20,7 @@ from pipeline.download import StagedFile
 from pipeline.errors import TripFileError
 from pipeline.settings import Settings
 from pipeline.sql import statement
-from pipeline.warehouse import LedgerEntry, LoadJob, Watch
+from pipeline.warehouse import LedgerEntry, LoadJob, LoadStep, Watch
 from pipeline.warehouse.google_columns import (
     csv_columns,
     extract_identifiers,
@@ -100,6 +100,7 @@ def load_file(
         raise AssertionError  # the loop returns or raises
     finally:
         load.clean_up()
+        watch.on_cost(runner.bytes_billed, runner.slot_ms)
 
 
 class _Load:
@@ -149,12 +150,7 @@ class _Load:
                 _integer("changed_rows", sum(change.values())),
             ],
         )
-        return replace(
-            entry,
-            seconds=round(time.monotonic() - self._started, 3),
-            bytes_billed=self._runner.bytes_billed,
-            slot_ms=self._runner.slot_ms,
-        )
+        return replace(entry, seconds=round(time.monotonic() - self._started, 3))
 
     def clean_up(self) -> None:
         """Drop the tables that were this load's own; what cannot be dropped expires in a day."""
@@ -170,26 +166,18 @@ class _Load:
                     timeout=5,
                 )
 
-    def _begin(self, step: Any, share: Any = lambda: None) -> None:
+    def _begin(self, step: LoadStep) -> None:
         self._watch.cancel.check()
-        self._watch.on_step(step, share)
+        self._watch.on_step(step, lambda: None)
         self._watch.cancel.check()
 
     def _extract(self) -> None:
         """Read the staged object into the table `incoming`."""
         staged, place = self._staged, self._place
-        sent = 0
-
-        def advance(done: int) -> None:
-            nonlocal sent
-            sent = done
-
-        self._begin("extract", lambda: sent / staged.bytes if staged.bytes else None)
-        objects = self._clients.objects
-        if not upload(
-            objects, place, staged, self._watch.cancel, advance, self._settings.gcp_retry_seconds
-        ):
-            self._watch.on_note("the bucket has these bytes already; nothing was uploaded")
+        # Nothing is sent, unless somebody else replaced the object since it was uploaded.
+        patience = self._settings.gcp_retry_seconds
+        upload(self._clients.objects, place, staged, self._watch, patience)
+        self._begin("extract")
         color, parquet = staged.file.color, staged.format == "parquet"
         external = {"uri": f"gs://{place.bucket}/{object_name(staged)}"}
         if not parquet:
@@ -250,24 +238,12 @@ class _Load:
     def _entry(
         self, totals: _Totals, rejects: Sequence[Reject], change: Counter[str]
     ) -> LedgerEntry:
-        staged = self._staged
-        return LedgerEntry(
-            file=staged.file,
-            state="loaded",
-            run_id=self._job.run_id,
-            source=self._job.source,
-            finished_at=datetime.now(UTC).replace(tzinfo=None),
-            seconds=round(time.monotonic() - self._started, 3),
-            address=staged.address,
-            format=staged.format,
-            bytes=staged.bytes,
-            sha256=staged.sha256,
-            etag=staged.etag,
+        return LedgerEntry.of_load(
+            self._staged,
+            self._job,
+            change,
+            seconds=time.monotonic() - self._started,
             rows=totals.rows,
-            inserted=change["inserted"],
-            updated=change["updated"],
-            deleted=change["deleted"],
-            unchanged=totals.rows - change["inserted"] - change["updated"],
             rejected=len(rejects),
             rounded=totals.rounded,
             total_amount=totals.total_amount,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO
 
-from pipeline.cancel import Cancel
 from pipeline.download import StagedFile
 from pipeline.errors import WarehouseError
+from pipeline.warehouse import Watch
 from pipeline.warehouse.google_errors import translated
 from pipeline.warehouse.google_place import Place
 
@@ -25,21 +24,13 @@ def object_name(staged: StagedFile) -> str:
 
 
 def upload(
-    client: Client,
-    place: Place,
-    staged: StagedFile,
-    cancel: Cancel,
-    advance: Callable[[int], None],
-    retry_seconds: float = 120.0,
+    client: Client, place: Place, staged: StagedFile, watch: Watch, retry_seconds: float
 ) -> bool:
     """Make the bucket hold the staged file; return whether anything had to be sent.
 
     The upload resumes where it was cut off and is checked by crc32c. It replaces only the version
-    that was looked at before: somebody else's newer one makes it fail. Raises WarehouseError,
-    StorageError, Cancelled.
-
-    Args:
-        advance: Called with the bytes sent so far.
+    that was looked at before: somebody else's newer one makes it fail. The watch is told of the
+    step `upload` when something is sent. Raises WarehouseError, StorageError, Cancelled.
     """
     from google.api_core.exceptions import PreconditionFailed
     from google.cloud.storage.retry import DEFAULT_RETRY
@@ -56,7 +47,7 @@ def upload(
         try:
             with staged.path.open("rb") as file:
                 blob.upload_from_file(
-                    _Told(file, cancel, advance),
+                    _Watched(file, staged.bytes, watch),
                     size=staged.bytes,
                     content_type=_TYPES[staged.format],
                     if_generation_match=found.generation if found is not None else 0,
@@ -79,17 +70,18 @@ def _holds(blob: Blob, staged: StagedFile) -> bool:
     return blob.size == staged.bytes and (blob.metadata or {}).get("sha256") == staged.sha256
 
 
-class _Told:
-    """A file that tells how far it was read, and stops being read when cancelled."""
+class _Watched:
+    """A file that tells how much of it was sent, and is read no further once that is cancelled."""
 
-    def __init__(self, file: BinaryIO, cancel: Cancel, advance: Callable[[int], None]) -> None:
+    def __init__(self, file: BinaryIO, size: int, watch: Watch) -> None:
         self._file = file
-        self._cancel = cancel
-        self._advance = advance
+        self._cancel = watch.cancel
+        self._sent = 0
+        watch.on_step("upload", lambda: self._sent / size if size else None)
 
     def read(self, size: int = -1) -> bytes:
         self._cancel.check()
-        self._advance(self._file.tell())
+        self._sent = self._file.tell()
         return self._file.read(size)
 
     def seek(self, offset: int, whence: int = 0) -> int:

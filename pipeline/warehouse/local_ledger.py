@@ -16,8 +16,7 @@ def record_entry(cursor: duckdb.DuckDBPyConnection, entry: LedgerEntry) -> None:
     """Append one entry, within the cursor's transaction if it has one."""
     file = entry.file
     values: dict[str, Any] = asdict(entry)
-    for name in ("file", "bytes_billed", "slot_ms"):
-        del values[name]
+    del values["file"]
     cursor.execute(
         statement("duckdb/record_entry"),
         values | {"filename": file.filename, "color": file.color.value, "month": str(file.month)},

@@ -11,7 +11,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 
 import duckdb
@@ -55,23 +54,12 @@ def load_file(
             _begin(cursor, watch, "reconcile")
             totals = _reconcile(cursor, staged, len(rejects))
             save_rejects(cursor, staged, job.run_id, rejects)
-            entry = LedgerEntry(
-                file=staged.file,
-                state="loaded",
-                run_id=job.run_id,
-                source=job.source,
-                finished_at=datetime.now(UTC).replace(tzinfo=None),
-                seconds=round(time.monotonic() - started, 3),
-                address=staged.address,
-                format=staged.format,
-                bytes=staged.bytes,
-                sha256=staged.sha256,
-                etag=staged.etag,
+            entry = LedgerEntry.of_load(
+                staged,
+                job,
+                change,
+                seconds=time.monotonic() - started,
                 rows=totals.rows,
-                inserted=change["inserted"],
-                updated=change["updated"],
-                deleted=change["deleted"],
-                unchanged=totals.rows - change["inserted"] - change["updated"],
                 rejected=len(rejects),
                 rounded=totals.rounded,
                 total_amount=totals.total_amount,

@@ -6,6 +6,7 @@ from __future__ import annotations
 import http.client
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,10 +17,12 @@ from urllib.parse import urlsplit
 
 @dataclass
 class Fault:
-    """What happens to the next `times` requests of this method whose address has `part` in it.
+    """What happens to the next `times` requests of this method whose address has `part` in it, and
+    whose JSON has `said` in it.
 
     `status` is answered instead of passing the request on; `reset` passes it on and then closes
     the connection, so that the answer is lost. With `once`, what is asked for again gets through.
+    `hold` lets it wait so many seconds before anything else happens.
     `job_error` takes the job, does not run it, and answers that it failed for this reason.
     """
 
@@ -32,6 +35,8 @@ class Fault:
     job_error: bool = False
     times: int = 1
     once: bool = False
+    hold: float = 0.0
+    said: str = ""
 
 
 @dataclass
@@ -56,7 +61,8 @@ class Proxy:
             for fault in self.faults:
                 if fault.once and again:
                     continue
-                if fault.times > 0 and fault.method == method and fault.part in path:
+                asked = fault.method == method and fault.part in path
+                if fault.times > 0 and asked and fault.said in json.dumps(said):
                     fault.times -= 1
                     return fault
         return None
@@ -88,6 +94,8 @@ def proxy_before(upstream: str) -> Iterator[Proxy]:
             path = urlsplit(self.path).path
             proxy.seen.append((self.command, path if said is not None else self.path, said))
             fault = proxy.take_fault(self.command, self.path, said)
+            if fault:
+                time.sleep(fault.hold)
             if fault and fault.job_error and said:
                 self.answer(200, failed_job(said, fault))
                 return
