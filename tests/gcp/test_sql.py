@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.answers.truths import TEMPLATES, Template, identifiers
 from pipeline.sql import SQL_FOLDER, statement
 from pipeline.trips import COLUMNS, Color
 from pipeline.warehouse.google_columns import (
@@ -22,12 +23,12 @@ OWN = {"external": "staged", "incoming": "incoming", "changes": "changes", "reje
 TYPE_NAMES = ("BYTES", "STRING", "INT64", "NUMERIC", "TIMESTAMP", "FLOAT64", "BOOL")
 PARAMETERS = {
     "INT64": "schema_version base_entry changed_rows bytes loader_version rows inserted updated"
-    " deleted unchanged rejected rounded",
+    " deleted unchanged rejected rounded year_month",
     "NUMERIC": "total_amount",
     "TIMESTAMP": "finished_at",
     "FLOAT64": "seconds",
     "STRING": "filename color month state run_id source address format sha256 etag reason"
-    " pickup_months",
+    " pickup_months earlier",
 }
 
 
@@ -113,6 +114,13 @@ def analyzer(color: Color) -> Any:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_statement_is_valid_over_our_schemas(name: str, color: Color) -> None:
     assert analyzer(color).analyze_statement(rendered(name, color)) is not None
+
+
+@pytest.mark.parametrize("color", Color)
+@pytest.mark.parametrize("template", TEMPLATES.values(), ids=list(TEMPLATES))
+def test_the_statement_of_a_truth_is_valid(template: Template, color: Color) -> None:
+    sql = statement(f"truths/{template.sql}", **identifiers(color))
+    assert analyzer(color).analyze_statement(sql) is not None
 
 
 def test_the_analyzer_sees_a_column_that_is_not_there() -> None:

@@ -1,0 +1,4 @@
+-- Trips of a month.
+SELECT COUNT(*) AS trips
+FROM {table}
+WHERE filename = @filename;
