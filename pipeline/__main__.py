@@ -6,7 +6,7 @@ import typer
 
 from pipeline.commands.answers import answers
 from pipeline.commands.backfill import BACKFILL_HELP, backfill
-from pipeline.commands.preview import preview
+from pipeline.commands.preview import diff, preview
 from pipeline.commands.query import query
 from pipeline.commands.runs import runs
 from pipeline.commands.status import status
@@ -23,6 +23,7 @@ app.command()(status)
 app.command()(runs)
 app.command()(query)
 app.command()(preview)
+app.command()(diff)
 app.add_typer(answers, name="answers")
 
 if __name__ == "__main__":

@@ -181,8 +181,12 @@ def test_a_staged_file_is_read_in_place_and_nothing_is_fetched(settings: Setting
         assert subject.staged is not None
         assert subject.staged.path == settings.staging / "green" / f"{GREEN.stem}.csv.gz"
         server.files[path] = gzip.compress(csv_bytes(GREEN, many(3)), mtime=0)
-        assert "another version" in find(settings, server.url).note
-    assert find(settings, server.url).rows == 16_000  # the server is gone, the file is here
+        newer = find(settings, server.url)
+        assert (newer.place, newer.rows) == ("source", 3)
+        assert "another version" in newer.note
+    offline = find(settings, server.url)
+    assert (offline.place, offline.rows) == ("staged", 16_000)
+    assert "could not be asked" in offline.note
 
 
 def test_a_fetch_waits_for_no_backfill_but_says_that_one_runs(settings: Settings) -> None:

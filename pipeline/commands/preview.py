@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal
@@ -14,6 +15,7 @@ from rich.table import Table
 from pipeline.cancel import Cancel
 from pipeline.commands.console import (
     JsonOption,
+    TargetOption,
     err,
     escape,
     make_table,
@@ -21,11 +23,12 @@ from pipeline.commands.console import (
     print_json,
     reported,
 )
-from pipeline.errors import UsageError
+from pipeline.errors import TripFileError, UsageError
 from pipeline.settings import load_settings
 
 if TYPE_CHECKING:
     from pipeline.preview import Preview
+    from pipeline.preview.difference import ChangedRow, Difference
     from pipeline.preview.profile import ColumnProfile
     from pipeline.preview.schema import SchemaColumn
     from pipeline.preview.subject import Subject
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
 # In the text output: rows of each finding, and the columns of a trip that are left out there.
 _EXAMPLES = 3
+_CHANGES = 5  # of each kind
 _LESSER = (
     *("store_and_fwd_flag", "RatecodeID", "passenger_count", "extra", "mta_tax", "tip_amount"),
     *("tolls_amount", "ehail_fee", "improvement_surcharge", "trip_type", "congestion_surcharge"),
@@ -80,6 +84,39 @@ def preview(
             print_json(preview_document(found))
         else:
             _print_preview(found)
+
+
+def diff(
+    color: ColorOption,
+    month: MonthOption,
+    source: SourceOption = "github",
+    target: TargetOption = "local",
+    as_json: JsonOption = False,
+) -> None:
+    """Show what loading a month would change: rows inserted, updated and deleted, cell by cell.
+
+    Nothing is loaded. A file that is only at an address is fetched into staging first.
+
+    Example: python -m pipeline diff --color green --month 2020-04 --source sample
+    """
+    from pipeline.preview.difference import find_difference
+    from pipeline.preview.subject import fetch_subject, find_subject
+    from pipeline.warehouse import open_warehouse
+
+    with reported():
+        settings, cancel = load_settings(), Cancel()
+        file = _picked_file(color, month)
+        subject = find_subject(file, source, settings, cancel)
+        if not subject.whole and not subject.problem:
+            subject = fetch_subject(file, source, settings, cancel)
+        if subject.problem:
+            raise TripFileError(subject.problem)
+        with open_warehouse(target, settings, read_only=True) as warehouse:
+            found = find_difference(subject, warehouse, settings, cancel)
+        if as_json:
+            print_json(difference_document(found, subject, target))
+        else:
+            _print_difference(found, subject)
 
 
 def _picked_file(color: str, month: str) -> TripFile:
@@ -231,3 +268,72 @@ def _cell(value: object) -> str:
     if isinstance(value, Decimal):
         return f"{value:,.2f}"
     return str(value)
+
+
+def difference_document(found: Difference, subject: Subject, target: str) -> dict[str, Any]:
+    """Return the document that `diff --json` prints."""
+    return {
+        "file": found.file.filename,
+        "color": found.file.color.value,
+        "month": str(found.file.month),
+        "target": target,
+        "address": subject.address,
+        "loaded_at": f"{found.loaded.finished_at.isoformat()}Z" if found.loaded else None,
+        "same_bytes": found.same_bytes,
+        "rows": found.rows,
+        "inserted": found.inserted,
+        "updated": found.updated,
+        "deleted": found.deleted,
+        "unchanged": found.unchanged,
+        "rejected": found.rejected,
+        "amount_before": found.amount_before,
+        "amount_after": found.amount_after,
+        "changed_cells": dict(found.cells),
+        "examples": [asdict(row) for row in found.examples],
+    }
+
+
+def _print_difference(found: Difference, subject: Subject) -> None:
+    if found.loaded is None:
+        before = "Nothing of it is loaded yet"
+    else:
+        before = f"{found.loaded.rows:,} rows are loaded, since {found.loaded.finished_at:%Y-%m-%d}"
+    out.print(escape(f"{found.file.filename} from {subject.address}. {before}."))
+    if found.same_bytes:
+        out.print("They were loaded from these very bytes: loading would change nothing.")
+        return
+    out.print(
+        f"Loading would insert {found.inserted:,}, update {found.updated:,} and delete "
+        f"{found.deleted:,} rows, and leave {found.unchanged:,} as they are; "
+        f"{found.rejected:,} would be rejected.\n"
+        f"The total amount is ${found.amount_before:,} now and would be ${found.amount_after:,}."
+    )
+    if found.cells:
+        cells = make_table("column", "updated rows in which it changes")
+        for name, count in found.cells:
+            cells.add_row(name, f"{count:,}")
+        out.print(cells)
+    if found.examples:
+        out.print("[bold]Examples[/bold]", _changes_table(found.examples))
+
+
+def _changes_table(changes: Sequence[ChangedRow]) -> Table:
+    """Return rows before and after; of an updated one a changed cell as `old → new`."""
+    marked = {name for change in changes for name in change.cells}
+    columns = changes[0].after or changes[0].before or {}
+    names = [name for name in columns if name not in _LESSER or name in marked]
+    table = make_table("change", *names)
+    shown: Counter[str] = Counter()
+    for change in changes:
+        shown[change.change] += 1
+        if shown[change.change] > _CHANGES:
+            continue
+        row = change.after or change.before or {}
+        cells = [
+            f"{_cell(change.before[name])} → {_cell(row[name])}"
+            if change.before and name in change.cells
+            else _cell(row[name])
+            for name in names
+        ]
+        table.add_row(change.change, *map(escape, cells))
+    return table

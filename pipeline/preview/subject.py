@@ -12,7 +12,7 @@ import tempfile
 import zlib
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
@@ -83,8 +83,8 @@ class Subject:
 def find_subject(file: TripFile, source: str, settings: Settings, cancel: Cancel) -> Subject:
     """Return what can be looked at of a source's trip file without fetching it whole.
 
-    A staged file is read in place, and so is one in a folder; of one at an address the beginning
-    is fetched.
+    A staged file of the source's version is read in place, and so is one in a folder; of one at
+    an address the beginning is fetched.
 
     Raises:
         UsageError: There can be no such source.
@@ -99,18 +99,24 @@ def find_subject(file: TripFile, source: str, settings: Settings, cancel: Cancel
     if isinstance(probe, Missing):
         raise _not_published(file, opened.label, probe)
     offers = probe.offers if isinstance(probe, Unknown) else (probe,)
-    for offer in offers:
-        if subject := _find_staged(offer, settings):
-            return subject
+    staged = next(filter(None, (_find_staged(offer, settings) for offer in offers)), None)
     if isinstance(probe, Unknown):
-        raise SourceUnreachable(
-            f"{file} cannot be looked at: {probe.reason}.", cure="Try again later."
-        )
+        if staged is None:
+            raise SourceUnreachable(
+                f"{file} cannot be looked at: {probe.reason}.", cure="Try again later."
+            )
+        return _whole(staged, "staged", f"This is the staged file; {probe.reason}.")
+    if staged is not None and (probe.etag is None or probe.etag == staged.etag):
+        return _whole(staged, "staged")
     if probe.address.startswith(SAMPLE_SCHEME):
         return _make_sample(probe, settings, cancel)
     if not probe.address.startswith(("http://", "https://")):
         return read_own(Path(probe.address), file, settings, cancel)
-    return _peek(probe, settings, cancel)
+    subject = _peek(probe, settings, cancel)
+    if staged is not None:
+        note = "The staged file is of another version; this is what the source has now."
+        return replace(subject, note=note)
+    return subject
 
 
 def fetch_subject(
@@ -186,14 +192,9 @@ def _not_published(file: TripFile, label: str, probe: Missing) -> NotPublished:
     )
 
 
-def _find_staged(offer: Offer, settings: Settings) -> Subject | None:
+def _find_staged(offer: Offer, settings: Settings) -> StagedFile | None:
     found = recall(staged_path(offer.file, offer.format, settings), offer.format)
-    if found is None or found[0].address != offer.address:
-        return None
-    staged = found[0]
-    newer = offer.etag not in (None, staged.etag)
-    note = "The source has another version by now; this is the one in staging." if newer else ""
-    return _whole(staged, "staged", note)
+    return found[0] if found and found[0].address == offer.address else None
 
 
 def _make_sample(offer: Offer, settings: Settings, cancel: Cancel) -> Subject:
