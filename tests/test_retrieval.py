@@ -106,7 +106,8 @@ def test_embeddings_are_paid_for_once_and_rank_by_meaning(
 ) -> None:
     asked: list[int] = []
 
-    def embed(texts: Sequence[str]) -> list[list[float]]:
+    def embed(texts: Sequence[str], question: bool) -> list[list[float]]:
+        assert question == (len(texts) == 1 and texts[0].startswith(("Egret keeps", "zzz")))
         asked.append(len(texts))
         return letters(texts)
 

@@ -39,7 +39,6 @@ then there these they this those through to too under until up us very was we we
 where whether which while who whom whose why will with within would you your yours s t ve re ll
 d
 """
-STOP_WORDS = frozenset(_STOP_WORDS.split())
 
 
 _lock = Lock()
@@ -59,6 +58,9 @@ def _stemmer() -> Any:  # the library has no types
     from snowballstemmer import stemmer
 
     return stemmer("english")
+
+
+STOP_WORDS = frozenset(_STOP_WORDS.split()) | frozenset(map(stem, _STOP_WORDS.split()))
 
 
 def tokenize(text: str) -> Iterator[Token]:

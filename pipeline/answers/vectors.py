@@ -27,10 +27,14 @@ _lock = threading.Lock()  # DuckDB fails when a thread opens a file while anothe
 
 @dataclass(frozen=True)
 class Embedder:
-    """What makes vectors: a model's name, and a function from texts to one vector each."""
+    """What makes vectors: a model's name, and a function from texts to one vector each.
+
+    The function's second argument says whether the texts are questions, which some models embed
+    otherwise than passages.
+    """
 
     model: str
-    embed: Callable[[Sequence[str]], list[list[float]]]
+    embed: Callable[[Sequence[str], bool], list[list[float]]]
 
 
 class Vectors:
@@ -49,7 +53,7 @@ class Vectors:
         if not chunks:
             return []
         self._complete(chunks, embedder)
-        (asked,) = embedder.embed([question])
+        (asked,) = embedder.embed([question], True)
         import pyarrow as pa
 
         wanted = pa.table(
@@ -77,7 +81,7 @@ class Vectors:
         names = list(missing)
         for start in range(0, len(names), BATCH):
             batch = names[start : start + BATCH]
-            made = embedder.embed([missing[name] for name in batch])
+            made = embedder.embed([missing[name] for name in batch], False)
             rows = [
                 (embedder.model, name, vector) for name, vector in zip(batch, made, strict=True)
             ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,7 @@ from pipeline.settings import load_settings
 
 if TYPE_CHECKING:
     from pipeline.answers.documents import Document, Documents
+    from pipeline.answers.grounding import ClaimVerdict
 
 answers = typer.Typer(
     no_args_is_help=True,
@@ -158,6 +160,70 @@ def search(
             out.print(f"[bold]{number}. {escape(passage.context)}[/bold]  {passage.score:.2f}")
             out.print(passage.text.strip(), markup=False)
             out.print()
+
+
+@answers.command()
+def check(
+    text: Annotated[Path, typer.Option("--text", help="File with the answer; - reads stdin.")],
+    question: Annotated[
+        str, typer.Option(help="Look in the passages that match this question.")
+    ] = "",
+    top: TopOption = 5,
+    document: DocumentOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say of each claim of a text whether it stands in the documents; needs no key.
+
+    Found in source means that one passage holds the claim's words and every number, date, version
+    and name in it. It does not mean that the claim is true.
+    """
+    from pipeline.answers import grounding
+
+    with reported():
+        documents = open_documents()
+        only = [documents.find(name).id for name in document or ()]
+        answer = _read_text(text)
+        verdicts = grounding.check_text(answer, documents, question, top, only)
+        outcome = grounding.outcome(answer, verdicts)
+        if as_json:
+            print_json({"outcome": outcome, "claims": [_verdict_values(v) for v in verdicts]})
+            return
+        for verdict in verdicts:
+            out.print(f"{grounding.GLYPHS[verdict.verdict]} {verdict.verdict}", markup=False)
+            out.print(f"  {verdict.claim}", markup=False)
+            why = ", ".join([*verdict.missing, *filter(None, [verdict.contradiction])])
+            if why and verdict.verdict == grounding.Verdict.VALUE:
+                out.print(f"  not there: {why}", markup=False)
+            if verdict.passage and verdict.quote:
+                start, end = verdict.quote
+                quote = " ".join(verdict.passage.text[start:end].split())
+                out.print(f"  nearest: {verdict.passage.context}: {quote}", markup=False)
+        out.print(f"{outcome}.")
+
+
+def _read_text(path: Path) -> str:
+    try:
+        content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be read: {error.strerror}.", cure="Check the path."
+        ) from None
+    return content.decode("utf-8", "replace")
+
+
+def _verdict_values(verdict: ClaimVerdict) -> dict[str, Any]:
+    passage, quote = verdict.passage, verdict.quote
+    return {
+        "claim": verdict.claim,
+        "verdict": verdict.verdict.value,
+        "coverage": round(verdict.coverage, 3),
+        "missing": verdict.missing,
+        "contradiction": verdict.contradiction,
+        "document": passage.document if passage else None,
+        "heading": passage.heading if passage else None,
+        "passage": passage.text if passage else None,
+        "quote": passage.text[quote[0] : quote[1]] if passage and quote else None,
+    }
 
 
 def open_documents() -> Documents:

@@ -1,0 +1,104 @@
+"""Where a claim has a source's words and values but turns what it says around.
+
+Only signs that need no model: a negation on one side, a word against its opposite, and two values
+that change places around "from ... to", "instead of", "replaces" and their like.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from pipeline.answers.facts import facts
+from pipeline.answers.tokens import stem
+
+_NEGATION = re.compile(
+    r"\b(?:not(?! (?:only|just))|never|none|neither|nor|cannot)\b|n't\b"
+    r"|\bno (?!(?:more|less|later|fewer) than)"
+    r"|\b(?:gone|removed?|removes|refused|unsupported|exempt)\b|\bany ?more\b"
+    r"|\b(?:drops?|dropped)\b(?! (?:to|from|by)\b)"
+    r"|\bends? (?:of )?support|\bsupport\b.{0,40}\bends?\b",
+    re.IGNORECASE,
+)
+_CLAUSE = re.compile(
+    r"[,;:.]\s|\b(?:but|unless|until|although|though|which|instead of|rather than)\b"
+)
+
+_OPPOSITES: dict[str, frozenset[str]] = {}
+for _pair in (
+    "raise increase grow rise higher/lower reduce decrease shrink fall drop",
+    "more/less fewer",
+    "enable on/disable off",
+    "minimum least/maximum most",
+    "before/after",
+    "older/newer",
+    "faster/slower",
+    "larger bigger/smaller",
+    "above over/below under",
+    "first/last",
+    "longer/shorter",
+    "succeeded/failed",
+):
+    _left, _right = (frozenset(stem(word) for word in side.split()) for side in _pair.split("/"))
+    _OPPOSITES |= dict.fromkeys(_left, _right) | dict.fromkeys(_right, _left)
+
+# The earlier and the later of two values: which of the two stands first.
+_NEW_FIRST = re.compile(
+    r"\b(?:instead of|rather than|in place of|replaces?|takes? the place of|up from|down from"
+    r"|it was|used to be)\b",
+    re.IGNORECASE,
+)
+_OLD_FIRST = re.compile(r"\b(?:to|becomes?|replaced by)\b|->|→", re.IGNORECASE)
+
+
+def contradicts(claim: str, source: str) -> str:
+    """Return in a few words what a claim turns around of a sentence of a source, or nothing."""
+    said, there = _stems(claim), _stems(source)
+    if _NEGATION.search(claim):
+        negated = not _NEGATION.search(source)
+    else:  # what else the sentence denies does not matter
+        clause = max(_CLAUSE.split(source), key=lambda text: len(said & _stems(text)))
+        negated = bool(_NEGATION.search(clause))
+    if negated:
+        return "one is negated"
+    for word in said:
+        opposite = _OPPOSITES.get(word)
+        if opposite and word not in there and opposite & there and not opposite & said:
+            return f"{word} against {', '.join(sorted(opposite & there))}"
+    if another := _other_version(claim, source):
+        return f"it is about {another}"
+    turned = {(old, new) for new, old in _changes(source)}
+    for old, new in _changes(claim):
+        if (old, new) in turned:
+            return "two values have changed places"
+    return ""
+
+
+def _stems(text: str) -> set[str]:
+    return {stem(word) for word in re.findall(r"[a-z]+", text.lower())}
+
+
+def _other_version(claim: str, source: str) -> str:
+    """Return the version that a source says a claim's number of, if the claim names only others."""
+    wanted = facts(claim)
+    versions = {fact.value for fact in wanted if fact.kind == "version"}
+    numbers = {fact.value for fact in wanted if fact.kind == "number"}
+    for clause in _CLAUSE.split(source) if versions and numbers else ():
+        there = facts(clause)
+        if numbers & {fact.value for fact in there if fact.kind == "number"}:
+            others = [fact for fact in there if fact.kind == "version"]
+            if others and not versions & {fact.value for fact in others}:
+                return others[0].text
+    return ""
+
+
+def _changes(text: str) -> Iterator[tuple[object, object]]:
+    """Yield (old, new) of each change of a value that a sentence tells."""
+    found = facts(text)
+    for pattern in (_NEW_FIRST, _OLD_FIRST):
+        for cue in pattern.finditer(text):
+            before = [fact for fact in found if fact.end <= cue.start()]
+            after = [fact for fact in found if fact.start >= cue.end()]
+            if before and after:
+                pair = (before[-1].value[-1], after[0].value[-1])  # numbers without their units
+                yield pair if pattern is _OLD_FIRST else (pair[1], pair[0])
