@@ -21,8 +21,8 @@ FactKind = Literal["number", "date", "version", "identifier", "name"]
 class Fact:
     """A fact where it stands (`start` to `end`). `value` compares: see `Known.has`.
 
-    A number's value is (dimension, magnitude in its base unit); a date's (year, month, day), 0 for
-    what is not said; of the others it is the text in lower case.
+    A number's value is (dimension, size in its base unit, as written); a date's is
+    (year, month, day), 0 for what is not said; of the others it is the text in lower case.
     """
 
     kind: FactKind
@@ -139,7 +139,8 @@ def _facts(text: str) -> Iterator[Fact]:
             yield Fact("identifier", match[0], (_plain(match[0]),), *match.span())
     for match in _ISO_DURATION.finditer(text):
         if len(match[0]) > 2 and free(match):
-            yield Fact("number", match[0], ("time", _duration(match)), *match.span())
+            seconds = _duration(match)
+            yield Fact("number", match[0], ("time", seconds, seconds), *match.span())
     for match in _NUMBER.finditer(text):
         is_version = "." in match[1] and not match[2] and not match[3] and "$" not in match[0]
         if not is_version and free(match):
@@ -153,7 +154,7 @@ def _facts(text: str) -> Iterator[Fact]:
     for match in _ONE.finditer(text):
         if free(match):
             unit = (match[1] or match[2]).lower()
-            yield Fact("number", match[0], _UNITS[unit], *match.span())
+            yield Fact("number", match[0], (*_UNITS[unit], Decimal(1)), *match.span())
     for match in _IDENTIFIER.finditer(text):
         if free(match):
             yield Fact("identifier", match[0], (_plain(match[0]),), *match.span())
@@ -188,11 +189,11 @@ def _number(match: re.Match[str]) -> tuple[object, ...]:
     if match[2]:
         magnitude *= Decimal(10) ** _SCALES[match[2].lower()]
     if match[0].lstrip()[:1] in _MONEY:
-        return match[0].lstrip()[0], magnitude
+        return match[0].lstrip()[0], magnitude, magnitude
     if match[3]:
         dimension, size = _UNITS[match[3].lower()]
-        return dimension, magnitude * size
-    return "", magnitude
+        return dimension, magnitude * size, magnitude
+    return "", magnitude, magnitude
 
 
 def _plain(code: str) -> str:
@@ -217,11 +218,7 @@ class Known:
         if fact.kind == "version":
             return fact.value in self._versions or self._has_text(str(fact.value[0]))
         if fact.kind == "number":
-            dimension, magnitude = fact.value
-            known = {(unit, size) for unit, size in self._numbers if size == magnitude}
-            if dimension in _MONEY:
-                return (dimension, magnitude) in known
-            return any(not unit or not dimension or unit == dimension for unit, _ in known)
+            return any(_same_number(fact.value, number) for number in self._numbers)
         if fact.kind == "identifier":
             return self._has_text(str(fact.value[0]))
         return all(stem(word) in self._words for word in str(fact.value[0]).split("-"))
@@ -251,16 +248,25 @@ def _numbers_in(text: str, found: Iterable[Fact]) -> Iterator[tuple[object, ...]
         if fact.kind == "number":
             yield fact.value
         elif fact.kind == "date":
-            yield from (("", Decimal(str(part))) for part in fact.value if part)
+            parts = [Decimal(str(part)) for part in fact.value if part]
+            yield from (("", part, part) for part in parts)
         elif fact.kind == "version" and str(fact.value[0]).count(".") == 1:
-            yield "", Decimal(str(fact.value[0]))
+            number = Decimal(str(fact.value[0]))
+            yield "", number, number
         elif fact.kind == "identifier":  # in code or in a name: WebGL 2, `timeout: 30`
             yield from (_number(match) for match in _NUMBER.finditer(fact.text.strip("`")))
     for match in _EACH.finditer(text):
         dimension, size = _UNITS[match[1].lower()]
-        yield dimension, size
+        yield dimension, size, Decimal(1)
     if re.search(r"\bone\b", text, re.IGNORECASE):
-        yield "", Decimal(1)
+        yield "", Decimal(1), Decimal(1)
+
+
+def _same_number(claimed: tuple[object, ...], known: tuple[object, ...]) -> bool:
+    """Whether two numbers are the same; where one has no unit, as they are written."""
+    if claimed[0] == known[0]:
+        return claimed[1] == known[1]
+    return claimed[2] == known[2] and "" in (claimed[0], known[0]) and claimed[0] not in _MONEY
 
 
 def _same_date(claimed: tuple[object, ...], known: tuple[object, ...]) -> bool:

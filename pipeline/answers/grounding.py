@@ -35,7 +35,7 @@ _GENERIC = frozenset(
 )  # fmt: skip
 
 
-_PRONOUN = re.compile(r"(?:it|its|they|their|this|these|both|each|one)\b", re.IGNORECASE)
+_PRONOUN = re.compile(r"(?:it|its|they|their|this|these)\b", re.IGNORECASE)
 
 
 class Verdict(StrEnum):
