@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Literal
 
@@ -49,6 +49,16 @@ class Color(StrEnum):
         """Name of the production table, `yellow_tripdata` or `green_tripdata`."""
         return f"{self.value}_tripdata"
 
+    @property
+    def pickup(self) -> str:
+        """Name of the table's pickup column."""
+        return _column_of(self, "_pickup_datetime")
+
+    @property
+    def dropoff(self) -> str:
+        """Name of the table's dropoff column."""
+        return _column_of(self, "_dropoff_datetime")
+
 
 @dataclass(frozen=True, order=True)
 class Month:
@@ -74,6 +84,11 @@ class Month:
         """Return the month it is now, in UTC."""
         now = datetime.now(UTC)
         return cls(now.year, now.month)
+
+    @property
+    def first_day(self) -> date:
+        """The first day of the month."""
+        return date(self.year, self.month, 1)
 
     def plus(self, months: int) -> Month:
         """Return the month this many months later (or earlier, when negative)."""
@@ -265,6 +280,16 @@ COLUMNS: dict[Color, tuple[Column, ...]] = {
         _CBD,
     ),
 }
+
+# Which trips count for the speed, in seconds and miles: meters also report trips of a second, of
+# days, and of thousands of miles.
+SHORTEST_TIMED = 60
+LONGEST_TIMED = 6 * 60 * 60
+FARTHEST_TIMED = 200
+
+
+def _column_of(color: Color, ending: str) -> str:
+    return next(column.name for column in COLUMNS[color] if column.name.endswith(ending))
 
 
 def match_columns(color: Color, header: tuple[str, ...]) -> dict[str, str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -161,3 +163,60 @@ def amounts(settings: Settings, file: TripFile) -> list[str]:
         f"SELECT total_amount FROM {file.color.table} WHERE filename = '{file.filename}'",
     )
     return sorted(f"{amount:.2f}" for (amount,) in found)
+
+
+def assert_summaries_agree(settings: Settings) -> None:
+    """The sums that charts are drawn from are those of the trips, file by file, zone by zone."""
+    for color in Color:
+        loaded = rows(
+            settings,
+            "SELECT filename, PULocationID, payment_type, count(*), sum(total_amount)"
+            f" FROM {color.table} GROUP BY filename, PULocationID, payment_type",
+        )
+        zones = rows(
+            settings,
+            "SELECT filename, PULocationID, payment_type, sum(trips), sum(total_amount)"
+            f" FROM zone_summary WHERE color = '{color}'"
+            " GROUP BY filename, PULocationID, payment_type",
+        )
+        assert Counter(zones) == Counter(loaded)
+        pickup, dropoff = color.pickup, color.dropoff
+        told = rows(
+            settings,
+            f"SELECT filename, {pickup}, {dropoff}, payment_type, total_amount, fare_amount,"
+            f" tip_amount, trip_distance FROM {color.table}",
+        )
+        kept = rows(
+            settings,
+            "SELECT filename, pickup_day, pickup_hour, payment_type, stray, trips,"
+            " total_amount, fare_amount, tip_amount, trip_distance, fares, distances,"
+            f" timed_miles, timed_seconds FROM trip_summary WHERE color = '{color}'",
+        )
+        assert {row[:5]: row[5:] for row in kept} == _summed(told)
+        assert len(kept) == len(_summed(told))
+
+
+def _summed(trips: Iterable[tuple[Any, ...]]) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    """The rows of trip_summary for these trips, worked out without SQL."""
+    groups: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
+    for filename, pickup, dropoff, payment, *amounts in trips:
+        day, hour = (pickup.date(), pickup.hour) if pickup else (None, None)
+        stray = pickup is None or f"{pickup:%Y-%m}" not in filename
+        taken = dropoff - pickup if pickup and dropoff else timedelta()
+        far = amounts[3] is not None and 0 < amounts[3] <= 200
+        timed = far and timedelta(minutes=1) <= taken <= timedelta(hours=6)
+        seconds = taken // timedelta(seconds=1) if timed else None
+        group = groups.setdefault((filename, day, hour, payment, stray), [])
+        group.append((*amounts, amounts[3] if timed else None, seconds))
+
+    def total(values: Iterable[Any]) -> Any:
+        known = [value for value in values if value is not None]
+        return sum(known) if known else None
+
+    found = {}
+    for key, group in groups.items():
+        dollars, fares, tips, miles, timed_miles, seconds = zip(*group, strict=True)
+        sums = [total(values) for values in (dollars, fares, tips, miles)]
+        known_counts = [sum(v is not None for v in values) for values in (fares, miles)]
+        found[key] = (len(group), *sums, *known_counts, total(timed_miles), total(seconds))
+    return found

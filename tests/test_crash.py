@@ -23,7 +23,15 @@ from pipeline.jobs import (
 )
 from pipeline.settings import Settings
 from pipeline.trips import Color, Month, TripFile
-from tests.files import GREEN, backfill, put_trips, request, rows, trip
+from tests.files import (
+    GREEN,
+    assert_summaries_agree,
+    backfill,
+    put_trips,
+    request,
+    rows,
+    trip,
+)
 
 SLOW = [pytest.mark.slow, pytest.mark.timeout(900)]
 MAY = TripFile(Color.GREEN, Month(2020, 5))
@@ -121,8 +129,10 @@ def test_killed_at_any_step_then_resumed_equals_an_unbroken_run(tmp_path: Path, 
     april = [row for row in now if row[1] == GREEN.filename]
     assert april in ([r for r in after if r[1] == GREEN.filename], by_file[GREEN.filename])
 
+    assert_summaries_agree(settings)
     assert resume(settings) == "succeeded"
     assert table(settings) == after
+    assert_summaries_agree(settings)
 
 
 @pytest.mark.parametrize("step", ["download", "extract", "merge", "reconcile", "commit"])
@@ -133,6 +143,7 @@ def test_killed_during_a_first_load_nothing_of_the_file_is_there(tmp_path: Path,
         put_trips(source, file, old_version(file))
     die(settings, source, step, GREEN)
     assert table(settings) == []
+    assert_summaries_agree(settings)
     assert resume(settings) == "succeeded"
     assert len(table(settings)) == 6000
 
@@ -166,6 +177,7 @@ def test_killed_at_random_moments_the_ledger_always_agrees_with_the_table(
                 "SELECT rows, total_amount FROM load_ledger WHERE state = 'loaded'"
                 f" AND filename = '{file.filename}' ORDER BY entry DESC LIMIT 1",
             ) == [(count, amount)]
+        assert_summaries_agree(settings)
 
 
 def test_a_run_whose_process_is_gone_shows_as_interrupted(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from pipeline.warehouse import (
     QueryResult,
     Watch,
 )
-from pipeline.warehouse.google_columns import table_identifiers
+from pipeline.warehouse.google_columns import summary_identifiers, table_identifiers
 from pipeline.warehouse.google_errors import first_line, translated
 from pipeline.warehouse.google_jobs import JobFailed, JobRunner, bind
 from pipeline.warehouse.google_ledger import read_records, record_entry
@@ -36,9 +36,12 @@ if TYPE_CHECKING:
     from pipeline.plan import Plan
     from pipeline.warehouse.google_cost import Estimate
 
-SCHEMA_VERSION = 1
+# 2: trip_summary and zone_summary.
+SCHEMA_VERSION = 2
+_OLDEST = 1  # the oldest that can be brought forward
 _STATE, _LEDGER = "warehouse_state", "load_ledger"
-_TABLES = (_STATE, _LEDGER, "rejects", *(color.table for color in Color))
+_SUMMARIES = ("trip_summary", "zone_summary")
+_TABLES = (_STATE, _LEDGER, "rejects", *_SUMMARIES, *(color.table for color in Color))
 _PATIENCE = 60.0  # seconds for the answer to one request
 
 
@@ -181,10 +184,10 @@ class GoogleWarehouse:
                 "are not Fareground's (the course's, perhaps).",
                 cure="Set GCP_DATASET to another dataset, or rename those tables.",
             )
-        if existing.issuperset(_TABLES):
-            self._require_version(runner)
-        else:
+        if not existing.issuperset(_TABLES):
             _create_tables(runner)
+        if _STATE in existing:
+            self._bring_forward(runner)
 
     def _check_regions(self) -> None:
         place, clients = self.place, self._clients()
@@ -205,14 +208,18 @@ class GoogleWarehouse:
                 cure="Use a bucket and a dataset of one region, and set GCP_LOCATION to it.",
             )
 
-    def _require_version(self, runner: JobRunner) -> None:
+    def _bring_forward(self, runner: JobRunner) -> None:
+        """Make tables of an older version ones of ours; raise WarehouseError for other versions."""
         (row,) = runner.rows("version", "look at the tables", f"SELECT * FROM {_STATE}")
-        if row["schema_version"] != SCHEMA_VERSION:
+        version = row["schema_version"]
+        if not _OLDEST <= version <= SCHEMA_VERSION:
             raise WarehouseError(
-                f"The tables of {self.place.dataset} have schema version {row['schema_version']}; "
+                f"The tables of {self.place.dataset} have schema version {version}; "
                 f"this Fareground works with {SCHEMA_VERSION}.",
                 cure="Update Fareground, or set GCP_DATASET to another dataset.",
             )
+        if version < SCHEMA_VERSION:
+            _add_summaries(runner)
 
     def _require_read_only(self, sql: str) -> None:
         from google.cloud.bigquery import QueryJobConfig
@@ -231,6 +238,25 @@ class GoogleWarehouse:
             )
 
 
+def _add_summaries(runner: JobRunner) -> None:
+    """Fill the summaries from the trips that are loaded, and write the new version, or neither."""
+    from google.cloud.bigquery import ScalarQueryParameter
+
+    script = ["BEGIN TRANSACTION;", statement("bigquery/take_turn")]
+    script += [statement(f"bigquery/delete_{name}") for name in _SUMMARIES]
+    for color in Color:
+        identifiers = summary_identifiers(color) | {"rows": color.table}
+        script += [
+            statement(f"bigquery/summarize_{kind}", **identifiers) for kind in ("trips", "zones")
+        ]
+    script += [statement("bigquery/record_version"), "COMMIT TRANSACTION;"]
+    parameters = [
+        ScalarQueryParameter("schema_version", "INT64", SCHEMA_VERSION),
+        ScalarQueryParameter("filename", "STRING", None),
+    ]
+    runner.run("forward", "bring the tables to this version", "\n".join(script), parameters)
+
+
 def _create_tables(runner: JobRunner) -> None:
     """Make the tables, the one that says whose they are first: a crash in between does no harm."""
     from google.cloud.bigquery import ScalarQueryParameter
@@ -239,6 +265,7 @@ def _create_tables(runner: JobRunner) -> None:
     script = [statement("bigquery/create_warehouse_state")]
     script += [statement("bigquery/create_table", **table_identifiers(color)) for color in Color]
     script += [statement("bigquery/create_rejects"), statement("bigquery/create_load_ledger")]
+    script += [statement(f"bigquery/create_{name}") for name in _SUMMARIES]
     runner.run("create", "create the tables", "\n".join(script), [version])
 
 

@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cache
 
-from pipeline.trips import COLUMNS, Color, Column, Type, match_columns
+from pipeline.trips import (
+    COLUMNS,
+    FARTHEST_TIMED,
+    LONGEST_TIMED,
+    SHORTEST_TIMED,
+    Color,
+    Column,
+    Type,
+    match_columns,
+)
 
 TYPES: dict[Type, str] = {
     "INT64": "INT64",
@@ -32,7 +41,7 @@ def table_identifiers(color: Color) -> dict[str, str]:
     others = [column.name for column in columns if not column.identity]
     return {
         "table": color.table,
-        "pickup": pickup_column(color),
+        "pickup": color.pickup,
         "columns": ", ".join(column.name for column in columns),
         "column_definitions": ",\n    ".join(_define(column) for column in columns),
         "incoming_columns": ", ".join(f"incoming.{column.name}" for column in columns),
@@ -41,6 +50,20 @@ def table_identifiers(color: Color) -> dict[str, str]:
         "others_differ": " OR ".join(
             f"loaded.{name} IS DISTINCT FROM incoming.{name}" for name in others
         ),
+    }
+
+
+@cache
+def summary_identifiers(color: Color) -> dict[str, str]:
+    """Return what the summarizing statements need for this color's trips."""
+    micros = f"UNIX_MICROS({color.dropoff}) - UNIX_MICROS({color.pickup})"
+    return {
+        "color": color.value,
+        "pickup": color.pickup,
+        # The inner parentheses are for sqlglot, which the emulator uses and which would lose them.
+        "seconds": f"DIV(({micros}), 1000000)",
+        "timed": f"{micros} BETWEEN {SHORTEST_TIMED * 10**6} AND {LONGEST_TIMED * 10**6}"
+        f" AND trip_distance > 0 AND trip_distance <= {FARTHEST_TIMED}",
     }
 
 
@@ -82,17 +105,12 @@ def csv_columns(color: Color, header: tuple[str, ...]) -> str:
     return ", ".join(f"{name_at.get(i, f'unknown_{i}')} STRING" for i in range(len(header)))
 
 
-def pickup_column(color: Color) -> str:
-    """Return the column the table is partitioned by."""
-    return next(c.name for c in COLUMNS[color] if c.name.endswith("_pickup_datetime"))
-
-
 def months_condition(color: Color, months: Iterable[int]) -> str:
     """Return a condition on `loaded` that holds for pickups in these months (202004), in constants.
 
     0 stands for rows without a pickup. Months that follow each other become one range.
     """
-    pickup = f"loaded.{pickup_column(color)}"
+    pickup = f"loaded.{color.pickup}"
     ordered = sorted(set(months))
     parts = [f"{pickup} IS NULL"] if 0 in ordered else []
     ranges: list[list[int]] = []

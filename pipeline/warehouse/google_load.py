@@ -25,6 +25,7 @@ from pipeline.warehouse.google_columns import (
     csv_columns,
     extract_identifiers,
     months_condition,
+    summary_identifiers,
     table_identifiers,
 )
 from pipeline.warehouse.google_errors import translated
@@ -223,15 +224,20 @@ class _Load:
         return Counter({row["change"]: row["changed_rows"] for row in counted})
 
     def _script(self, base: Base, entry: LedgerEntry, months: str) -> str:
-        """Return the transaction: merge, rejects, reconciliation and ledger, or nothing at all."""
+        """Return the transaction: merge, rejects, reconciliation, sums and ledger, or nothing."""
         changed = (entry.inserted or 0) + (entry.updated or 0) + (entry.deleted or 0)
         merge = "insert_file" if base.entry is None else "merge_file"
         names = ["take_turn", "require_base"]
         names += [merge, "require_changes"] if changed else []
         names += ["delete_rejects"] if base.rejected else []
         names += ["insert_rejects"] if entry.rejected else []
-        names += ["require_totals", "record_entry"]
-        identifiers = self._identifiers | {"months": months}
+        names += ["require_totals"]
+        names += ["delete_trip_summary", "delete_zone_summary"] if base.entry is not None else []
+        names += ["summarize_trips", "summarize_zones", "record_entry"]
+        incoming = self._own["incoming"]
+        rows = f"(SELECT @filename AS filename, * FROM {incoming} WHERE bad_column IS NULL)"
+        identifiers = summary_identifiers(self._staged.file.color) | self._identifiers
+        identifiers |= {"months": months, "rows": rows}
         statements = [statement(f"bigquery/{name}", **identifiers) for name in names]
         return "\n".join(["BEGIN TRANSACTION;", *statements, "COMMIT TRANSACTION;"])
 

@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from functools import cache
 
-from pipeline.trips import COLUMNS, Color, Column, match_columns
+from pipeline.trips import (
+    COLUMNS,
+    FARTHEST_TIMED,
+    LONGEST_TIMED,
+    SHORTEST_TIMED,
+    Color,
+    Column,
+    match_columns,
+)
 
 # Numbers are read this wide before they are cast to what is stored (`Column.local_type`):
 # DECIMAL(16,9) has the same seven digits before the point as DECIMAL(9,2), and nine after it.
@@ -41,6 +49,19 @@ def table_identifiers(color: Color) -> dict[str, str]:
         "incoming_columns": ", ".join(f"incoming.{column.name}" for column in columns),
         "change_columns": ", ".join(f"changes.{column.name}" for column in columns),
         "assignments": ", ".join(f"{name} = changes.{name}" for name in others),
+    }
+
+
+@cache
+def summary_identifiers(color: Color) -> dict[str, str]:
+    """Return what the summarizing statements need for this color's trips."""
+    micros = f"epoch_us({color.dropoff}) - epoch_us({color.pickup})"
+    return {
+        "color": color.value,
+        "pickup": color.pickup,
+        "seconds": f"({micros}) // 1000000",
+        "timed": f"{micros} BETWEEN {SHORTEST_TIMED * 10**6} AND {LONGEST_TIMED * 10**6}"
+        f" AND trip_distance > 0 AND trip_distance <= {FARTHEST_TIMED}",
     }
 
 

@@ -27,6 +27,7 @@ from pipeline.warehouse.local_columns import (
 )
 from pipeline.warehouse.local_ledger import record_entry
 from pipeline.warehouse.local_rejects import Reject, save_rejects, take_rejects
+from pipeline.warehouse.local_summary import summarize_incoming
 
 
 def load_file(
@@ -53,6 +54,7 @@ def load_file(
             change = _apply(cursor, staged, watch)
             _begin(cursor, watch, "reconcile")
             totals = _reconcile(cursor, staged, len(rejects))
+            summarize_incoming(cursor, staged.file)
             save_rejects(cursor, staged, job.run_id, rejects)
             entry = LedgerEntry.of_load(
                 staged,

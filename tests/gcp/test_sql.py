@@ -15,12 +15,13 @@ from pipeline.warehouse.google_columns import (
     csv_columns,
     extract_identifiers,
     months_condition,
+    summary_identifiers,
     table_identifiers,
 )
 
 NAMES = sorted(path.stem for path in (SQL_FOLDER / "bigquery").glob("*.sql"))
 OWN = {"external": "staged", "incoming": "incoming", "changes": "changes", "rejected": "rejected"}
-TYPE_NAMES = ("BYTES", "STRING", "INT64", "NUMERIC", "TIMESTAMP", "FLOAT64", "BOOL")
+TYPE_NAMES = ("BYTES", "STRING", "INT64", "NUMERIC", "TIMESTAMP", "FLOAT64", "BOOL", "DATE")
 PARAMETERS = {
     "INT64": "schema_version base_entry changed_rows bytes loader_version rows inserted updated"
     " deleted unchanged rejected rounded year_month",
@@ -37,7 +38,8 @@ def rendered(name: str, color: Color) -> str:
     header = (*(column.name for column in COLUMNS[color] if not column.fee), "surprise")
     return statement(
         f"bigquery/{name}",
-        **table_identifiers(color),
+        **(summary_identifiers(color) | table_identifiers(color)),
+        rows="(SELECT @filename AS filename, * FROM incoming WHERE bad_column IS NULL)",
         **extract_identifiers(color, header, parquet=False),
         **OWN,
         file_columns=csv_columns(color, header),
@@ -72,9 +74,12 @@ def analyzer(color: Color) -> Any:
         color.table: production,
         "load_ledger": columns_of(rendered("create_load_ledger", color)),
         "rejects": columns_of(rendered("create_rejects", color)),
+        "trip_summary": columns_of(rendered("create_trip_summary", color)),
+        "zone_summary": columns_of(rendered("create_zone_summary", color)),
         "warehouse_state": {"schema_version": "INT64", "loads": "INT64"},
         "staged": header,
-        "incoming": production | {"bad_column": "STRING", "rounded": "BOOL", "ordinal": "INT64"},
+        "incoming": {name: kind for name, kind in production.items() if name != "filename"}
+        | {"bad_column": "STRING", "rounded": "BOOL", "ordinal": "INT64"},
         "changes": production | {"change": "STRING"},
         "rejected": {"line": "INT64", "reason": "STRING", "content": "STRING"},
     }

@@ -1,0 +1,3 @@
+DELETE FROM zone_summary
+WHERE filename = @filename
+    OR @filename IS NULL;
