@@ -316,15 +316,17 @@ class Jobs:
         for target in TARGETS:
             settle_interrupted(target, settings)
 
-    def start(self, plan: Plan) -> Backfill:
+    def start(self, plan: Plan, origin: str = "app") -> Backfill:
         """Start a backfill in the background and return it at once.
+
+        `origin` says who asked for it: the app, or a schedule.
 
         Raises WarehouseBusy when one is running, here or in another process.
         """
         with self._lock:
             if self.current() is not None:
                 raise _busy(plan.request.target, self._settings)
-            backfill = Backfill(plan, self._settings, origin="app")
+            backfill = Backfill(plan, self._settings, origin)
             begun = threading.Event()
             refusal: list[FaregroundError] = []
 
@@ -349,6 +351,12 @@ class Jobs:
                 self._backfill = None
                 raise refusal[0]
             return backfill
+
+    def run(self, plan: Plan, origin: str) -> Backfill:
+        """Run a backfill as `start` does, and return it when it has ended."""
+        backfill = self.start(plan, origin)
+        self.join()
+        return backfill
 
     def current(self) -> Backfill | None:
         """Return the backfill that is running in this process, or None."""
