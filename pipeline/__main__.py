@@ -9,6 +9,7 @@ from pipeline.commands.backfill import BACKFILL_HELP, backfill
 from pipeline.commands.preview import diff, preview
 from pipeline.commands.query import query
 from pipeline.commands.runs import runs
+from pipeline.commands.schedule import schedule, scheduler
 from pipeline.commands.status import status
 
 app = typer.Typer(
@@ -24,6 +25,8 @@ app.command()(runs)
 app.command()(query)
 app.command()(preview)
 app.command()(diff)
+app.command()(scheduler)
+app.add_typer(schedule, name="schedule")
 app.add_typer(answers, name="answers")
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ from pipeline.commands.console import (
     print_json,
     reported,
 )
-from pipeline.errors import UsageError
 from pipeline.settings import load_settings
 
 if TYPE_CHECKING:

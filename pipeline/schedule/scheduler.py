@@ -178,6 +178,18 @@ class Scheduler:
         return backfill
 
 
+def is_running(settings: Settings) -> bool:
+    """Whether some process fires the schedules now."""
+    make_folder(settings.home)
+    lock = FileLock(settings.home / "scheduler.lock", is_singleton=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
 def newest_published(source: Source, schedule: Schedule, now: datetime) -> Month | None:
     """Return the newest month of the schedule's color that the source has, or None.
 
