@@ -21,6 +21,7 @@ from pages.shared.frame import (
 )
 from pages.shared.log import show_log
 from pages.shared.plan import show_plan_files, show_plan_summary
+from pages.shared.schedules import show_schedules
 from pages.shared.views import outcome_table, runs_table, timeline, total_cost
 from pages.shared.words import (
     count,
@@ -50,7 +51,10 @@ def show_page(now: Now) -> None:
     if not runs:
         st.info("There has been no run yet. Start one on the Backfill page.")
         st.page_link("pages/backfill.py", label="To the Backfill page")
+        show_schedules(now)
         return
+    show_schedules(now)
+    st.subheader("History")
     files = {run.run_id: files_of(run) for run in runs}
     with reported():
         run = pick_run(runs, files)

@@ -25,7 +25,7 @@ RunFileState = Literal[
     "queued", "running", "loaded", "skipped", "failed", "unavailable", "cancelled"
 ]
 
-# A glyph for each state of a file and of a run: with its word it stands wherever a state shows.
+# A glyph for each state of a file, a run or a schedule: with its word it stands wherever it shows.
 GLYPHS: dict[str, str] = {
     "missing": "·",
     "queued": "○",
@@ -39,6 +39,11 @@ GLYPHS: dict[str, str] = {
     "succeeded": "●",
     "interrupted": "‖",
     "nothing-to-do": "◌",
+    "enabled": "●",
+    "paused": "‖",
+    "up-to-date": "●",
+    "waiting": "○",
+    "busy": "◐",
 }
 
 _VERSION = 1  # of the tables below; raised with each change to them

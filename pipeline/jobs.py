@@ -118,6 +118,7 @@ class Backfill:
             self.history.log(self.run_id, f"run {state} after {self._elapsed():.1f} s")
             self.history.finish_run(self.run_id, state)
             self.state = state
+            self._tell(state)
         return state
 
     def snapshot(self) -> Snapshot:
@@ -141,6 +142,17 @@ class Backfill:
 
     def _elapsed(self) -> float:
         return time.monotonic() - self._started
+
+    def _tell(self, state: RunState) -> None:
+        """Notify whoever wants to hear of it."""
+        from pipeline import notify  # mail and TLS take a moment to import
+
+        if notify.is_wanted(state, self._settings):
+            files = self.history.files(self.run_id)
+            text = notify.describe_run(self.run_id, state, self._origin, files)
+            subject = f"Fareground: run {self.run_id} {state}"
+            for level, sentence in notify.send(subject, text, self._settings):
+                self.history.log(self.run_id, sentence, level=level)
 
     def _finish_unplanned(self, warehouse: Warehouse) -> None:
         """Settle the files that the plan leaves alone."""

@@ -10,7 +10,7 @@ import json
 import os
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -89,6 +89,21 @@ class Settings(BaseSettings):
     max_document_mb: float = Field(
         20.0, gt=0, description="Largest document that is read, in MB (10^6 bytes)"
     )
+    notify_on: Literal["finished", "failed"] = Field(
+        "finished", description="Runs to tell of: finished (well or not), or failed only"
+    )
+    notify_webhook: SecretStr = Field(
+        SecretStr(""), description="Address that is told, with Slack's JSON; empty for none"
+    )
+    notify_email: str = Field("", description="E-mail address that is told; empty for none")
+    smtp_host: str = Field("localhost", description="Mail server")
+    smtp_port: int = Field(587, ge=1, le=65535, description="Port of the mail server")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="How the connection to it is encrypted"
+    )
+    smtp_user: str = Field("", description="User there; empty for none")
+    smtp_password: SecretStr = Field(SecretStr(""), description="Password there")
+    smtp_from: str = Field("", description="Sender's address; default: the one that is told")
     gcp_project_id: str = Field(
         "", alias="GCP_PROJECT_ID", description="Google Cloud project of the bucket and dataset"
     )

@@ -18,6 +18,7 @@ from pipeline.errors import FaregroundError, UsageError, WarehouseBusy
 from pipeline.history import GLYPHS, History, Run, RunFile
 from pipeline.jobs import Backfill, Jobs, prepare_plan, running_run
 from pipeline.plan import Plan, Request
+from pipeline.schedule.scheduler import Scheduler
 from pipeline.settings import load_settings
 from pipeline.trips import TripFile
 from pipeline.warehouse import FileRecord, open_warehouse
@@ -91,6 +92,14 @@ def jobs() -> Jobs:
     return Jobs(load_settings())
 
 
+@st.cache_resource(show_spinner=False, on_release=Scheduler.stop)
+def scheduler() -> Scheduler:
+    """Return the server's scheduler, which fires from the first visit on."""
+    made = Scheduler(load_settings(), jobs().run)
+    made.start_when_free()
+    return made
+
+
 def history() -> History:
     """Return the run history."""
     return History(load_settings().history_path)
@@ -154,6 +163,7 @@ def live(
     called every few seconds meanwhile, and draws nothing.
     """
     with reported():
+        scheduler()
         began = look()
         if began.run is None:
             _draw(title, body, began)

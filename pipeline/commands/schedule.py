@@ -61,8 +61,6 @@ def add(
 
     Example: python -m pipeline schedule add --color green --at 09:00 --catch-up all
     """
-    from dataclasses import replace
-
     from pipeline.schedule import USUAL_HOUR, CatchUp, Schedule, parse_time
     from pipeline.schedule.store import Schedules
     from pipeline.sources import open_source
@@ -86,7 +84,7 @@ def add(
             lag=lag,
         )
         if not since:
-            asked = replace(asked, since=asked.expected(datetime.now(UTC)))
+            asked = asked.from_newest(datetime.now(UTC))
         schedules = Schedules(settings)
         schedules.add(asked)
         out.print(f"Added {asked.name}: {kind} from {asked.since} on, {asked.at}.", markup=False)

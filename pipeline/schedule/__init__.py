@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -144,6 +144,10 @@ class Schedule:
     def expected(self, now: datetime) -> Month:
         """Return the newest month its source should have by the last firing before a moment."""
         return self._month_of(self.previous_time(now)).plus(-self.lag)
+
+    def from_newest(self, now: datetime) -> Schedule:
+        """Return the same schedule, responsible from the newest month on that is expected now."""
+        return replace(self, since=self.expected(now))
 
     def request(self, newest: Month) -> Request:
         """Return the backfill to ask for when `newest`, not before `since`, is the newest month

@@ -28,7 +28,7 @@ from pipeline.jobs import Backfill, prepare_plan, run_backfill
 from pipeline.plan import Plan
 from pipeline.schedule import CatchUp, Schedule
 from pipeline.schedule.looks import Look, LookState
-from pipeline.schedule.store import Schedules, open_store
+from pipeline.schedule.store import Schedules, open_store, store_path
 from pipeline.settings import Settings, make_folder
 from pipeline.sources import Offer, Source, Unknown, open_source
 from pipeline.trips import Month, TripFile, months_between
@@ -66,6 +66,7 @@ class Scheduler:
         self._lock = FileLock(settings.home / "scheduler.lock", is_singleton=False)
         self._scheduler: BaseScheduler | None = None
         self._firing = threading.Lock()
+        self._stopped = threading.Event()
 
     def start(self) -> bool:
         """Begin to fire, unless another process does already; return whether this one does now.
@@ -97,8 +98,28 @@ class Scheduler:
         self._scheduler = scheduler
         return True
 
+    def start_when_free(self) -> None:
+        """Begin to fire in the background as soon as there is a schedule and no other process
+        fires them, and look for that every few seconds until `stop`."""
+
+        def attempt() -> None:
+            while not self._stopped.is_set():
+                if store_path(self._settings).exists() and self.start():
+                    if self._stopped.is_set():  # meanwhile
+                        self.stop()
+                    return
+                self._stopped.wait(_HEARTBEAT_SECONDS)
+
+        threading.Thread(target=attempt, name="scheduler", daemon=True).start()
+
+    @property
+    def is_firing(self) -> bool:
+        """Whether this process fires the schedules."""
+        return self._scheduler is not None
+
     def stop(self) -> None:
         """Stop firing and let another process take over; a backfill that is on goes on."""
+        self._stopped.set()
         if self._scheduler is not None:
             self._scheduler.shutdown(wait=False)
             self._scheduler = None
@@ -117,7 +138,23 @@ class Scheduler:
         else:
             self.schedules.settle(name)
         self.schedules.looks.end(number, outcome.state, outcome.message, outcome.run_id, _now())
-        return self.schedules.looks.latest(name)[0]
+        look, *before = self.schedules.looks.latest(name, 2)
+        if look.state == "failed" and look.run_id is None:  # a run tells of itself
+            self._tell(look, before)
+        return look
+
+    def _tell(self, look: Look, before: list[Look]) -> None:
+        """Notify that a schedule could not even begin a run, once until that is over."""
+        from pipeline import notify
+
+        if (before and before[0].state == "failed") or not notify.is_wanted(
+            "failed", self._settings
+        ):
+            return
+        text = f"Fareground schedule {look.schedule} failed: {look.message}"
+        subject = f"Fareground: schedule {look.schedule} failed"
+        for level, sentence in notify.send(subject, text, self._settings):
+            _LOG.log(logging.getLevelNamesMapping()[level.upper()], "%s", sentence)
 
     def _outcome(self, schedule: Schedule) -> _Outcome:
         try:

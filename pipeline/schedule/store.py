@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import StorageError, UsageError
@@ -83,6 +84,8 @@ class Schedules:
 
     def all(self) -> list[Kept]:
         """Return every schedule, by name."""
+        if not store_path(self._settings).exists():
+            return []
         with _store(self._settings) as store:
             jobs = sorted(store.get_jobs(), key=lambda job: str(job.id))
         again = {job.id.split(_AGAIN)[0]: job.next_run_time for job in jobs if _AGAIN in job.id}
@@ -161,12 +164,17 @@ def _who(settings: Settings, schedule: Schedule) -> dict[str, str]:
     return {"home": str(settings.home), "name": schedule.name}
 
 
+def store_path(settings: Settings) -> Path:
+    """Return the file the schedules are in; it is not there before the first one."""
+    return settings.home / "schedules.sqlite"
+
+
 def open_store(settings: Settings) -> Any:
     """Return APScheduler's store of these settings, not yet started."""
     from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
 
     make_folder(settings.home)
-    return SQLAlchemyJobStore(url=f"sqlite:///{settings.home / 'schedules.sqlite'}")
+    return SQLAlchemyJobStore(url=f"sqlite:///{store_path(settings)}")
 
 
 @contextmanager
@@ -192,7 +200,7 @@ def _store(settings: Settings) -> Iterator[BaseScheduler]:
             scheduler.shutdown()
     except SQLAlchemyError as error:
         raise StorageError(
-            f"The schedules in {settings.home / 'schedules.sqlite'} cannot be used: {error}.",
+            f"The schedules in {store_path(settings)} cannot be used: {error}.",
             cure="Check that the disk has room and the folder can be written; "
             "if the file is damaged, move it away.",
         ) from None

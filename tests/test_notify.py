@@ -1,0 +1,217 @@
+"""Who is told of a run, by a real webhook and a real mail server, and what is never told."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
+
+from pipeline.history import History
+from pipeline.schedule import Schedule
+from pipeline.schedule.scheduler import Scheduler
+from pipeline.schedule.store import Schedules
+from pipeline.settings import Settings
+from pipeline.trips import Color, Month
+from tests.files import GREEN, backfill, put, put_trips, request, trip
+
+SECRET_PATH = "/services/T000/very-secret"
+PASSWORD = "canary-password"
+
+
+class Hook:
+    """A webhook that answers with these statuses, one after the other, and then with 200."""
+
+    def __init__(self) -> None:
+        self.statuses: list[int] = []
+        self.bodies: list[dict[str, Any]] = []
+        hook = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                length = int(self.headers["Content-Length"])
+                hook.bodies.append(json.loads(self.rfile.read(length)))
+                self.send_response(hook.statuses.pop(0) if hook.statuses else 200)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None: ...
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}{SECRET_PATH}"
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    made = Hook()
+    threading.Thread(target=made.server.serve_forever, daemon=True).start()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+class Mailbox:
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
+        self.messages.append(envelope.content.decode())
+        return "250 OK"
+
+
+@pytest.fixture
+def mail_port() -> Iterator[tuple[int, Mailbox]]:
+    mailbox = Mailbox()
+
+    def allow(_server: Any, _session: Any, _envelope: Any, _way: Any, data: Any) -> AuthResult:
+        return AuthResult(success=data.password == PASSWORD.encode(), handled=False)
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    controller = Controller(
+        mailbox,
+        hostname="127.0.0.1",
+        port=port,
+        authenticator=allow,
+        auth_require_tls=False,
+    )
+    controller.start()
+    yield port, mailbox
+    controller.stop()
+
+
+def set_up(monkeypatch: pytest.MonkeyPatch, home: Path, **values: object) -> Settings:
+    for name, value in values.items():
+        monkeypatch.setenv(f"FAREGROUND_{name.upper()}", str(value))
+    return Settings(home=home)
+
+
+def log_of(settings: Settings) -> str:
+    history = History(settings.history_path)
+    return "\n".join(str(line) for line in history.log_lines(history.runs()[0].run_id))
+
+
+def test_a_finished_run_is_told_to_the_webhook_in_slacks_words(
+    hook: Hook, settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = set_up(monkeypatch, settings.home, notify_webhook=hook.url)
+    put_trips(folder, GREEN, [trip(GREEN), trip(GREEN, PULocationID="7")])
+    backfill(settings, request(folder, GREEN))
+    (body,) = hook.bodies
+    assert set(body) == {"text"}
+    assert "succeeded: 1 of 1 files loaded, 2 rows, 0 failed" in body["text"]
+    assert "told by webhook" in log_of(settings)
+
+
+def test_a_failed_run_is_told_with_its_reason_and_no_markup_in_it(
+    hook: Hook, settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = set_up(monkeypatch, settings.home, notify_webhook=hook.url, notify_on="failed")
+    put(folder, GREEN, b"<html>not & a trip file</html>\n")
+    backfill(settings, request(folder, GREEN))
+    (body,) = hook.bodies
+    assert "1 failed" in body["text"]
+    assert "green_tripdata_2020-04" in body["text"]
+    assert "<" not in body["text"]
+    put_trips(folder, GREEN, [trip(GREEN)])
+    backfill(settings, request(folder, GREEN))
+    assert len(hook.bodies) == 1  # that one went well, and nobody wants to hear it
+
+
+def test_a_webhook_that_is_busy_is_told_again(
+    hook: Hook, settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = set_up(monkeypatch, settings.home, notify_webhook=hook.url)
+    hook.statuses = [503, 429]
+    put_trips(folder, GREEN, [trip(GREEN)])
+    backfill(settings, request(folder, GREEN))
+    assert len(hook.bodies) == 3
+    assert "told by webhook" in log_of(settings)
+
+
+@pytest.mark.parametrize("fault", ["refused", "down"])
+def test_a_webhook_that_fails_fails_no_run_and_its_address_is_not_told(
+    hook: Hook, settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    url = hook.url if fault == "refused" else f"http://127.0.0.1:9{SECRET_PATH}"
+    settings = set_up(monkeypatch, settings.home, notify_webhook=url)
+    hook.statuses = [404]
+    put_trips(folder, GREEN, [trip(GREEN)])
+    state, _ = backfill(settings, request(folder, GREEN))
+    assert state == "succeeded"
+    assert "WARNING could not tell by webhook: " in log_of(settings)
+    for path in settings.home.rglob("*"):
+        assert not path.is_file() or b"very-secret" not in path.read_bytes()
+    assert "very-secret" not in repr(settings)
+
+
+def test_a_run_is_told_by_mail_after_signing_in(
+    mail_port: tuple[int, Mailbox],
+    settings: Settings,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    port, mailbox = mail_port
+    settings = set_up(
+        monkeypatch,
+        settings.home,
+        notify_email="anna@example.org",
+        smtp_host="127.0.0.1",
+        smtp_port=port,
+        smtp_security="none",
+        smtp_user="anna",
+        smtp_password=PASSWORD,
+    )
+    put_trips(folder, GREEN, [trip(GREEN)])
+    backfill(settings, request(folder, GREEN))
+    (message,) = mailbox.messages
+    told = email.message_from_string(message, policy=email.policy.default)
+    assert told["To"] == "anna@example.org"
+    assert "1 of 1 files loaded" in told.get_content()
+    assert PASSWORD not in message
+    assert "told by e-mail" in log_of(settings)
+
+
+def test_a_wrong_mail_password_is_said_without_the_password(
+    mail_port: tuple[int, Mailbox],
+    settings: Settings,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    port, mailbox = mail_port
+    settings = set_up(
+        monkeypatch,
+        settings.home,
+        notify_email="anna@example.org",
+        smtp_host="127.0.0.1",
+        smtp_port=port,
+        smtp_security="none",
+        smtp_user="anna",
+        smtp_password="another-canary",
+    )
+    put_trips(folder, GREEN, [trip(GREEN)])
+    state, _ = backfill(settings, request(folder, GREEN))
+    assert (state, mailbox.messages) == ("succeeded", [])
+    assert "SMTP_PASSWORD" in log_of(settings)
+    assert "another-canary" not in log_of(settings)
+
+
+def test_a_schedule_that_cannot_begin_a_run_is_told_once(
+    hook: Hook, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = set_up(monkeypatch, settings.home, notify_webhook=hook.url)
+    gone = str(tmp_path / "gone")
+    Schedules(settings).add(Schedule("green-local", Color.GREEN, Month(2020, 1), source=gone))
+    scheduler = Scheduler(settings)
+    scheduler.fire("green-local")
+    scheduler.fire("green-local")
+    (body,) = hook.bodies
+    assert "schedule green-local failed" in body["text"]
