@@ -6,6 +6,7 @@ import typer
 
 from pipeline.commands.answers import answers
 from pipeline.commands.backfill import BACKFILL_HELP, backfill
+from pipeline.commands.backup import backup, rebuild, restore
 from pipeline.commands.preview import diff, preview
 from pipeline.commands.query import query
 from pipeline.commands.runs import runs
@@ -25,6 +26,9 @@ app.command()(runs)
 app.command()(query)
 app.command()(preview)
 app.command()(diff)
+app.command()(backup)
+app.command()(restore)
+app.command()(rebuild)
 app.command()(scheduler)
 app.add_typer(schedule, name="schedule")
 app.add_typer(answers, name="answers")

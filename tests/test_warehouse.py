@@ -37,7 +37,7 @@ def test_a_warehouse_of_an_older_version_says_what_to_do(settings: Settings) -> 
     rows(settings, "SELECT 1")
     with duckdb.connect(str(settings.warehouse_path)) as connection:
         connection.execute("UPDATE storage.schema_version SET version = 0")
-    with pytest.raises(WarehouseError, match="Move the file away and run the backfill again"):
+    with pytest.raises(WarehouseError, match="python -m pipeline rebuild"):
         rows(settings, "SELECT 1")
 
 

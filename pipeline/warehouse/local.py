@@ -164,6 +164,11 @@ class LocalWarehouse:
     def scan_bytes(self, sql: str, parameters: Parameters | None = None) -> None:  # noqa: ARG002
         return None  # reading one's own disk is free
 
+    def checkpoint(self) -> None:
+        """Bring everything that was committed into the one file, leaving its log empty."""
+        with self._cursor() as cursor:
+            cursor.execute("CHECKPOINT")
+
     def _trim_cache(self) -> None:
         """Make DuckDB let go of the blocks it cached, or memory grows with every month loaded."""
         with contextlib.suppress(duckdb.Error, FaregroundError), self._cursor() as cursor:
@@ -295,6 +300,7 @@ def _translate(path: Path, error: duckdb.Error) -> FaregroundError | None:
     if isinstance(error, _DAMAGE):
         return WarehouseError(
             f"{path} cannot be read: {first_line(error)}",
-            cure="Move the file away and run the backfill again; the staged files are still there.",
+            cure="Make it anew from the staged files: python -m pipeline rebuild. "
+            "The damaged file is kept beside it.",
         )
     return None

@@ -68,10 +68,7 @@ def keep_copy(path: Path) -> Path:
     kept = path.with_name(f"{path.stem}-before-version-{SCHEMA_VERSION}{path.suffix}")
     partial = kept.with_name(f"{kept.name}.partial")
     try:
-        state = None
-        while state != _state(path):  # another process may have written meanwhile
-            state = _state(path)
-            shutil.copyfile(path, partial)
+        copy_closed(path, partial)
         partial.replace(kept)
     except OSError as error:
         partial.unlink(missing_ok=True)
@@ -81,6 +78,14 @@ def keep_copy(path: Path) -> Path:
             cure=f"Free {path.stat().st_size / 1e6:,.0f} MB in {path.parent} and try again.",
         ) from None
     return kept
+
+
+def copy_closed(path: Path, target: Path) -> None:
+    """Copy a warehouse that is not open in this process, at one moment of it; raises OSError."""
+    state = None
+    while state != _state(path):  # another process may have written meanwhile
+        state = _state(path)
+        shutil.copyfile(path, target)
 
 
 def _state(path: Path) -> tuple[int, int]:
