@@ -55,7 +55,7 @@ def test_somebody_elses_duckdb_file_is_left_alone(settings: Settings) -> None:
 def test_a_damaged_warehouse_file_is_named_with_a_cure(settings: Settings, content: bytes) -> None:
     settings.home.mkdir()
     settings.warehouse_path.write_bytes(content)
-    with pytest.raises(WarehouseError, match=r"warehouse\.duckdb cannot be read.*Move the file"):
+    with pytest.raises(WarehouseError, match=r"warehouse\.duckdb cannot be read.*pipeline rebuild"):
         rows(settings, "SELECT 1")
 
 

@@ -46,8 +46,7 @@ def prepare_schema(cursor: duckdb.DuckDBPyConnection, path: Path, *, read_only: 
                 f"{SCHEMA_VERSION}.",
                 cure="Update Fareground to the version that wrote it."
                 if version > SCHEMA_VERSION
-                else "Move the file away and run the backfill again; the staged files are still "
-                "there.",
+                else "Make it anew from the staged files: python -m pipeline rebuild.",
             )
         elif version < SCHEMA_VERSION and not read_only:
             _in_transaction(cursor, _add_summaries)
