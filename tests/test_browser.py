@@ -72,8 +72,8 @@ def test_a_cold_link_to_a_page_shows_our_navigation_to_everyone(
         second.open("/runs")
         for visitor in (first, second):
             links = visitor.page.get_by_test_id("stTopNavLink")
-            expect(links).to_contain_text(["Backfill", "Runs"])
-            expect(links).to_have_count(2)
+            expect(links).to_contain_text(["Backfill", "Answers", "Runs"])
+            expect(links).to_have_count(3)
             assert visitor.page.get_by_test_id("stSidebarNavLink").count() == 0
 
 

@@ -39,6 +39,11 @@ def navigate(position: Literal["top", "hidden"]) -> Page:
                 title="Backfill",
                 icon=":material/download:" if icons else None,
             ),
+            st.Page(
+                "pages/answers.py",
+                title="Answers",
+                icon=":material/forum:" if icons else None,
+            ),
             st.Page("pages/runs.py", title="Runs", icon=":material/history:" if icons else None),
         ],
         position=position,
@@ -186,6 +191,24 @@ def _draw(title: str, body: Callable[[Now], None], now: Now) -> None:
     if now.run is not None:
         _show_badge(row, now)
     body(now)
+
+
+def stand(title: str) -> None:
+    """Draw the title of a page that is not drawn anew by itself, and the run that is on beside it.
+
+    For pages where people type or watch something of their own; `live` is for all others.
+    """
+    row = st.container(horizontal=True, vertical_alignment="center", gap="medium")
+    row.title(title, width="content")
+
+    def watch() -> None:
+        with reported():
+            now = look()
+            if now.run is not None:
+                _show_badge(st.container(), now)
+
+    with row:
+        st.fragment(run_every=_IDLE_SECONDS)(watch)()
 
 
 def _show_badge(place: DeltaGenerator, now: Now) -> None:

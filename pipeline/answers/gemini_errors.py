@@ -120,7 +120,7 @@ def explain_transport(error: Exception, address: str) -> Failure:
     elif "Unsupported" in kind or "InvalidURL" in kind:
         problem = f"{address} is not an address that can be asked."
     else:
-        problem = f"{address} broke the connection off."
+        problem = f"{address} broke the connection off before the answer ended."
     return Failure(ModelError(problem, cure="Check the network, and GEMINI_BASE_URL if it is set."))
 
 

@@ -1,0 +1,251 @@
+"""The same question with and without sources, side by side, with what is known of each answer."""
+
+from __future__ import annotations
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from pages.shared.compare import show_round, stop_all
+from pages.shared.conversation import Round, make_round
+from pages.shared.documents import documents, show_documents
+from pages.shared.frame import reported, require_app, stand
+from pages.shared.models import pick_model
+from pages.shared.neutral import inert
+from pages.shared.truths import pick_truth
+from pipeline.answers.documents import Document
+from pipeline.answers.gemini import has_key
+from pipeline.answers.retrieval import Passage, search, whole
+from pipeline.answers.truths import Truth
+from pipeline.settings import load_settings
+
+require_app()
+
+VIEWS = {"documents": "Ask documents", "trips": "Ask about the loaded trips", "kept": "Documents"}
+
+WAYS = {"passages": "Best passages (BM25)", "whole": "Whole documents"}
+
+
+def show_page() -> None:
+    """Draw everything below the title."""
+    show_key_line()
+    kept = documents().documents()
+    view = st.segmented_control(
+        "View",
+        list(VIEWS),
+        format_func=lambda name: f":yellow[{VIEWS[name]}]",
+        default="documents" if kept else "kept",
+        required=True,
+        label_visibility="collapsed",
+        key="view",
+        persist_state="session",
+    )
+    with reported():
+        if view == "kept":
+            show_documents(kept)
+        elif view == "trips":
+            ask_about_trips()
+        else:
+            ask_documents(kept)
+
+
+def show_key_line() -> None:
+    """Say how a model is asked from here, or what works without one."""
+    if has_key(load_settings()):
+        st.caption(
+            "Questions and sources go to the model's provider, which may use what is sent on its "
+            "free tier."
+        )
+        return
+    st.markdown(
+        ":material/key_off: No Gemini API key (`GEMINI_API_KEY`), so nothing is asked. Search, "
+        "prompts to copy, exact answers about the trips, and checking of any pasted answer work. "
+        "With a key of the free tier, the provider may use what is sent."
+    )
+
+
+def ask_documents(kept: list[Document]) -> None:
+    """Draw a comparison over documents."""
+    if not kept:
+        st.info("There is no document to ask yet: add one under Documents.")
+        return
+    rounds = rounds_of("documents")
+    above, below = places(rounds)
+    if rounds:
+        with below:
+            continue_rounds("documents", rounds, kept)
+        return
+    with above:
+        question = str(
+            st.text_input(
+                "Question",
+                key="question",
+                placeholder="What is new, and when was it released?",
+                max_chars=2000,
+                live=True,
+                persist_state="session",
+            )
+            or ""
+        ).strip()
+        passages = pick_passages(question, kept)
+        if not question:
+            st.caption("Type a question: the passages that may answer it show as you type.")
+            return
+        if not passages:
+            st.info("No passage has a word of the question. Put it in other words.")
+    ask("documents", question, passages, None, above, below)
+
+
+def ask_about_trips() -> None:
+    """Draw a comparison over the loaded trips, whose exact answer is known."""
+    rounds = rounds_of("trips")
+    above, below = places(rounds)
+    if rounds:
+        with below:
+            continue_rounds("trips", rounds, [])
+        return
+    with above:
+        truth = pick_truth()
+        if truth is None:
+            return
+        st.markdown(f"**{inert(truth.question)}**")
+    ask("trips", truth.question, [], truth, above, below)
+
+
+def places(rounds: list[Round]) -> tuple[DeltaGenerator, DeltaGenerator]:
+    """Return where a question is picked and where it is answered, one below the other.
+
+    While answers stream in, the first is emptied at once: what it held would stay on the page,
+    faded, until the last word has come.
+    """
+    return st.empty() if rounds else st.container(), st.container()
+
+
+def ask(
+    subject: str,
+    question: str,
+    passages: list[Passage],
+    truth: Truth | None,
+    above: DeltaGenerator,
+    below: DeltaGenerator,
+) -> None:
+    """Draw the buttons and the round that is about to be asked; ask it when told to."""
+    settings = load_settings()
+    row = above.container(horizontal=True, vertical_alignment="bottom")
+    model = pick_model(row, settings)
+    may_abstain = row.toggle(
+        "The plain side may say it does not know",
+        value=True,
+        key="may abstain",
+        persist_state="session",
+        help="The side with sources always may.",
+    )
+    number = st.session_state.setdefault("round number", 1)
+    current = make_round(number, question, passages, truth, (), may_abstain=may_abstain)
+    ready = has_key(settings)
+    if row.button(
+        ":orange[:material/forum: **Ask both**]" if ready else ":material/forum: Ask both",
+        type="primary",
+        disabled=not ready,
+        key=f"ask {subject}",
+        help=None if ready else "This needs a Gemini API key.",
+    ):
+        begin(subject, current, model)
+    with below:
+        show_round(current, newest=True)
+
+
+def begin(subject: str, current: Round, model: str) -> None:
+    """Ask both sides, and draw the page anew with them."""
+    current.start(load_settings(), model)
+    rounds_of(subject).append(current)
+    st.session_state["round number"] = current.number + 1
+    st.rerun()
+
+
+def continue_rounds(subject: str, rounds: list[Round], kept: list[Document]) -> None:
+    """Draw a conversation, with Stop while an answer is on its way, then a follow-up."""
+    running = any(current.running for current in rounds)
+    row = st.container(horizontal=True)
+    row.button(
+        "Stop",
+        icon=":material/stop:",
+        key=f"stop {subject}",
+        disabled=not running,
+        on_click=stop_all,
+        args=(rounds,),
+    )
+    if row.button("New question", icon=":material/add:", key=f"new {subject}"):
+        stop_all(rounds)
+        rounds.clear()
+        st.rerun()
+    for position, current in enumerate(rounds):
+        show_round(current, newest=position == len(rounds) - 1)
+    if not running:
+        follow_up(subject, rounds, kept)
+
+
+def follow_up(subject: str, rounds: list[Round], kept: list[Document]) -> None:
+    """Draw a question that goes on with the conversation."""
+    question = st.chat_input(
+        "A follow-up question, to both sides", key=f"follow-up {subject}", max_chars=2000
+    )
+    if not question:
+        return
+    newest = rounds[-1]
+    # A follow-up alone ("and since when?") finds little: the question before it is searched too.
+    passages = find_passages(f"{newest.question} {question}", kept) if kept else []
+    current = make_round(
+        st.session_state["round number"],
+        str(question),
+        passages,
+        newest.truth,
+        rounds,
+        may_abstain=bool(st.session_state.get("may abstain", True)),
+    )
+    begin(subject, current, next(iter(newest.asked.values())).reply.model)
+
+
+def pick_passages(question: str, kept: list[Document]) -> list[Passage]:
+    """Draw how sources are found, and return them for a question."""
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    row.multiselect(
+        "Documents",
+        [document.id for document in kept],
+        format_func={document.id: document.title for document in kept}.get,
+        placeholder="all",
+        key="asked documents",
+        persist_state="session",
+    )
+    row.selectbox(
+        "Sources",
+        list(WAYS),
+        format_func=WAYS.get,
+        key="how to find",
+        width=240,
+        persist_state="session",
+        help="Whole documents are the baseline that needs no search: longer, dearer, slower.",
+    )
+    row.number_input("Most passages", 1, 20, 5, key="top", width=140, persist_state="session")
+    return find_passages(question, kept)
+
+
+def find_passages(question: str, kept: list[Document]) -> list[Passage]:
+    """Return the sources for a question, found as it was picked."""
+    state = st.session_state
+    chosen = [one for one in kept if one.id in state.get("asked documents", [])]
+    if not question:
+        return []
+    if state.get("how to find") == "whole":
+        return [whole(documents(), one) for one in chosen or kept]
+    only = [one.id for one in chosen]
+    return search(documents(), question, int(state.get("top") or 5), only)
+
+
+def rounds_of(subject: str) -> list[Round]:
+    """Return the conversation of this session about documents or trips."""
+    return st.session_state.setdefault(f"rounds about {subject}", [])
+
+
+stand("Answers")
+with reported():
+    show_page()
