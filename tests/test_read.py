@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.errors import WarehouseError
 from pipeline.settings import Settings
+from pipeline.warehouse import results
 from tests.files import GREEN, load, put_trips, trip, warehouse
 
 COUNT = """
@@ -60,6 +61,16 @@ def test_a_value_is_never_read_as_sql(either_settings: Settings, folder: Path) -
 def test_a_statement_that_cannot_run_is_said_without_a_traceback(settings: Settings) -> None:
     with warehouse(settings) as opened, pytest.raises(WarehouseError, match="no_such_table"):
         opened.read("SELECT * FROM no_such_table")
+
+
+def test_more_than_fits_in_memory_is_refused_with_a_cure(
+    either_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "MOST_BYTES", 1000)
+    with warehouse(either_settings) as opened:
+        assert opened.read("SELECT n FROM UNNEST([1, 2]) AS n").table.num_rows == 2
+        with pytest.raises(WarehouseError, match="Ask for fewer rows"):
+            opened.read("SELECT n FROM UNNEST(GENERATE_ARRAY(1, 1000)) AS n")
 
 
 def test_reading_ones_own_disk_is_free(settings: Settings) -> None:

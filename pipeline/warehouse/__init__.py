@@ -174,13 +174,15 @@ class QueryResult:
 class Answer:
     """What a statement of ours gave: its rows, the SQL as this warehouse ran it, and its cost.
 
-    `seconds` is the time it took; `bytes_billed` is what BigQuery charged, None locally.
+    `seconds` is the time it took; `bytes_billed` is what BigQuery charged, 0 for an answer that was
+    known already, None locally. `note` is a sentence for people, mostly empty.
     """
 
     table: pyarrow.Table
     sql: str
     seconds: float
     bytes_billed: int | None = None
+    note: str = ""
 
 
 class Warehouse(Protocol):
@@ -223,7 +225,8 @@ class Warehouse(Protocol):
     def read(self, sql: str, parameters: Parameters | None = None) -> Answer:
         """Run one of our own SELECTs, written in GoogleSQL with @parameters, and return all rows.
 
-        Tables are named without a dataset. Raises WarehouseError when it cannot run.
+        Tables are named without a dataset. Raises WarehouseError when it cannot run, or when the
+        rows are more than `results.MOST_BYTES`.
         """
         ...
 

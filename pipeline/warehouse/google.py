@@ -6,8 +6,8 @@ Bucket and dataset must exist; the tables are made by the first load.
 from __future__ import annotations
 
 import threading
-import time
 from datetime import UTC, datetime
+from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any, Self
 
 from pipeline.download import StagedFile
@@ -30,6 +30,7 @@ from pipeline.warehouse.google_jobs import JobFailed, JobRunner, bind
 from pipeline.warehouse.google_ledger import read_records, record_entry
 from pipeline.warehouse.google_load import Clients, load_file
 from pipeline.warehouse.google_place import Place, read_place
+from pipeline.warehouse.google_read import LEDGER, Reader
 from pipeline.warehouse.google_stage import upload
 
 if TYPE_CHECKING:
@@ -39,10 +40,11 @@ if TYPE_CHECKING:
 # 2: trip_summary and zone_summary.
 SCHEMA_VERSION = 2
 _OLDEST = 1  # the oldest that can be brought forward
-_STATE, _LEDGER = "warehouse_state", "load_ledger"
+_STATE = "warehouse_state"
 _SUMMARIES = ("trip_summary", "zone_summary")
-_TABLES = (_STATE, _LEDGER, "rejects", *_SUMMARIES, *(color.table for color in Color))
+_TABLES = (_STATE, LEDGER, "rejects", *_SUMMARIES, *(color.table for color in Color))
 _PATIENCE = 60.0  # seconds for the answer to one request
+_EXACT = Context(prec=80)  # more digits than a BIGNUMERIC has
 
 
 class GoogleWarehouse:
@@ -63,6 +65,7 @@ class GoogleWarehouse:
         self._preparing = threading.Lock()
         self._loading = threading.Lock()
         self._found: Clients | None = None
+        self._reading: Reader | None = None
         self._prepared = False
         self._uploaded: set[str] = set()  # checksums of the files that are in the bucket
 
@@ -71,15 +74,21 @@ class GoogleWarehouse:
 
     def __exit__(self, *_: object) -> None:
         with self._opening:
+            if self._reading is not None:
+                self._reading.close()
+                self._reading = None
             if self._found is not None:
                 self._found.tables.close()  # type: ignore[no-untyped-call]
                 self._found.objects.close()
                 self._found = None
 
     def records(self) -> dict[TripFile, FileRecord]:
-        if _LEDGER not in self._existing_tables():
+        reader = self._reader()
+        version = reader.version()
+        if version is None:
             return {}
-        return read_records(self._runner())
+        found = reader.read(statement("bigquery/select_ledger"), version=version)
+        return read_records(found.table.to_pylist())
 
     def upload(self, staged: StagedFile, watch: Watch) -> None:
         watch.cancel.check()
@@ -110,22 +119,17 @@ class GoogleWarehouse:
             try:
                 self._require_read_only(sql)
                 job = runner.run("query", "run the query", sql)
-                found = job.result(max_results=limit + 1, timeout=_PATIENCE)
+                table, _ = self._reader().fetch(job, limit + 1)
             except (BadRequest, NotFound) as error:
                 raise UsageError(f"The query cannot run: {first_line(str(error))}") from None
             except JobFailed as error:
                 raise UsageError(f"The query cannot run: {first_line(error.message)}") from None
-            rows = [tuple(map(_plain, row.values())) for row in found]
-        columns = tuple(field.name for field in found.schema)
-        return QueryResult(columns, rows[:limit], truncated=len(rows) > limit)
+        columns = [map(_plain, column.to_pylist()) for column in table.columns]
+        rows = list(zip(*columns, strict=True))
+        return QueryResult(tuple(table.column_names), rows[:limit], truncated=len(rows) > limit)
 
     def read(self, sql: str, parameters: Parameters | None = None) -> Answer:
-        started = time.perf_counter()
-        runner = self._runner()
-        with translated(self.place, "read the warehouse"):
-            job = runner.run("read", "read the warehouse", sql, bind(parameters or {}))
-            table = job.to_arrow(create_bqstorage_client=False)
-        return Answer(table, sql, time.perf_counter() - started, runner.bytes_billed)
+        return self._reader().read(sql, parameters)
 
     def scan_bytes(self, sql: str, parameters: Parameters | None = None) -> int:
         return self._runner().dry_run("estimate the scan", sql, bind(parameters or {}))
@@ -150,6 +154,13 @@ class GoogleWarehouse:
                     storage.Client(project, credentials=credentials),
                 )
             return self._found
+
+    def _reader(self) -> Reader:
+        client = self._clients().tables
+        with self._opening:
+            if self._reading is None:
+                self._reading = Reader(client, self.place, self._settings)
+            return self._reading
 
     def _runner(self, **labels: str) -> JobRunner:
         return JobRunner(self._clients().tables, self.place, self._settings, None, **labels)
@@ -270,7 +281,10 @@ def _create_tables(runner: JobRunner) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as the local warehouse would: times without a zone."""
+    """Return a value as people expect it: times without a zone, numbers without empty decimals."""
     if isinstance(value, datetime) and value.tzinfo is not None:
         return value.astimezone(UTC).replace(tzinfo=None)
+    if isinstance(value, Decimal):  # NUMERIC comes with nine of them
+        whole = value.to_integral_value(context=_EXACT)
+        return whole if whole == value else value.normalize(_EXACT)
     return value

@@ -153,6 +153,7 @@ class JobRunner:
             maximum_bytes_billed=self._settings.gcp_maximum_bytes_billed,
             job_timeout_ms=int(self._settings.gcp_job_timeout_seconds * 1000),
             use_legacy_sql=False,
+            use_query_cache=True,  # what was asked before, and did not change, is not billed
             dry_run=dry_run,
         )
 

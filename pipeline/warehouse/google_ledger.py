@@ -87,11 +87,11 @@ def record_entry(runner: JobRunner, entry: LedgerEntry) -> None:
     )
 
 
-def read_records(runner: JobRunner) -> dict[TripFile, FileRecord]:
-    """Return what the ledger knows of each file that was ever tried."""
+def read_records(rows: Iterable[dict[str, Any]]) -> dict[TripFile, FileRecord]:
+    """Return what the ledger knows of each file that was ever tried, from select_ledger's rows."""
     names = {field.name for field in fields(LedgerEntry)} - {"file"}
     records: dict[TripFile, FileRecord] = {}
-    for row in runner.rows("status", "read the ledger", statement("bigquery/select_ledger")):
+    for row in rows:
         file = TripFile.parse(row["filename"])
         values = {name: value for name, value in row.items() if name in names}
         values["finished_at"] = values["finished_at"].replace(tzinfo=None)

@@ -43,8 +43,10 @@ from pipeline.warehouse import (
 from pipeline.warehouse.local_ledger import read_records, record_entry
 from pipeline.warehouse.local_load import load_file
 from pipeline.warehouse.local_schema import is_older, keep_copy, prepare_schema
+from pipeline.warehouse.results import collect
 
 _CACHE_BETWEEN_LOADS = "128MB"
+_BATCH = 100_000  # rows of a read that are fetched at once
 
 
 class _Opened:
@@ -154,7 +156,8 @@ class LocalWarehouse:
             # Counting by pairs of zones then goes without a hash table, twice as fast.
             cursor.execute("SET perfect_ht_threshold = 18")
             try:
-                table = cursor.sql(ours, params=dict(parameters or {})).to_arrow_table()
+                found = cursor.sql(ours, params=dict(parameters or {})).to_arrow_reader(_BATCH)
+                table = collect(found, found.schema)
             except duckdb.Error as error:
                 raise WarehouseError(
                     f"The warehouse could not be read: {first_line(error)}"

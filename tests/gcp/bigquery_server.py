@@ -1,7 +1,7 @@
 """Runs the BigQuery emulator in its own environment (Python 3.13), with what it lacks for us.
 
-Arguments: the folder that holds the buckets, the folder for its tables. Prints its address as JSON
-and stops when its standard input is closed, so also when the tests die.
+Arguments: the folder that holds the buckets, the folder for its tables. Prints its addresses as
+JSON and stops when its standard input is closed, so also when the tests die.
 
 The emulator (local-bigquery 0.3.2) takes CREATE EXTERNAL TABLE but leaves the table empty. Here the
 objects are read when the table is made, bad lines being skipped as `max_bad_records` allows.
@@ -29,6 +29,7 @@ settings.gcs_local_root, settings.data_dir = Path(sys.argv[1]), Path(sys.argv[2]
 
 from local_bigquery import app
 from local_bigquery.catalog import names, tables
+from local_bigquery.grpc import server as storage_api
 from local_bigquery.jobs import load, query
 from local_bigquery.models import JobConfigurationLoad
 from sqlglot import exp
@@ -175,13 +176,16 @@ query.merge.run = merge_within_transaction
 query._statement = run_statement_or_read_objects
 load._csv = csv_options_that_skip_bad_lines
 
+storage, storage_port = storage_api.start("127.0.0.1", 0)
 server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
 thread = threading.Thread(target=server.run)
 thread.start()
 while not server.started:
     thread.join(0.01)
 port = server.servers[0].sockets[0].getsockname()[1]
-print(json.dumps({"url": f"http://127.0.0.1:{port}"}), flush=True)
+answers = {"url": f"http://127.0.0.1:{port}", "storage": f"127.0.0.1:{storage_port}"}
+print(json.dumps(answers), flush=True)
 sys.stdin.read()
+storage.stop(None)
 server.should_exit = True
 thread.join()

@@ -21,15 +21,20 @@ PROJECT, LOCATION = "fareground-test", "US"
 
 @dataclass(frozen=True)
 class Emulators:
-    """Where the two services answer."""
+    """Where the services answer: Cloud Storage, BigQuery and BigQuery's Storage Read API."""
 
     storage: str
     bigquery: str
+    reads: str
 
     @property
     def environment(self) -> dict[str, str]:
         """The variables by which the official clients find them."""
-        return {"STORAGE_EMULATOR_HOST": self.storage, "BIGQUERY_EMULATOR_HOST": self.bigquery}
+        return {
+            "STORAGE_EMULATOR_HOST": self.storage,
+            "BIGQUERY_EMULATOR_HOST": self.bigquery,
+            "BIGQUERY_STORAGE_EMULATOR_HOST": self.reads,
+        }
 
 
 def require_emulators() -> None:
@@ -65,7 +70,8 @@ def running_emulators(folder: Path) -> Iterator[Emulators]:
         assert server.stdout is not None
         answer = server.stdout.readline()
         assert answer, (folder / "bigquery.log").read_text()
-        yield Emulators(storage, json.loads(answer)["url"])
+        started = json.loads(answer)
+        yield Emulators(storage, started["url"], started["storage"])
         server.stdin.close()
         server.wait(20)
 
