@@ -202,6 +202,11 @@ class Settings(BaseSettings):
         return self.home / "documents.sqlite"
 
     @property
+    def suites_path(self) -> Path:
+        """The SQLite file of the runs of question sets, with every answer."""
+        return self.home / "suites.sqlite"
+
+    @property
     def vectors_path(self) -> Path:
         """The DuckDB file of the documents' embeddings."""
         return self.home / "vectors.duckdb"

@@ -17,6 +17,7 @@ from pipeline.commands.console import (
     print_json,
     reported,
 )
+from pipeline.commands.evals import EVAL_HELP, evaluate, list_evals
 from pipeline.errors import DocumentError, FaregroundError, UsageError
 from pipeline.settings import load_settings
 
@@ -29,6 +30,9 @@ answers = typer.Typer(
     rich_markup_mode="markdown",
     help="Ask documents: add them, search them, and check what an answer claims.",
 )
+
+answers.command(name="eval", help=EVAL_HELP)(evaluate)
+answers.command(name="evals")(list_evals)
 
 QuestionArgument = Annotated[str, typer.Argument(help="What to look for, in your own words.")]
 TopOption = Annotated[int, typer.Option(min=1, max=100, help="Most passages to give.")]

@@ -1,0 +1,96 @@
+"""Rates with intervals, and differences between two sides asked the same questions. Pure.
+
+Wilson's interval: E. B. Wilson, JASA 22 (1927). McNemar's exact test: the binomial test on the
+pairs that differ. The interval of a paired difference is a percentile bootstrap over questions, so
+that repeats of one question, which are alike, do not count as more evidence than they are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+Z_95 = 1.959964
+RESAMPLES = 2000
+SEED = 20_251_104  # any; fixed, so that a report can be made again
+
+
+@dataclass(frozen=True)
+class Rate:
+    """`count` of `total`, as a share with its 95 % Wilson interval; shares are 0 to 1."""
+
+    count: int
+    total: int
+    share: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The share on one side minus that on the other, with a 95 % interval.
+
+    `pairs` answers were compared; `only_first` and `only_second` are those in which just one side
+    had it, and `p` is McNemar's exact two-sided p of that.
+    """
+
+    difference: float
+    low: float
+    high: float
+    pairs: int
+    only_first: int
+    only_second: int
+    p: float
+
+
+def wilson(count: int, total: int) -> Rate:
+    """Return a rate with its 95 % Wilson interval; of nothing, the interval is 0 to 1."""
+    if total == 0:
+        return Rate(0, 0, 0.0, 0.0, 1.0)
+    share = count / total
+    shrink = 1 + Z_95**2 / total
+    middle = (share + Z_95**2 / (2 * total)) / shrink
+    half = Z_95 / shrink * math.sqrt(share * (1 - share) / total + Z_95**2 / (4 * total**2))
+    low = 0.0 if count == 0 else max(0.0, middle - half)
+    high = 1.0 if count == total else min(1.0, middle + half)
+    return Rate(count, total, share, low, high)
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """Return the exact two-sided p of so uneven a split of the pairs that differ."""
+    differ = only_first + only_second
+    if differ == 0:
+        return 1.0
+    tail = sum(math.comb(differ, k) for k in range(min(only_first, only_second) + 1))
+    return min(1.0, 2.0 * tail / 2.0**differ)
+
+
+def compare(pairs: Mapping[str, Sequence[tuple[bool, bool]]]) -> Difference | None:
+    """Return the paired difference of two sides, or None where there is no pair.
+
+    Args:
+        pairs: By question, whether each answer of the first and of the second side had it.
+    """
+    import numpy as np
+
+    groups = [group for group in pairs.values() if group]
+    if not groups:
+        return None
+    sums = np.array([sum(first - second for first, second in group) for group in groups], float)
+    sizes = np.array([len(group) for group in groups], float)
+    draws = np.random.default_rng(SEED).integers(len(groups), size=(RESAMPLES, len(groups)))
+    resampled = sums[draws].sum(axis=1) / sizes[draws].sum(axis=1)
+    low, high = np.percentile(resampled, [2.5, 97.5])
+    every = [pair for group in groups for pair in group]
+    only_first = sum(first and not second for first, second in every)
+    only_second = sum(second and not first for first, second in every)
+    return Difference(
+        float(sums.sum() / sizes.sum()),
+        float(low),
+        float(high),
+        len(every),
+        only_first,
+        only_second,
+        mcnemar(only_first, only_second),
+    )
