@@ -75,6 +75,10 @@ class Settings(BaseSettings):
     busy_wait_seconds: float = Field(
         5.0, ge=0, description="How long to wait for a warehouse that another process holds"
     )
+    query_seconds: float = Field(
+        20.0, gt=0, description="Most time one query of somebody's own may take"
+    )
+    query_memory_limit: str = Field("512MB", description="Memory such a query may use")
     github_url: str = Field(
         "https://github.com/DataTalksClub/nyc-tlc-data/releases/download",
         description="Address of the csv.gz releases",

@@ -28,6 +28,8 @@ from pipeline.errors import (
     WarehouseBusy,
     WarehouseError,
 )
+from pipeline.sandbox import WAREHOUSE_TABLES
+from pipeline.sandbox.vetting import first_line, vet
 from pipeline.settings import Settings, make_folder
 from pipeline.sql import translate
 from pipeline.trips import TripFile
@@ -137,7 +139,8 @@ class LocalWarehouse:
 
     def query(self, sql: str, *, limit: int) -> QueryResult:
         with self._cursor() as cursor:
-            _require_read_only(cursor, sql)
+            vet(cursor, sql, WAREHOUSE_TABLES)
+            cursor.execute("SET python_enable_replacements = false")
             cursor.execute("BEGIN TRANSACTION READ ONLY")
             try:
                 cursor.execute(sql)
@@ -226,27 +229,6 @@ class LocalWarehouse:
             with attempt, _translated(self._path):
                 return duckdb.connect(path, config=config)
         raise AssertionError  # the loop returns or raises
-
-
-def first_line(error: Exception) -> str:
-    """Return what DuckDB says went wrong, without its echo of the statement."""
-    text = str(error).strip().split("\n")[0]
-    return text if text.endswith((".", "!", "?")) else f"{text}."
-
-
-def _require_read_only(cursor: duckdb.DuckDBPyConnection, sql: str) -> None:
-    try:
-        statements = cursor.extract_statements(sql)
-    except duckdb.Error as error:
-        raise UsageError(f"The query cannot be read: {first_line(error)}") from None
-    if len(statements) != 1 or statements[0].type not in (
-        duckdb.StatementType.SELECT,
-        duckdb.StatementType.EXPLAIN,
-    ):
-        raise UsageError(
-            "Only one statement that reads is allowed here.",
-            cure="Use a single SELECT, such as SELECT count(*) FROM green_tripdata.",
-        )
 
 
 @contextmanager
