@@ -18,6 +18,7 @@ from pages.shared.frame import (
     reported,
     require_app,
     start,
+    target,
 )
 from pages.shared.log import show_log
 from pages.shared.picker import adopt, confirm_address, pick_choice
@@ -47,7 +48,7 @@ def show_page(now: Now) -> None:
     st.subheader("Run" if now.run else "Plan")
     request, plan = None, None
     with reported():
-        request = choice.request()
+        request = replace(choice.request(), target=target())
         if now.run is None and records is not None:
             plan = await_plan(request, now)
             show_plan_summary(plan)
@@ -73,11 +74,12 @@ def show_page(now: Now) -> None:
 
 def greet() -> None:
     """Say to somebody whose warehouse is empty what to do."""
+    place = "a DuckDB file on this machine" if target() == "local" else "BigQuery"
     with st.container(border=True):
         st.markdown(
             "**Nothing is loaded yet.** Pick colors, months and a source below, look at the plan, "
-            "and press **Run**: every taxi trip of those months lands exactly once in a DuckDB "
-            "file on this machine. No network? The built-in sample makes up its trips."
+            f"and press **Run**: every taxi trip of those months lands exactly once in {place}. "
+            "No network to the source? The built-in sample makes up its trips."
         )
         st.button(
             "Try it with the built-in sample",

@@ -18,10 +18,12 @@ from pages.shared.frame import (
     require_app,
     show_synthetic,
     start,
+    target,
 )
 from pages.shared.log import show_log
 from pages.shared.plan import show_plan_files, show_plan_summary
 from pages.shared.schedules import show_schedules
+from pages.shared.target import TARGET_NAMES
 from pages.shared.views import outcome_table, runs_table, timeline, total_cost
 from pages.shared.words import (
     count,
@@ -47,9 +49,12 @@ LISTED = 100
 
 def show_page(now: Now) -> None:
     """Draw everything below the title."""
-    runs = history().runs(LISTED)
+    runs = history().runs(LISTED, target())
     if not runs:
-        st.info("There has been no run yet. Start one on the Backfill page.")
+        st.info(
+            f"There has been no run yet in the warehouse {TARGET_NAMES[target()]}. "
+            "Start one on the Backfill page."
+        )
         st.page_link("pages/backfill.py", label="To the Backfill page")
         show_schedules(now)
         return
@@ -104,7 +109,8 @@ def show_run(run: Run, files: Sequence[RunFile], now: Now) -> None:
         show_synthetic(row)
     end = f", ended {when(run.finished_at)}" if run.finished_at else ""
     st.text(
-        f"{files_in_words(len(files))} from {run.source_label}: {outcomes(files)}.\n"
+        f"{files_in_words(len(files))} from {run.source_label} to "
+        f"{TARGET_NAMES[request.target]}: {outcomes(files)}.\n"
         f"Begun {when(run.started_at)} by the {run.origin} (pid {run.pid}){end}."
     )
     if run.state == "interrupted":

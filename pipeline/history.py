@@ -251,11 +251,13 @@ class History:
         with self._connect() as connection:
             connection.execute("UPDATE runs SET label = ? WHERE run_id = ?", (label[:100], run_id))
 
-    def runs(self, limit: int = 50) -> list[Run]:
-        """Return the newest runs first, at most `limit`."""
+    def runs(self, limit: int = 50, target: str | None = None) -> list[Run]:
+        """Return the newest runs first, at most `limit`: all, or those on one target."""
         with self._connect() as connection:
             rows = connection.execute(
-                "SELECT * FROM runs ORDER BY started_at DESC, run_id DESC LIMIT ?", (limit,)
+                "SELECT * FROM runs WHERE target = coalesce(?, target) "
+                "ORDER BY started_at DESC, run_id DESC LIMIT ?",
+                (target, limit),
             ).fetchall()
         return [_run(row) for row in rows]
 
@@ -312,13 +314,13 @@ class History:
             for row in rows
         ]
 
-    def latest_run_of(self, file: TripFile) -> Run | None:
-        """Return the newest run that had this file in its plan, if any."""
+    def latest_run_of(self, file: TripFile, target: str) -> Run | None:
+        """Return the newest run on this target that had this file in its plan, if any."""
         with self._connect() as connection:
             row = connection.execute(
-                "SELECT runs.* FROM runs JOIN run_files USING (run_id) WHERE file = ? "
-                "ORDER BY started_at DESC LIMIT 1",
-                (file.filename,),
+                "SELECT runs.* FROM runs JOIN run_files USING (run_id) "
+                "WHERE file = ? AND target = ? ORDER BY started_at DESC LIMIT 1",
+                (file.filename, target),
             ).fetchone()
         return _run(row) if row else None
 

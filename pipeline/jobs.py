@@ -297,8 +297,8 @@ def settle_interrupted(target: str, settings: Settings) -> None:
 def running_run(target: str, settings: Settings) -> Run | None:
     """Return the run that is on now on this target, in whatever process, or None."""
     settle_interrupted(target, settings)
-    runs = History(settings.history_path).runs(limit=10)
-    return next((r for r in runs if r.state == "running" and r.request.target == target), None)
+    runs = History(settings.history_path).runs(10, target)
+    return next((run for run in runs if run.state == "running"), None)
 
 
 def _busy(target: str, settings: Settings) -> WarehouseBusy:
@@ -315,7 +315,7 @@ def _busy(target: str, settings: Settings) -> WarehouseBusy:
 
 
 class Jobs:
-    """The app's background: at most one backfill at a time, seen by every session.
+    """The app's background: at most one backfill at a time per warehouse, seen by every session.
 
     An object of this class lives as long as the server process.
     """
@@ -323,28 +323,30 @@ class Jobs:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lock = threading.Lock()
-        self._backfill: Backfill | None = None
-        self._thread: threading.Thread | None = None
+        self._running: dict[str, tuple[Backfill, threading.Thread]] = {}
         for target in TARGETS:
             settle_interrupted(target, settings)
 
-    def start(self, plan: Plan, origin: str = "app") -> Backfill:
+    def start(self, plan: Plan, origin: str = "app", settings: Settings | None = None) -> Backfill:
         """Start a backfill in the background and return it at once.
 
-        `origin` says who asked for it: the app, or a schedule.
+        `origin` says who asked for it: the app, or a schedule. `settings` are those it runs under,
+        where they may have changed since the server's start.
 
-        Raises WarehouseBusy when one is running, here or in another process.
+        Raises WarehouseBusy when one is running on this target, here or in another process.
         """
+        target = plan.request.target
+        settings = settings or self._settings
         with self._lock:
-            if self.current() is not None:
-                raise _busy(plan.request.target, self._settings)
-            backfill = Backfill(plan, self._settings, origin)
+            if self.current(target) is not None:
+                raise _busy(target, settings)
+            backfill = Backfill(plan, settings, origin)
             begun = threading.Event()
             refusal: list[FaregroundError] = []
 
             def work() -> None:
                 try:
-                    with backfill_lock(plan.request.target, self._settings):
+                    with backfill_lock(target, settings):
                         backfill.begin()
                         begun.set()
                         backfill.run()
@@ -355,27 +357,28 @@ class Jobs:
                     begun.set()
 
             # A daemon: stopping the server must not wait; the next start says interrupted.
-            self._thread = threading.Thread(target=work, name=backfill.run_id, daemon=True)
-            self._backfill = backfill
-            self._thread.start()
+            thread = threading.Thread(target=work, name=backfill.run_id, daemon=True)
+            self._running[target] = backfill, thread
+            thread.start()
             begun.wait()
             if refusal:
-                self._backfill = None
+                del self._running[target]
                 raise refusal[0]
             return backfill
 
-    def run(self, plan: Plan, origin: str) -> Backfill:
+    def run(self, plan: Plan, origin: str, settings: Settings | None = None) -> Backfill:
         """Run a backfill as `start` does, and return it when it has ended."""
-        backfill = self.start(plan, origin)
-        self.join()
+        backfill = self.start(plan, origin, settings)
+        _, thread = self._running[plan.request.target]
+        thread.join()
         return backfill
 
-    def current(self) -> Backfill | None:
-        """Return the backfill that is running in this process, or None."""
-        running = self._thread is not None and self._thread.is_alive()
-        return self._backfill if running else None
+    def current(self, target: str = "local") -> Backfill | None:
+        """Return the backfill that is running on this target in this process, or None."""
+        backfill, thread = self._running.get(target, (None, None))
+        return backfill if thread is not None and thread.is_alive() else None
 
     def join(self, seconds: float | None = None) -> None:
-        """Wait until the running backfill, if any, has ended, at most so long."""
-        if self._thread is not None:
-            self._thread.join(seconds)
+        """Wait until each running backfill, if any, has ended, at most so long for each."""
+        for _, thread in list(self._running.values()):
+            thread.join(seconds)

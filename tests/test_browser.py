@@ -72,8 +72,7 @@ def test_a_cold_link_to_a_page_shows_our_navigation_to_everyone(
         second.open("/runs")
         for visitor in (first, second):
             links = visitor.page.get_by_test_id("stTopNavLink")
-            expect(links).to_contain_text(["Backfill", "Answers", "Runs"])
-            expect(links).to_have_count(3)
+            expect(links).to_contain_text(["Backfill", "Answers", "Runs", "Setup"])
             assert visitor.page.get_by_test_id("stSidebarNavLink").count() == 0
 
 
@@ -212,3 +211,26 @@ def test_a_hostile_folder_name_is_shown_letter_by_letter(
         problem = visitor.page.get_by_text("There is no source or folder")
         expect(problem).to_contain_text(hostile.name)
         assert problem.locator("strong, a[href=x], img, code, .katex").count() == 0
+
+
+def test_the_chosen_warehouse_stays_from_page_to_page_and_follows_the_back_button(
+    browser: Browser, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = {"PROJECT_ID": "some-project", "BUCKET_NAME": "trips-1", "DATASET": "trips"}
+    for name, value in place.items():
+        monkeypatch.setenv(f"GCP_{name}", value)
+    settings.home.mkdir()
+    with serve(settings.home) as address, Visitor(browser, address) as visitor:
+        visitor.open("/runs?target=gcp")
+        expect(visitor.page.get_by_text("in the warehouse Google Cloud")).to_be_visible()
+        visitor.page.get_by_role("link", name="Setup").click()
+        expect(visitor.page.locator("h1")).to_have_text("Setup")
+        visitor.page.get_by_role("link", name="Runs").click()
+        expect(visitor.page.get_by_text("in the warehouse Google Cloud")).to_be_visible()
+        expect(visitor.page).to_have_url(re.compile("target=gcp"))
+        visitor.page.get_by_role("radio", name="Local").click()
+        expect(visitor.page.get_by_text("in the warehouse Local")).to_be_visible()
+        expect(visitor.page).to_have_url(re.compile("target=local"))
+        visitor.page.wait_for_timeout(4000)  # until the server knows that the browser has it
+        visitor.page.go_back()
+        expect(visitor.page.get_by_text("in the warehouse Google Cloud")).to_be_visible()

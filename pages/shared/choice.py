@@ -162,6 +162,8 @@ def command_line(request: Request) -> str:
     words += ["--source", request.source, "--policy", request.policy.value]
     if request.force:
         words.append("--force")
+    if request.target != "local":
+        words += ["--target", request.target]
     return shlex.join(words)
 
 

@@ -6,7 +6,15 @@ from dataclasses import replace
 
 import streamlit as st
 
-from pages.shared.frame import Now, await_plan, history, reported, show_synthetic, start
+from pages.shared.frame import (
+    Now,
+    await_plan,
+    history,
+    reported,
+    show_synthetic,
+    start,
+    target,
+)
 from pages.shared.log import as_text
 from pages.shared.views import Cell
 from pages.shared.words import count, plain, size, state_words, when
@@ -41,7 +49,7 @@ def show_details(
         if loaded:
             _show_entry(loaded, kept=latest is not None and latest.state == "failed")
         _show_actions(file, cell, latest, request, now)
-        run = history().latest_run_of(file)
+        run = history().latest_run_of(file, target())
         if run:
             st.caption(f"Its log in the newest run with it, {run.run_id}")
             lines = history().log_lines(run.run_id, file)
@@ -78,7 +86,10 @@ def _show_actions(
     else:
         return
     alone = Request(
-        Selection((file.color,), file.month, file.month), source=source, policy=Policy.ALL
+        Selection((file.color,), file.month, file.month),
+        source=source,
+        policy=Policy.ALL,
+        target=target(),
     )
     asked: Request | None = None
     row = st.container(horizontal=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -13,6 +12,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import Page
 
+from pages.shared.background import ask, await_answer
+from pages.shared.target import confirm_target, pick_target, target
 from pages.shared.words import files_in_words, plain
 from pipeline.errors import FaregroundError, UsageError, WarehouseBusy
 from pipeline.history import GLYPHS, History, Run, RunFile
@@ -25,6 +26,7 @@ from pipeline.warehouse import FileRecord, open_warehouse
 
 _NAVIGATED = "app.py has run in this session"
 _WATCH_SECONDS = 1.0
+_PAGE_PATIENCE = 15.0  # seconds a page repeats a request that Google Cloud does not answer
 _IDLE_SECONDS = 3.0  # how soon an idle page notices a run that was started elsewhere
 
 
@@ -45,15 +47,19 @@ def navigate(position: Literal["top", "hidden"]) -> Page:
                 icon=":material/forum:" if icons else None,
             ),
             st.Page("pages/runs.py", title="Runs", icon=":material/history:" if icons else None),
+            st.Page("pages/setup.py", title="Setup", icon=":material/settings:" if icons else None),
         ],
         position=position,
     )
 
 
 def navigate_app() -> Page:
-    """Declare the pages from app.py, and note that it has run."""
+    """Declare the pages from app.py, draw what stands above each of them, and note it has run."""
     st.session_state[_NAVIGATED] = True
-    return navigate("top")
+    page = navigate("top")
+    with reported():
+        pick_target()
+    return page
 
 
 def require_app() -> None:
@@ -84,11 +90,6 @@ def reported() -> Iterator[None]:
         yield
     except FaregroundError as error:
         show_error(error)
-
-
-def target() -> str:
-    """Return the warehouse the pages are about: local or gcp."""
-    return "local"
 
 
 @st.cache_resource(show_spinner=False)
@@ -150,9 +151,9 @@ class Now:
 
 def look() -> Now:
     """Return what is going on now."""
-    backfill = jobs().current()
+    backfill = jobs().current(target())
     run = running_run(target(), load_settings())
-    ended = next((r for r in history().runs(10) if r.state != "running"), None)
+    ended = next((r for r in history().runs(10, target()) if r.state != "running"), None)
     if run is None:
         return Now(None, None, (), ended)
     ours = backfill if backfill is not None and backfill.run_id == run.run_id else None
@@ -176,6 +177,7 @@ def live(
         def watch() -> None:
             with reported():
                 beat()
+                confirm_target()
                 now = look()
                 if now.mark != began.mark:
                     st.rerun()
@@ -225,7 +227,7 @@ def start(plan: Plan) -> None:
     """Start a backfill in the background; raises WarehouseBusy when one is running."""
     if not plan.to_run:  # the last look was too long ago
         raise UsageError("Nothing is left to run.", cure=f"{plan.files[0].reason}.")
-    jobs().start(plan)
+    jobs().start(plan, settings=load_settings())
 
 
 def await_plan(request: Request, now: Now) -> Plan:
@@ -234,34 +236,17 @@ def await_plan(request: Request, now: Now) -> Plan:
     While the source is asked a spinner turns, and any other click is served at once. Raises what
     `prepare_plan` raises.
     """
-    planned = _ask(request, now.mark)
-    if not planned.done():
-        with st.spinner(
-            f"Asking {plain(request.source)} for {files_in_words(len(request.files()))} …"
-        ):
-            slot = st.empty()
-            while not wait([planned], timeout=0.1).done:
-                slot.empty()  # here Streamlit leaves this run of the page for a newer one
+    saying = f"Asking {plain(request.source)} for {files_in_words(len(request.files()))} …"
     try:
-        return planned.result()
+        return await_answer(_ask_plan(request, now.mark), saying)
     except Exception:
-        _ask.clear(request, now.mark)  # the next look may find it mended
+        _ask_plan.clear(request, now.mark)  # the next look may find it mended
         raise
 
 
 @st.cache_resource(ttl=60, max_entries=50, show_spinner=False)
-def _ask(request: Request, mark: tuple[str, ...]) -> Future[Plan]:  # noqa: ARG001  part of the key
-    planned: Future[Plan] = Future()
-
-    def prepare() -> None:
-        try:
-            planned.set_result(prepare_plan(request, load_settings()))
-        except BaseException as error:
-            planned.set_exception(error)
-
-    # A daemon thread, unlike a pool's: a server that stops must not wait for a slow source.
-    threading.Thread(target=prepare, name="plan", daemon=True).start()
-    return planned
+def _ask_plan(request: Request, mark: tuple[str, ...]) -> Future[Plan]:  # noqa: ARG001  in the key
+    return ask(lambda: prepare_plan(request, load_settings()), "plan")
 
 
 def ledger(now: Now) -> dict[TripFile, FileRecord] | None:
@@ -272,21 +257,45 @@ def ledger(now: Now) -> dict[TripFile, FileRecord] | None:
     ours = now.run is None or now.backfill is not None
     ended = now.ended
     mark = (ended.run_id, ended.state, now.finished if ours else 0) if ended else None
+    key = (target(), mark, not ours)
+    reading = _ask_ledger(*key)
+    if now.run is not None and target() == "gcp" and not reading.done():
+        return dict(_newest_ledger())  # the states of the run come first anyhow
     try:
-        return _read_ledger(mark, not ours)
+        records = await_answer(reading, "Reading the ledger …")
     except WarehouseBusy:
+        _ask_ledger.clear(*key)
         if ours:
             raise
         return None
+    except Exception:
+        _ask_ledger.clear(*key)
+        raise
+    if target() == "gcp":
+        _newest_ledger().update(records)
+    return records
 
 
-@st.cache_resource(max_entries=3, show_spinner=False)
-def _read_ledger(
+@st.cache_resource(ttl=300, max_entries=6, show_spinner=False)
+def _ask_ledger(
+    target: str,
     mark: object,  # noqa: ARG001  part of the key
-    _hurry: bool,
-) -> dict[TripFile, FileRecord]:
+    hurry: bool,
+) -> Future[dict[TripFile, FileRecord]]:
     settings = load_settings()
-    if _hurry:
-        settings = settings.model_copy(update={"busy_wait_seconds": 0.05})
-    with open_warehouse(target(), settings) as warehouse:
-        return warehouse.records()
+    patience = {"gcp_retry_seconds": min(_PAGE_PATIENCE, settings.gcp_retry_seconds)}
+    if hurry:
+        patience["busy_wait_seconds"] = 0.05
+    settings = settings.model_copy(update=patience)
+
+    def read() -> dict[TripFile, FileRecord]:
+        with open_warehouse(target, settings) as warehouse:
+            return warehouse.records()
+
+    return ask(read, "ledger")
+
+
+@st.cache_resource(show_spinner=False)
+def _newest_ledger() -> dict[TripFile, FileRecord]:
+    """Return what was last known of the ledger in Google Cloud, to be kept up to date."""
+    return {}

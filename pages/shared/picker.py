@@ -13,6 +13,7 @@ from pages.shared.choice import (
     read_params,
     write_params,
 )
+from pages.shared.target import read_target_address
 from pages.shared.words import plain
 from pipeline.plan import Policy
 from pipeline.trips import Color, Month, months_between
@@ -47,15 +48,17 @@ def pick_choice() -> Choice:
         st.warning("  \n".join(map(plain, problems)), icon=":material/link_off:")
     params = write_params(choice)
     if params != known[-1] or not address:
-        st.query_params.from_dict(params)
+        st.query_params.from_dict(params | read_target_address())
     if params != known[-1]:
         known.append(params)
     return choice
 
 
 def read_address() -> Params:
-    """Return the query parameters of the page's address, as the browser sent it."""
-    return {name: st.query_params.get_all(name) for name in st.query_params}
+    """Return the query parameters of the page's address that are about the choice, as the
+    browser sent them."""
+    names = st.query_params.keys() - read_target_address().keys()
+    return {name: st.query_params.get_all(name) for name in names}
 
 
 def confirm_address() -> None:

@@ -25,7 +25,7 @@ from pipeline.warehouse import (
     Watch,
 )
 from pipeline.warehouse.google_columns import summary_identifiers, table_identifiers
-from pipeline.warehouse.google_errors import first_line, translated
+from pipeline.warehouse.google_errors import first_line, make_retry, translated
 from pipeline.warehouse.google_jobs import JobFailed, JobRunner, bind
 from pipeline.warehouse.google_ledger import read_records, record_entry
 from pipeline.warehouse.google_load import Clients, load_file
@@ -34,6 +34,8 @@ from pipeline.warehouse.google_read import LEDGER, Reader
 from pipeline.warehouse.google_stage import upload
 
 if TYPE_CHECKING:
+    from google.api_core.retry import Retry
+
     from pipeline.plan import Plan
     from pipeline.warehouse.google_cost import Estimate
 
@@ -165,13 +167,18 @@ class GoogleWarehouse:
     def _runner(self, **labels: str) -> JobRunner:
         return JobRunner(self._clients().tables, self.place, self._settings, None, **labels)
 
+    def _retry(self) -> Retry:
+        return make_retry(self._settings.gcp_retry_seconds)
+
     def _existing_tables(self) -> set[str]:
         from google.api_core.exceptions import NotFound
 
         with translated(self.place, "look at the dataset"):
             dataset = f"{self.place.project}.{self.place.dataset}"
             try:
-                found = self._clients().tables.list_tables(dataset, timeout=_PATIENCE)
+                found = self._clients().tables.list_tables(
+                    dataset, retry=self._retry(), timeout=_PATIENCE
+                )
                 return {table.table_id for table in found}
             except NotFound:
                 return set()
@@ -203,11 +210,12 @@ class GoogleWarehouse:
     def _check_regions(self) -> None:
         place, clients = self.place, self._clients()
         with translated(place, f"look at the bucket {place.bucket}"):
-            bucket = str(clients.objects.get_bucket(place.bucket, timeout=_PATIENCE).location)
+            found = clients.objects.get_bucket(place.bucket, retry=self._retry(), timeout=_PATIENCE)
+            bucket = str(found.location)
         with translated(place, f"look at the dataset {place.dataset}"):
             dataset = str(
                 clients.tables.get_dataset(
-                    f"{place.project}.{place.dataset}", timeout=_PATIENCE
+                    f"{place.project}.{place.dataset}", retry=self._retry(), timeout=_PATIENCE
                 ).location
             )
         regions = {name.upper() for name in (bucket, dataset, place.location)}
@@ -240,7 +248,11 @@ class GoogleWarehouse:
             dry_run=True, default_dataset=f"{place.project}.{place.dataset}", use_legacy_sql=False
         )
         planned = self._clients().tables.query(
-            sql, job_config=config, location=place.location, timeout=_PATIENCE
+            sql,
+            job_config=config,
+            location=place.location,
+            retry=self._retry(),
+            timeout=_PATIENCE,
         )
         if planned.statement_type != "SELECT":
             raise UsageError(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import FaregroundError, StorageError, WarehouseBusy, WarehouseError
 from pipeline.warehouse.google_place import Place
+
+if TYPE_CHECKING:
+    from google.api_core.retry import Retry
 
 # A job that ended with one of these did nothing and may be asked for again.
 TRANSIENT_REASONS = frozenset(
@@ -49,6 +52,22 @@ def is_passing(error: Exception) -> bool:
     unreachable = (ConnectionError, Unreachable, ChunkedEncodingError, Timeout, TransportError)
     overloaded = isinstance(error, (TooManyRequests, ServerError))
     return overloaded or reason_of(error) in TRANSIENT_REASONS or isinstance(error, unreachable)
+
+
+def make_retry(seconds: float, wanted: Callable[[], bool] = lambda: True) -> Retry:
+    """Return how a request that met a passing fault is repeated: at most so long, while wanted.
+
+    Without it the clients repeat some requests for ten minutes.
+    """
+    from google.api_core.retry import Retry
+
+    return Retry(
+        predicate=lambda error: wanted() and is_passing(error),
+        initial=0.2,
+        maximum=5.0,
+        multiplier=1.6,
+        timeout=seconds,
+    )
 
 
 @contextmanager

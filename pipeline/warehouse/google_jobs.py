@@ -23,7 +23,7 @@ from pipeline.warehouse.google_errors import (
     TRANSIENT_REASONS,
     explain,
     is_conflict,
-    is_passing,
+    make_retry,
     reason_of,
     translated,
 )
@@ -217,16 +217,7 @@ class JobRunner:
         return not job.error_result
 
     def _retry(self) -> Retry:
-        """Repeat a request that met a passing fault (429, 5xx, a reset) until cancelled."""
-        from google.api_core.retry import Retry
-
-        return Retry(
-            predicate=lambda error: not self._cancel.is_set() and is_passing(error),
-            initial=0.2,
-            maximum=5.0,
-            multiplier=1.6,
-            timeout=self._settings.gcp_retry_seconds,
-        )
+        return make_retry(self._settings.gcp_retry_seconds, lambda: not self._cancel.is_set())
 
     def _pause(self, seconds: float) -> None:
         pressed = threading.Event()

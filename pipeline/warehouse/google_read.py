@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.settings import Settings
 from pipeline.warehouse import Answer, Parameters
-from pipeline.warehouse.google_errors import translated
+from pipeline.warehouse.google_errors import make_retry, translated
 from pipeline.warehouse.google_jobs import JobRunner, bind
 from pipeline.warehouse.google_place import Place
 from pipeline.warehouse.results import Answers, collect
@@ -63,7 +63,9 @@ class Reader:
         name = f"{place.project}.{place.dataset}.{LEDGER}"
         with translated(place, "look at the ledger"):
             try:
-                found = self._client.get_table(name, timeout=_PATIENCE)
+                found = self._client.get_table(
+                    name, retry=make_retry(self._settings.gcp_retry_seconds), timeout=_PATIENCE
+                )
             except NotFound:
                 return None
             return found.etag, found.modified, found.num_rows
