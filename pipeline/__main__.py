@@ -12,6 +12,7 @@ from pipeline.commands.query import query
 from pipeline.commands.runs import runs
 from pipeline.commands.schedule import schedule, scheduler
 from pipeline.commands.status import status
+from pipeline.commands.verify import VERIFY_HELP, verify
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,6 +25,7 @@ app.command(help=BACKFILL_HELP)(backfill)
 app.command()(status)
 app.command()(runs)
 app.command()(query)
+app.command(help=VERIFY_HELP)(verify)
 app.command()(preview)
 app.command()(diff)
 app.command()(backup)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.answers.truths import TEMPLATES, Template, identifiers
+from pipeline.parity import table_identifiers as parity_identifiers
 from pipeline.sql import SQL_FOLDER, statement
 from pipeline.trips import COLUMNS, Color
 from pipeline.warehouse.google_columns import (
@@ -31,6 +32,8 @@ PARAMETERS = {
     "STRING": "filename color month state run_id source address format sha256 etag reason"
     " pickup_months earlier",
 }
+
+ARRAYS = ("buckets", "ids")
 
 
 def rendered(name: str, color: Color) -> str:
@@ -107,6 +110,12 @@ def analyzer(color: Color) -> Any:
             AnalyzerOptions.QueryParameter(name=name, type=simple[type_name])
             for type_name, names in PARAMETERS.items()
             for name in names.split()
+        ]
+        + [
+            AnalyzerOptions.QueryParameter(
+                name=name, type=TypeFactory.create_array_type(simple["STRING"])
+            )
+            for name in ARRAYS
         ],
         system_variables=[
             AnalyzerOptions.SystemVariable(name_path=["row_count"], type=simple["INT64"])
@@ -125,6 +134,13 @@ def test_a_statement_is_valid_over_our_schemas(name: str, color: Color) -> None:
 @pytest.mark.parametrize("template", TEMPLATES.values(), ids=list(TEMPLATES))
 def test_the_statement_of_a_truth_is_valid(template: Template, color: Color) -> None:
     sql = statement(f"truths/{template.sql}", **identifiers(color))
+    assert analyzer(color).analyze_statement(sql) is not None
+
+
+@pytest.mark.parametrize("color", Color)
+@pytest.mark.parametrize("name", sorted(path.stem for path in (SQL_FOLDER / "parity").glob("*")))
+def test_a_statement_of_the_comparison_is_valid(name: str, color: Color) -> None:
+    sql = statement(f"parity/{name}", **parity_identifiers(color))
     assert analyzer(color).analyze_statement(sql) is not None
 
 

@@ -1,0 +1,6 @@
+-- What some rows of a file say, cell by cell.
+SELECT TO_HEX(unique_row_id) AS id, {columns}
+FROM {table}
+WHERE filename = @filename
+    AND TO_HEX(unique_row_id) IN UNNEST(@ids)
+ORDER BY id;
