@@ -435,10 +435,10 @@ def test_calls_are_paced_to_the_quota(suite_path: Path, asking: Settings) -> Non
     waits: list[float] = []
     started = new_run(suite_path, asking)
     run_suite(
-        started, asking, Cancel(), calls_a_minute=600, on_wait=lambda _, left: waits.append(left)
+        started, asking, Cancel(), calls_a_minute=120, on_wait=lambda _, left: waits.append(left)
     )
     assert waits
-    assert max(waits) <= 0.1
+    assert max(waits) <= 0.5
 
 
 # --- exporting

@@ -21,7 +21,8 @@ FactKind = Literal["number", "date", "version", "identifier", "name"]
 class Fact:
     """A fact where it stands (`start` to `end`). `value` compares: see `Known.has`.
 
-    A number's value is (dimension, size in its base unit, as written); a date's is
+    A number's value is (dimension, size in its base unit, as written, whether it counts something,
+    as in 24 nodes); a date's is
     (year, month, day), 0 for what is not said; of the others it is the text in lower case.
     """
 
@@ -94,6 +95,11 @@ _ONE = re.compile(
     rf"|\bevery\s+({_UNIT})(?!\w)",
     re.IGNORECASE,
 )
+_MULTIPLES = {"twice": "2", "doubl": "2", "tripl": "3", "thousand": "1000", "million": "1000000"}
+_MULTIPLE = re.compile(
+    r"\b(twice)\b|\b(doubl|tripl)(?:e[ds]?|ing)\b|(?:(?<=per )|(?<=\ba ))(thousand|million)\b",
+    re.IGNORECASE,
+)
 _EACH = re.compile(rf"\b(?:a|an|per|every|each)\s+({_UNIT})(?!\w)", re.IGNORECASE)
 _VERSION = re.compile(r"(?<![\w.])v?(\d+(?:\.\d+)+)(?![\w]*\.\d)(?!\w)", re.IGNORECASE)
 _CODE = re.compile(r"`+([^`\n]{1,200})`+")
@@ -105,6 +111,7 @@ _IDENTIFIER = re.compile(
     r"|(?<!\w)[A-Z]*[a-z]+[A-Z]\w*"  # CamelCase
     r"|(?<!\w)[A-Z][A-Z]+s?\b"  # SAML
 )
+_COUNTED = re.compile(r"\s+(?!(?:to|and|or|in|of|on|at|by|for|instead|from)\b)[a-z]{3,}")
 _NUMBERED = re.compile(r"(?<![\w-])[A-Za-z]{2,}-\d[\w-]*")  # CVE-2025-1234
 _NAME = re.compile(r"(?<![\w`'’-])[A-Z][a-z]+(?:['’]s)?(?:-[A-Za-z]+)*")
 
@@ -140,7 +147,7 @@ def _facts(text: str) -> Iterator[Fact]:
     for match in _ISO_DURATION.finditer(text):
         if len(match[0]) > 2 and free(match):
             seconds = _duration(match)
-            yield Fact("number", match[0], ("time", seconds, seconds), *match.span())
+            yield Fact("number", match[0], ("time", seconds, seconds, True), *match.span())
     for match in _NUMBER.finditer(text):
         is_version = "." in match[1] and not match[2] and not match[3] and "$" not in match[0]
         if not is_version and free(match):
@@ -154,7 +161,12 @@ def _facts(text: str) -> Iterator[Fact]:
     for match in _ONE.finditer(text):
         if free(match):
             unit = (match[1] or match[2]).lower()
-            yield Fact("number", match[0], (*_UNITS[unit], Decimal(1)), *match.span())
+            yield Fact("number", match[0], (*_UNITS[unit], Decimal(1), True), *match.span())
+    for match in _MULTIPLE.finditer(text):
+        if free(match):
+            size = Decimal(_MULTIPLES[(match[1] or match[2] or match[3]).lower()])
+            factor = "" if match[3] else "factor"
+            yield Fact("number", match[0], (factor, size, size, True), *match.span())
     for match in _IDENTIFIER.finditer(text):
         if free(match):
             yield Fact("identifier", match[0], (_plain(match[0]),), *match.span())
@@ -189,11 +201,12 @@ def _number(match: re.Match[str]) -> tuple[object, ...]:
     if match[2]:
         magnitude *= Decimal(10) ** _SCALES[match[2].lower()]
     if match[0].lstrip()[:1] in _MONEY:
-        return match[0].lstrip()[0], magnitude, magnitude
+        return match[0].lstrip()[0], magnitude, magnitude, True
     if match[3]:
         dimension, size = _UNITS[match[3].lower()]
-        return dimension, magnitude * size, magnitude
-    return "", magnitude, magnitude
+        return dimension, magnitude * size, magnitude, True
+    counts = _COUNTED.match(match.string, match.end()) is not None
+    return "", magnitude, magnitude, counts
 
 
 def _plain(code: str) -> str:
@@ -249,24 +262,28 @@ def _numbers_in(text: str, found: Iterable[Fact]) -> Iterator[tuple[object, ...]
             yield fact.value
         elif fact.kind == "date":
             parts = [Decimal(str(part)) for part in fact.value if part]
-            yield from (("", part, part) for part in parts)
+            yield from (("", part, part, False) for part in parts)
         elif fact.kind == "version" and str(fact.value[0]).count(".") == 1:
             number = Decimal(str(fact.value[0]))
-            yield "", number, number
+            yield "", number, number, False
         elif fact.kind == "identifier":  # in code or in a name: WebGL 2, `timeout: 30`
             yield from (_number(match) for match in _NUMBER.finditer(fact.text.strip("`")))
     for match in _EACH.finditer(text):
         dimension, size = _UNITS[match[1].lower()]
-        yield dimension, size, Decimal(1)
+        yield dimension, size, Decimal(1), True
     if re.search(r"\bone\b", text, re.IGNORECASE):
-        yield "", Decimal(1), Decimal(1)
+        yield "", Decimal(1), Decimal(1), False
 
 
 def _same_number(claimed: tuple[object, ...], known: tuple[object, ...]) -> bool:
-    """Whether two numbers are the same; where one has no unit, as they are written."""
+    """Whether two numbers are the same; where one stands bare, as they are written.
+
+    `timeout: 30` may be 30 seconds; 24 nodes are not 24 MB.
+    """
     if claimed[0] == known[0]:
         return claimed[1] == known[1]
-    return claimed[2] == known[2] and "" in (claimed[0], known[0]) and claimed[0] not in _MONEY
+    bare = (not claimed[0] and not claimed[3]) or (not known[0] and not known[3])
+    return claimed[2] == known[2] and bare and claimed[0] not in _MONEY
 
 
 def _same_date(claimed: tuple[object, ...], known: tuple[object, ...]) -> bool:

@@ -19,23 +19,13 @@ from pipeline.answers.documents import Documents
 from pipeline.answers.facts import Fact, Known, facts
 from pipeline.answers.relations import contradicts
 from pipeline.answers.retrieval import Passage, search
-from pipeline.answers.tokens import STOP_WORDS, stem, tokenize
+from pipeline.answers.vocabulary import words_of
 
 COVERAGE = 0.7  # share of a claim's words; chosen on one half of our claims (docs/answers.md)
 NEAR = 0.5  # from here on a claim is about what the passage is about, and only a value is amiss
 
-# They say little in notes about software, where nearly anything is new, now supported or added.
-_GENERIC = frozenset(
-    stem(word)
-    for word in (
-        "new", "version", "release", "released", "introduce", "introduces", "add", "adds",
-        "feature", "allow", "allows", "provide", "include", "includes", "come", "came", "comes",
-        "use", "uses", "using", "get", "gets", "make", "makes", "already", "up", "published",
-    )
-)  # fmt: skip
-
-
-_PRONOUN = re.compile(r"(?:it|its|they|their|this|these)\b", re.IGNORECASE)
+_DEFAULT = re.compile(r"\bdefaults?\b", re.IGNORECASE)
+_PRONOUN = re.compile(r"(?:it|its|they|their|this|these|the default)\b", re.IGNORECASE)
 
 
 class Verdict(StrEnum):
@@ -194,40 +184,27 @@ def _readings(row: Sentence, keys: set[str]) -> Iterator[tuple[str, tuple[_Rival
 
 
 def _rivals(own: str, others: Iterable[str]) -> _Rivals:
-    mine = frozenset(_words(own))
-    return mine, frozenset(word for name in others for word in _words(name)) - mine
+    mine = frozenset(words_of(own))
+    return mine, frozenset(word for name in others for word in words_of(name)) - mine
 
 
 def _window(
     passage: Passage, quote: tuple[int, int], text: str, rivals: tuple[_Rivals, ...] = ()
 ) -> _Window:
     said = f"{passage.context}\n{text}"
-    return _Window(passage, quote, text, frozenset(_words(said)), rivals, Known(said))
-
-
-def _words(text: str, without: Sequence[Fact] = ()) -> list[str]:
-    """Return the words of a text that say what it is about, apart from facts and numbers."""
-    spans = [(fact.start, fact.end) for fact in without if fact.kind != "name"]
-    return [
-        token.term
-        for token in tokenize(text)
-        if token.term not in STOP_WORDS
-        and token.term not in _GENERIC
-        and not any(char.isdigit() for char in token.term)
-        and not any(start <= token.start < end for start, end in spans)
-    ]
+    return _Window(passage, quote, text, frozenset(words_of(said)), rivals, Known(said))
 
 
 def _judge(claim: Sentence, windows: Sequence[_Window], threshold: float) -> ClaimVerdict:
     if abstains(claim.text):
         return ClaimVerdict(claim.text, claim.start, claim.end, Verdict.ABSTAINED)
     wanted = facts(claim.text)
-    words = set(_words(claim.text, wanted))
+    words = set(words_of(claim.text, wanted))
     best: tuple[tuple[float, ...], _Window, list[Fact], float, str] | None = None
     for window in windows:
         missing = window.known.missing(wanted)
         share = _coverage(words, wanted, missing, window)
-        wrong = contradicts(claim.text, window.text) or _another(words, window)
+        wrong = _objection(claim.text, words, window)
         order = (float(not missing and not wrong and share >= threshold), share, -len(missing))
         if best is None or order > best[0]:
             best = (order, window, missing, share, wrong)
@@ -251,6 +228,31 @@ def _judge(claim: Sentence, windows: Sequence[_Window], threshold: float) -> Cla
         tuple(fact.text for fact in missing),
         wrong,
     )
+
+
+def _objection(claim: str, words: set[str], window: _Window) -> str:
+    """Return in a few words why a window that has a claim's words may not say it, or nothing."""
+    return (
+        contradicts(claim, window.text, window.passage.heading)
+        or _another(words, window)
+        or _other_default(claim, window.passage)
+    )
+
+
+def _other_default(claim: str, passage: Passage) -> str:
+    """Return the default that a passage states, if a claim states another."""
+    if not _DEFAULT.search(claim):
+        return ""
+    stated = [
+        fact
+        for sentence in sentences(passage.text, parts=True)
+        if _DEFAULT.search(sentence.text)
+        for fact in facts(sentence.text)
+        if fact.kind in ("identifier", "number")
+    ]
+    if stated and len(Known(claim).missing(stated)) == len(stated):
+        return f"the default is {stated[0].text}"
+    return ""
 
 
 def _another(words: set[str], window: _Window) -> str:

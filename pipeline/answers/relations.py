@@ -8,21 +8,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
-from pipeline.answers.facts import facts
+from pipeline.answers.facts import Fact, facts
 from pipeline.answers.tokens import stem
 
 _NEGATION = re.compile(
     r"\b(?:not(?! (?:only|just))|never|none|neither|nor|cannot)\b|n't\b"
     r"|\bno (?!(?:more|less|later|fewer) than)"
     r"|\b(?:gone|removed?|removes|refused|unsupported|exempt)\b|\bany ?more\b"
+    r"|\bun(?:limited|readable|able|available|changed|likely)\b"
     r"|\b(?:drops?|dropped)\b(?! (?:to|from|by)\b)"
     r"|\bends? (?:of )?support|\bsupport\b.{0,40}\bends?\b",
     re.IGNORECASE,
 )
+_FIXES = re.compile(r"\b(?:fix(?:ed|es)?|bugs?|corrected)\b", re.IGNORECASE)
 _CLAUSE = re.compile(
     r"[,;:.]\s|\b(?:but|unless|until|although|though|which|instead of|rather than)\b"
 )
+
+_NAMES = ("name", "identifier")
+_NUMBERS = ("number", "version")
 
 _OPPOSITES: dict[str, frozenset[str]] = {}
 for _pair in (
@@ -38,6 +44,12 @@ for _pair in (
     "first/last",
     "longer/shorter",
     "succeeded/failed",
+    "running/stopped",
+    "kept keep/lost lose",
+    "memory/disk",
+    "always/never",
+    "automatically/manually",
+    "required requires needs/recommended optional",
 ):
     _left, _right = (frozenset(stem(word) for word in side.split()) for side in _pair.split("/"))
     _OPPOSITES |= dict.fromkeys(_left, _right) | dict.fromkeys(_right, _left)
@@ -51,21 +63,24 @@ _NEW_FIRST = re.compile(
 _OLD_FIRST = re.compile(r"\b(?:to|becomes?|replaced by)\b|->|→", re.IGNORECASE)
 
 
-def contradicts(claim: str, source: str) -> str:
-    """Return in a few words what a claim turns around of a sentence of a source, or nothing."""
+def contradicts(claim: str, source: str, heading: str = "") -> str:
+    """Return in a few words what a claim turns around of a sentence of a source, or nothing.
+
+    Under a heading that tells of fixes a sentence says what was wrong, so a claim may deny it.
+    """
     said, there = _stems(claim), _stems(source)
     if _NEGATION.search(claim):
         negated = not _NEGATION.search(source)
     else:  # what else the sentence denies does not matter
         clause = max(_CLAUSE.split(source), key=lambda text: len(said & _stems(text)))
         negated = bool(_NEGATION.search(clause))
-    if negated:
+    if negated and not _FIXES.search(heading):
         return "one is negated"
     for word in said:
         opposite = _OPPOSITES.get(word)
         if opposite and word not in there and opposite & there and not opposite & said:
             return f"{word} against {', '.join(sorted(opposite & there))}"
-    if another := _other_version(claim, source):
+    if another := _other_version(claim, source) or _other_value(claim, source):
         return f"it is about {another}"
     turned = {(old, new) for new, old in _changes(source)}
     for old, new in _changes(claim):
@@ -92,6 +107,23 @@ def _other_version(claim: str, source: str) -> str:
     return ""
 
 
+def _other_value(claim: str, source: str) -> str:
+    """Return a name with the number right behind it, if a claim gives that name other numbers.
+
+    So "the Java driver 6.0" against "Python 6.0 and Java 5.4".
+    """
+    wanted = facts(claim)
+    names = {fact.value for fact in wanted if fact.kind in _NAMES}
+    numbers = {_bare(fact) for fact in wanted if fact.kind in _NUMBERS}
+    for name, number in pairwise(facts(source) if numbers else []):
+        beside = name.kind in _NAMES and number.kind in _NUMBERS and name.value in names
+        if not beside or source[name.end : number.start].strip():
+            continue
+        if _bare(number) not in numbers:
+            return source[name.start : number.end]
+    return ""
+
+
 def _changes(text: str) -> Iterator[tuple[object, object]]:
     """Yield (old, new) of each change of a value that a sentence tells."""
     found = facts(text)
@@ -100,5 +132,10 @@ def _changes(text: str) -> Iterator[tuple[object, object]]:
             before = [fact for fact in found if fact.end <= cue.start()]
             after = [fact for fact in found if fact.start >= cue.end()]
             if before and after:
-                pair = (before[-1].value[-1], after[0].value[-1])  # numbers without their units
+                pair = (_bare(before[-1]), _bare(after[0]))
                 yield pair if pattern is _OLD_FIRST else (pair[1], pair[0])
+
+
+def _bare(fact: Fact) -> object:
+    """Return a fact's value, of a number without its unit: "from 3 to 5 minutes"."""
+    return fact.value[2] if fact.kind == "number" else fact.value

@@ -54,7 +54,7 @@ def passes(check: Check, answer: str) -> bool:
         wanted = (check.date.year, check.date.month, check.date.day)
         return any(fact.kind == "date" and fact.value == wanted for fact in found)
     assert check.number is not None
-    numbers = [float(str(fact.value[-1])) for fact in found if fact.kind == "number"]
+    numbers = [float(str(fact.value[2])) for fact in found if fact.kind == "number"]
     numbers += [float(match) for match in re.findall(r"(?<![\w.])\d+\.\d+(?![\w.]*\d)", text)]
     return any(abs(number - check.number) <= check.tolerance for number in numbers)
 
