@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help app test test-gcp test-slow lint format bench clean
+.PHONY: help app test test-gcp test-cloud test-slow lint format bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -25,6 +25,9 @@ test: $(VENV)/.dev lint  ## lint, types, then every ordinary test
 test-gcp: $(VENV)/.dev  ## the Google Cloud warehouse, on emulators (Python 3.13 or uv)
 	sh tests/gcp/install.sh
 	$(BIN)/python -m pytest -m "gcp and not slow"
+
+test-cloud: $(VENV)/.dev  ## the same contract in a real project: GCP_CREDS, GCP_PROJECT_ID, GCP_LOCATION
+	$(BIN)/python -m tests.gcp.cloud
 
 test-slow: $(VENV)/.dev  ## the tests that take minutes
 	$(BIN)/python -m pytest -m "slow and not gcp"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,11 +13,13 @@ import pytest
 from pipeline import settings as settings_module
 from pipeline.settings import Settings
 from tests.files import TARGETS
+from tests.gcp.cloud import throwaway, throwaway_settings
 
 if TYPE_CHECKING:
     from tests.gcp.emulators import Emulators
 
 _numbers = itertools.count(1)
+_THROWAWAY = throwaway(dict(os.environ))  # before the tests' own variables take their place
 
 
 def cloud_number() -> int:
@@ -47,9 +50,14 @@ def emulators(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulators]:
 def gcp_settings(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Settings:
-    """Settings that lead to a bucket and a dataset of this test's alone, on the emulators."""
+    """Settings that lead to a bucket and a dataset of this test's alone, on the emulators.
+
+    Under `make test-cloud` they lead to a real project, where the tests share one bucket.
+    """
     from tests.gcp.emulators import cloud_settings
 
+    if _THROWAWAY:
+        return throwaway_settings(_THROWAWAY, tmp_path / "home", cloud_number(), monkeypatch)
     emulators: Emulators = request.getfixturevalue("emulators")
     return cloud_settings(emulators, tmp_path / "home", cloud_number(), monkeypatch)
 
