@@ -1,4 +1,7 @@
-"""Every setting in one typed object, read from the environment, then .streamlit/secrets.toml.
+"""Every setting in one typed object, read from three places, the first that has it.
+
+The environment, then .streamlit/secrets.toml, then what was saved in the app: settings.json under
+FAREGROUND_HOME, which never holds a secret.
 
 Names begin with FAREGROUND_, except those of Google Cloud, which keep the course's (GCP_*), and
 those of Gemini (GEMINI_*).
@@ -8,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,10 +23,16 @@ from pydantic_settings import (
 )
 
 from pipeline.errors import StorageError, UsageError
+from pipeline.setting_files import read_json, read_toml
 
 # Where Streamlit keeps secrets too; from the folder the app or command is started in.
 SECRETS_PATH = Path(".streamlit/secrets.toml")
 
+# Where a value may come from besides: the words for it.
+ENVIRONMENT = "environment variable"
+SAVED_ORIGIN = "saved in the app"
+
+_NEVER_SAVED = ("home", "gemini_base_url", "gemini_api_version")
 _OTHER_PREFIXES = ("gcp_", "gemini_")  # of the fields whose variables do not begin FAREGROUND_
 
 
@@ -33,28 +41,50 @@ def variable_name(field: str) -> str:
     return field.upper() if field.startswith(_OTHER_PREFIXES) else f"FAREGROUND_{field.upper()}"
 
 
-def _read_secrets() -> dict[str, Any]:
+def is_secret(field: str) -> bool:
+    """Whether a field's value must never be shown."""
+    return Settings.model_fields[field].annotation is SecretStr
+
+
+def is_savable(field: str) -> bool:
+    """Whether the app may save a field in settings.json: no secret, and nothing that says where
+    that file is or where a key is sent."""
+    return not is_secret(field) and field not in _NEVER_SAVED
+
+
+def saved_path(home: Path) -> Path:
+    """Return the file of what was saved in the app."""
+    return home / "settings.json"
+
+
+def read_secrets() -> dict[str, Any]:
     """Return what .streamlit/secrets.toml sets, by field; raise UsageError if it is not TOML."""
-    try:
-        content = tomllib.loads(SECRETS_PATH.read_text("utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError):  # the error itself would quote the file, so a secret
-        raise UsageError(
-            f"{SECRETS_PATH} cannot be read as TOML.",
-            cure="Compare it with .streamlit/secrets.toml.example.",
-        ) from None
+    content = read_toml(SECRETS_PATH)
     found = {field: variable_name(field) for field in Settings.model_fields}
     values = {field: content[name] for field, name in found.items() if name in content}
     # A service account may be written as a TOML table instead of a text.
     return {k: json.dumps(v) if isinstance(v, dict) else v for k, v in values.items()}
 
 
+def read_saved(home: Path) -> dict[str, Any]:
+    """Return what was saved in the app, by field; raise UsageError if the file is damaged."""
+    content = read_json(saved_path(home))
+    found = {field: variable_name(field) for field in Settings.model_fields if is_savable(field)}
+    return {field: content[name] for field, name in found.items() if name in content}
+
+
+def find_home() -> Path:
+    """Return FAREGROUND_HOME as the environment or secrets.toml say, else its default."""
+    given = os.environ.get(variable_name("home")) or read_secrets().get("home")
+    return Path(given or Settings.model_fields["home"].default)
+
+
 class Settings(BaseSettings):
     """What can be set, with its default and meaning.
 
     Each field is read from the environment variable `variable_name` says, so `home` from
-    `FAREGROUND_HOME`; where that is not set, from the same name in .streamlit/secrets.toml.
+    `FAREGROUND_HOME`; where that is not set, from the same name in .streamlit/secrets.toml, and
+    then in what was saved in the app.
     """
 
     model_config = SettingsConfigDict(
@@ -178,17 +208,24 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Order the sources: what the code gives, the environment, then secrets.toml."""
+        """Order the sources: what the code gives, the environment, secrets.toml, saved values."""
         del dotenv_settings, file_secret_settings  # kinds of files that Fareground has not
-        return init_settings, env_settings, InitSettingsSource(settings_cls, _read_secrets())
+        given = init_settings()
+        home = Path(given["home"]) if "home" in given else find_home()
+        return (
+            init_settings,
+            env_settings,
+            InitSettingsSource(settings_cls, read_secrets()),
+            InitSettingsSource(settings_cls, read_saved(home)),
+        )
 
     def origin(self, field: str) -> str:
         """Return where a field's value comes from, for people: never the value itself."""
         if variable_name(field) in os.environ:
-            return f"environment variable {variable_name(field)}"
-        if field in _read_secrets():
+            return ENVIRONMENT
+        if field in read_secrets():
             return str(SECRETS_PATH)
-        return "default"
+        return SAVED_ORIGIN if field in read_saved(self.home) else "default"
 
     @property
     def staging(self) -> Path:

@@ -40,7 +40,7 @@ def test_the_environment_goes_before_secrets_toml_and_both_are_told_apart(
     monkeypatch.setenv("GCP_DATASET", "from_environment")
     settings = load_settings()
     assert (settings.gcp_dataset, settings.gcp_bucket_name) == ("from_environment", "from-file")
-    assert settings.origin("gcp_dataset") == "environment variable GCP_DATASET"
+    assert settings.origin("gcp_dataset") == "environment variable"
     assert settings.origin("gcp_bucket_name").endswith("secrets.toml")
     assert settings.origin("gcp_project_id") == "default"
     assert Settings(gcp_dataset="given").gcp_dataset == "given"
