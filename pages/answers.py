@@ -56,11 +56,14 @@ def show_key_line() -> None:
             "free tier."
         )
         return
-    st.markdown(
-        ":material/key_off: No Gemini API key (`GEMINI_API_KEY`), so nothing is asked. Search, "
-        "prompts to copy, exact answers about the trips, and checking of any pasted answer work. "
-        "With a key of the free tier, the provider may use what is sent."
+    row = st.container(horizontal=True, vertical_alignment="center", gap="small")
+    row.markdown(
+        ":material/key_off: No Gemini API key, so nothing is asked. Search, prompts to copy, exact "
+        "answers about the trips, and checking of any pasted answer work. With a key of the free "
+        "tier, the provider may use what is sent.",
+        width="stretch",
     )
+    row.page_link("pages/setup.py", label="Add a key", icon=":material/key:")
 
 
 def ask_documents(kept: list[Document]) -> None:

@@ -25,7 +25,7 @@ _TICK = 0.12  # seconds between two looks at an answer that streams in
 def show_round(current: Round, *, newest: bool) -> None:
     """Draw a round: its question, both columns, the numbers, and its sources."""
     if current.asked:
-        st.subheader(inert(current.question), anchor=False)
+        st.header(inert(current.question), anchor=False)
     left, right = st.columns(2, gap="medium")
     with left:
         show_side(current, Side.PLAIN, newest)
@@ -44,7 +44,7 @@ def show_round(current: Round, *, newest: bool) -> None:
 def show_side(current: Round, side: Side, newest: bool) -> None:
     """Draw one side; two of these stream at once."""
     with reported():
-        st.markdown(f"#### {side}")
+        st.subheader(side.value, anchor=False)
         asking = current.asked.get(side)
         if asking:
             watched = show_answer(current, asking)
