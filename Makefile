@@ -43,6 +43,7 @@ format: $(VENV)/.dev  ## mend what lint can mend
 
 bench: $(VENV)/.dev  ## speed and memory against the DuckDB floor, as ratios
 	$(BIN)/python -m benchmarks.backfill
+	$(BIN)/python -m benchmarks.answers
 
 clean:  ## remove the virtual environment and caches, never your data
 	rm -rf $(VENV) .venv-emulators .mypy_cache .ruff_cache .pytest_cache .hypothesis

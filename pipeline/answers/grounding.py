@@ -21,7 +21,7 @@ from pipeline.answers.relations import contradicts
 from pipeline.answers.retrieval import Passage, search
 from pipeline.answers.vocabulary import words_of
 
-COVERAGE = 0.7  # share of a claim's words; chosen on one half of our claims (docs/answers.md)
+COVERAGE = 0.75  # share of a claim's words; chosen on one half of our claims (docs/answers.md)
 NEAR = 0.5  # from here on a claim is about what the passage is about, and only a value is amiss
 
 _DEFAULT = re.compile(r"\bdefaults?\b", re.IGNORECASE)

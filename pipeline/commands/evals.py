@@ -78,11 +78,14 @@ def evaluate(
                 else _planned(suite, tuple(model or ()), repeats, side, top, settings)
             )
             expected = estimate(calls, read_prices(settings), per_minute)
-            err.print(escape(_estimate_sentence(expected)))
+            sentence = escape(_estimate_sentence(expected))
             if dry_run:
                 if as_json:
                     print_json({"state": "planned", **asdict(expected)})
+                else:
+                    out.print(sentence)
                 return
+            err.print(sentence)
             require_key(settings)
             run = _run_in_foreground(begin(), settings, per_minute)
         kept = runs.answers(run.run_id)
