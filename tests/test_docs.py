@@ -101,3 +101,10 @@ def test_both_colors_share_the_columns_that_charts_compare() -> None:
     shared = {"PULocationID", "total_amount", "tip_amount", "trip_distance", "payment_type"}
     for color in Color:
         assert shared <= {column.name for column in COLUMNS[color]}
+
+
+def test_every_test_that_the_reliability_page_names_exists() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "reliability.md").read_text()))
+    sources = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    assert len(named) > 20
+    assert named <= set(re.findall(r"^def (test_\w+)\(", sources, re.MULTILINE))
