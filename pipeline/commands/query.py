@@ -39,8 +39,8 @@ def query(
 ) -> None:
     """Run one read-only SQL statement on the warehouse.
 
-    Tables: yellow_tripdata, green_tripdata, rejects, load_ledger. Files and the network are out of
-    reach.
+    Tables: yellow_tripdata, green_tripdata, rejects, load_ledger, trip_summary, zone_summary.
+    Files and the network are out of reach.
 
     Example: python -m pipeline query "SELECT count(*) FROM green_tripdata" --format json
     """

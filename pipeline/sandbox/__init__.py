@@ -32,7 +32,14 @@ BYTES_CAP = 64 * 2**20
 
 PREVIEW_TABLES = ("trips",)
 FILE_TABLES = ("file",)
-WAREHOUSE_TABLES = ("yellow_tripdata", "green_tripdata", "rejects", "load_ledger")
+WAREHOUSE_TABLES = (
+    "yellow_tripdata",
+    "green_tripdata",
+    "rejects",
+    "load_ledger",
+    "trip_summary",
+    "zone_summary",
+)
 
 _ROOT = Path(__file__).parents[2]
 _GRACE_SECONDS = 3.0  # for starting, and for stopping by itself with a better sentence
