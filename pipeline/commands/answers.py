@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipeline.commands.ask import ask, truths
 from pipeline.commands.console import (
     JsonOption,
     err,
@@ -31,6 +32,8 @@ answers = typer.Typer(
     help="Ask documents: add them, search them, and check what an answer claims.",
 )
 
+answers.command()(ask)
+answers.command()(truths)
 answers.command(name="eval", help=EVAL_HELP)(evaluate)
 answers.command(name="evals")(list_evals)
 
@@ -190,7 +193,7 @@ def check(
         verdicts = grounding.check_text(answer, documents, question, top, only)
         outcome = grounding.outcome(answer, verdicts)
         if as_json:
-            print_json({"outcome": outcome, "claims": [_verdict_values(v) for v in verdicts]})
+            print_json({"outcome": outcome, "claims": [verdict_values(v) for v in verdicts]})
             return
         for verdict in verdicts:
             out.print(f"{grounding.GLYPHS[verdict.verdict]} {verdict.verdict}", markup=False)
@@ -215,7 +218,8 @@ def _read_text(path: Path) -> str:
     return content.decode("utf-8", "replace")
 
 
-def _verdict_values(verdict: ClaimVerdict) -> dict[str, Any]:
+def verdict_values(verdict: ClaimVerdict) -> dict[str, Any]:
+    """Return a verdict as the JSON documents name it."""
     passage, quote = verdict.passage, verdict.quote
     return {
         "claim": verdict.claim,
