@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -87,3 +88,9 @@ def test_a_broken_price_file_is_said_with_its_form(settings: Settings) -> None:
         (settings.home / "prices.json").write_text(content)
         with pytest.raises(UsageError, match="not a table of prices"):
             read_prices(settings)
+
+
+def test_the_documentation_says_when_the_prices_were_looked_up(settings: Settings) -> None:
+    said = (Path(__file__).parents[1] / "docs" / "answers.md").read_text()
+    date = read_prices(settings).date_of("gemini-3.5-flash-lite")
+    assert f"{date}; thinking is paid for as output" in " ".join(said.split())
