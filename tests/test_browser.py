@@ -8,8 +8,10 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
@@ -75,7 +77,7 @@ def test_a_cold_link_to_a_page_shows_our_navigation_to_everyone(
         second.open("/runs")
         for visitor in (first, second):
             links = visitor.page.get_by_test_id("stTopNavLink")
-            expect(links).to_contain_text(["Backfill", "Answers", "Runs", "Setup"])
+            expect(links).to_contain_text(["Backfill", "Preview", "Answers", "Runs", "Setup"])
             assert visitor.page.get_by_test_id("stSidebarNavLink").count() == 0
 
 
@@ -194,6 +196,35 @@ def test_the_address_of_a_choice_shows_the_same_choice_to_somebody_else(
         first.page.wait_for_timeout(4000)  # the page has looked at its address meanwhile
         first.page.go_back()
         expect(first.page.get_by_text(f"{line}missing-and-failed")).to_be_visible()
+
+
+def test_a_file_dropped_in_is_looked_into_queried_and_its_answer_downloaded(
+    browser: Browser, address: str, folder: Path
+) -> None:
+    rows = [trip(GREEN, PULocationID=str(zone)) for zone in range(1, 51)]
+    path = put_trips(folder, GREEN, rows)
+    with Visitor(browser, address) as visitor:
+        visitor.open("/preview?source=sample")
+        visitor.page.get_by_text("A file of your own", exact=True).click()
+        visitor.page.locator("input[type=file]").set_input_files(path)
+        expect(visitor.page.get_by_text("The whole file: 50 rows")).to_be_visible()
+        visitor.page.get_by_role("tab", name="SQL").click()
+        visitor.settle()
+        box = visitor.page.get_by_role("textbox", name="One SELECT")
+        box.fill("SELECT PULocationID AS zone, total_amount FROM trips ORDER BY zone")
+        box.press("Control+Enter")
+        visitor.settle()
+        visitor.press("Run query")
+        expect(visitor.page.get_by_text("50 rows in")).to_be_visible()
+        with visitor.page.expect_download() as csv:
+            visitor.page.get_by_role("button", name="Download as CSV", exact=True).click()
+        lines = csv.value.path().read_text().splitlines()
+        assert lines[:2] == ['"zone","total_amount"', "1,9.30"]
+        with visitor.page.expect_download() as parquet:
+            visitor.page.get_by_role("button", name="Download as Parquet", exact=True).click()
+        totals = "SELECT count(*), sum(total_amount) FROM read_parquet(?)"
+        found = duckdb.execute(totals, [str(parquet.value.path())]).fetchone()
+        assert found == (50, Decimal("465.00"))
 
 
 def test_a_hostile_folder_name_is_shown_letter_by_letter(

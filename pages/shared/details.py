@@ -105,6 +105,10 @@ def _show_actions(
         help=f"From {plain(source)}, even if nothing changed (--force).",
     ):
         asked = replace(alone, force=True)
+    link = {"color": file.color.value, "month": str(file.month), "source": source}
+    row.page_link(
+        "pages/preview.py", label="Look inside", icon=":material/search:", query_params=link
+    )
     if asked:
         with reported():
             start(await_plan(asked, now))

@@ -42,6 +42,11 @@ def navigate(position: Literal["top", "hidden"]) -> Page:
                 icon=":material/download:" if icons else None,
             ),
             st.Page(
+                "pages/preview.py",
+                title="Preview",
+                icon=":material/search:" if icons else None,
+            ),
+            st.Page(
                 "pages/answers.py",
                 title="Answers",
                 icon=":material/forum:" if icons else None,

@@ -143,12 +143,15 @@ def fetch_subject(
     return _whole(staged, "staged")
 
 
-def read_own(path: Path, file: TripFile, settings: Settings, cancel: Cancel) -> Subject:
+def read_own(
+    path: Path, file: TripFile, settings: Settings, cancel: Cancel, address: str = ""
+) -> Subject:
     """Return a file on this machine, read where it is.
 
     Args:
         path: Its name ends in csv, csv.gz or parquet.
         file: Which color and month it is to be taken for.
+        address: What people call it; its path, if that is empty.
 
     Raises UsageError for another ending or where there is no such file, StorageError when it
     cannot be read, TripFileError when not even its columns can.
@@ -157,7 +160,7 @@ def read_own(path: Path, file: TripFile, settings: Settings, cancel: Cancel) -> 
     try:
         if local_version(path) is None:
             raise UsageError(f"There is no file {path}.", cure="Check its name and folder.")
-        return _verified(path, file, format, str(path), "own", settings, cancel)
+        return _verified(path, file, format, address or str(path), "own", settings, cancel)
     except OSError as error:
         raise StorageError(
             f"{path} cannot be read: {error.strerror}.", cure="Make the file readable."
