@@ -11,6 +11,7 @@ from pipeline.commands.preview import diff, preview
 from pipeline.commands.query import query
 from pipeline.commands.runs import runs
 from pipeline.commands.schedule import schedule, scheduler
+from pipeline.commands.setup import doctor, setup
 from pipeline.commands.status import status
 from pipeline.commands.verify import VERIFY_HELP, verify
 
@@ -26,6 +27,8 @@ app.command()(status)
 app.command()(runs)
 app.command()(query)
 app.command(help=VERIFY_HELP)(verify)
+app.command()(setup)
+app.command()(doctor)
 app.command()(preview)
 app.command()(diff)
 app.command()(backup)

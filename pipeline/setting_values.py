@@ -30,11 +30,11 @@ from pipeline.settings import (
 )
 from pipeline.warehouse.google_place import check_name, read_key
 
-_PLACE = ("gcp_project_id", "gcp_location", "gcp_bucket_name", "gcp_dataset")
+PLACE = ("gcp_project_id", "gcp_location", "gcp_bucket_name", "gcp_dataset")
 
 # Which settings are shown together; those not named here are the last group.
 GROUPS = {
-    "Google Cloud": (*_PLACE, "gcp_creds"),
+    "Google Cloud": (*PLACE, "gcp_creds"),
     "Gemini": ("gemini_api_key", "gemini_model", "gemini_base_url", "gemini_api_version"),
     "Cost and patience in Google Cloud": (
         "gcp_maximum_bytes_billed",
@@ -112,7 +112,7 @@ def find_fault(field: str, text: str) -> str:
         return _PATTERNS.get(field) or str(said["msg"]).removeprefix("Input ")
     except FaregroundError as error:
         return str(error).removeprefix(f"{variable_name(field)} ")
-    return check_name(field.removeprefix("gcp_"), text) if field in _PLACE and text else ""
+    return check_name(field.removeprefix("gcp_"), text) if field in PLACE and text else ""
 
 
 def save_values(changes: Mapping[str, str]) -> None:

@@ -31,6 +31,7 @@ from pipeline.warehouse.google_ledger import read_records, record_entry
 from pipeline.warehouse.google_load import Clients, load_file
 from pipeline.warehouse.google_place import Place, read_place
 from pipeline.warehouse.google_read import LEDGER, Reader
+from pipeline.warehouse.google_setup import require_one_region
 from pipeline.warehouse.google_stage import upload
 
 if TYPE_CHECKING:
@@ -208,24 +209,8 @@ class GoogleWarehouse:
             self._bring_forward(runner)
 
     def _check_regions(self) -> None:
-        place, clients = self.place, self._clients()
-        with translated(place, f"look at the bucket {place.bucket}"):
-            found = clients.objects.get_bucket(place.bucket, retry=self._retry(), timeout=_PATIENCE)
-            bucket = str(found.location)
-        with translated(place, f"look at the dataset {place.dataset}"):
-            dataset = str(
-                clients.tables.get_dataset(
-                    f"{place.project}.{place.dataset}", retry=self._retry(), timeout=_PATIENCE
-                ).location
-            )
-        regions = {name.upper() for name in (bucket, dataset, place.location)}
-        if len(regions) > 1:
-            raise WarehouseError(
-                f"Bucket {place.bucket} is in {bucket}, dataset {place.dataset} in {dataset}, and "
-                f"GCP_LOCATION says {place.location}: BigQuery reads a bucket only in its own "
-                "region.",
-                cure="Use a bucket and a dataset of one region, and set GCP_LOCATION to it.",
-            )
+        clients = self._clients()
+        require_one_region(clients.tables, clients.objects, self.place, self._retry())
 
     def _bring_forward(self, runner: JobRunner) -> None:
         """Make tables of an older version ones of ours; raise WarehouseError for other versions."""

@@ -1,0 +1,93 @@
+"""`setup` and `doctor`: make what a target needs, and look whether all is well."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from pipeline.commands.console import (
+    JsonOption,
+    TargetOption,
+    escape,
+    out,
+    print_json,
+    reported,
+)
+from pipeline.errors import UsageError
+from pipeline.settings import load_settings, make_folder
+
+if TYPE_CHECKING:
+    from pipeline.doctor import Finding
+
+_COLORS = {"ok": "green", "warning": "yellow", "failed": "red", "skipped": "dim"}
+
+
+def setup(target: TargetOption = "local") -> None:
+    """Make what a target needs and has not: a folder, or a bucket and a dataset.
+
+    Doing it again changes nothing.
+
+    Example: python -m pipeline setup --target gcp
+    """
+    with reported():
+        settings = load_settings()
+        if target == "gcp":
+            from pipeline.warehouse.google_setup import set_up
+
+            said = set_up(settings)
+        elif target == "local":
+            make_folder(settings.home)
+            said = [f"The folder {settings.home} is there; the first backfill makes the tables."]
+        else:
+            raise UsageError(f"There is no target {target!r}.", cure="Use local or gcp.")
+    for sentence in said:
+        out.print(escape(sentence))
+
+
+def doctor(as_json: JsonOption = False, target: TargetOption = "local") -> None:
+    """Check all that a backfill needs, and say what to do about what is wrong.
+
+    Exit code 0 when nothing failed, 1 when something did.
+
+    Example: python -m pipeline doctor --target gcp
+    """
+    from pipeline.doctor import examine
+
+    with reported():
+        found = examine(target, lambda finding: None if as_json else _print_finding(finding))
+    failed = sum(finding.state == "failed" for finding in found)
+    if as_json:
+        print_json(doctor_document(target, found))
+    else:
+        warned = sum(finding.state == "warning" for finding in found)
+        out.print(f"{len(found)} checks: {failed} failed, {warned} with a warning.")
+    if failed:
+        raise typer.Exit(1)
+
+
+def doctor_document(target: str, found: list[Finding]) -> dict[str, object]:
+    """Return the JSON document of an examination, as README documents it."""
+    return {
+        "target": target,
+        "ok": not any(finding.state == "failed" for finding in found),
+        "checks": [
+            {
+                "name": finding.name,
+                "state": finding.state,
+                "message": finding.message,
+                "cure": finding.cure,
+                "seconds": finding.seconds,
+            }
+            for finding in found
+        ],
+    }
+
+
+def _print_finding(finding: Finding) -> None:
+    from pipeline.doctor import GLYPHS
+
+    color = _COLORS[finding.state]
+    mark = f"[{color}]{GLYPHS[finding.state]} {finding.state:<8}[/{color}]"
+    cure = f" {escape(finding.cure)}" if finding.cure else ""
+    out.print(f"{mark} {finding.name:<14} {escape(finding.message)}{cure}")
