@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help app test test-gcp test-cloud test-slow lint format bench clean
+.PHONY: help app test test-gcp test-cloud test-slow lint format bench bench-gcp clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -44,6 +44,12 @@ format: $(VENV)/.dev  ## mend what lint can mend
 bench: $(VENV)/.dev  ## speed and memory against the DuckDB floor, as ratios
 	$(BIN)/python -m benchmarks.backfill
 	$(BIN)/python -m benchmarks.answers
+	@if [ -x .venv-emulators/bin/python ]; then $(MAKE) bench-gcp; \
+	else echo "Google Cloud is left out: make bench-gcp installs its emulators."; fi
+
+bench-gcp: $(VENV)/.dev  ## what our code adds to a load in Google Cloud, on emulators
+	sh tests/gcp/install.sh
+	$(BIN)/python -m benchmarks.google
 
 clean:  ## remove the virtual environment and caches, never your data
 	rm -rf $(VENV) .venv-emulators .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -175,7 +175,7 @@ class Settings(BaseSettings):
         6.25, ge=0, alias="GCP_PRICE_PER_TIB", description="Dollars per TiB scanned, on demand"
     )
     gcp_price_date: str = Field(
-        "2025-07", alias="GCP_PRICE_DATE", description="When that price was looked up"
+        "2026-11", alias="GCP_PRICE_DATE", description="When that price was looked up"
     )
     gemini_api_key: SecretStr = Field(
         SecretStr(""), alias="GEMINI_API_KEY", description="Key of the Gemini API, for answers"

@@ -133,6 +133,7 @@ class _Load:
 
     def run(self) -> LedgerEntry:
         """Load the file; raises JobFailed when somebody else loaded it meanwhile."""
+        self._begin("extract")
         base = read_base(self._runner, self._staged.file)
         self._extract()
         totals, rejects = self._count()
@@ -177,8 +178,8 @@ class _Load:
         staged, place = self._staged, self._place
         # Nothing is sent, unless somebody else replaced the object since it was uploaded.
         patience = self._settings.gcp_retry_seconds
-        upload(self._clients.objects, place, staged, self._watch, patience)
-        self._begin("extract")
+        if upload(self._clients.objects, place, staged, self._watch, patience):
+            self._begin("extract")
         color, parquet = staged.file.color, staged.format == "parquet"
         external = {"uri": f"gs://{place.bucket}/{object_name(staged)}"}
         if not parquet:
