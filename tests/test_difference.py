@@ -61,8 +61,8 @@ def test_the_rows_that_would_change_are_counted_and_their_cells_marked(
     assert (found.amount_before, found.amount_after) == (Decimal("37.20"), Decimal("49.90"))
     assert dict(found.cells) == {"tip_amount": 1, "total_amount": 1}
     kinds = [row.change for row in found.examples]
-    assert kinds == ["deleted", "inserted", "inserted", "updated"]
-    deleted, *_, updated = found.examples
+    assert kinds == ["updated", "inserted", "inserted", "deleted"]
+    updated, *_, deleted = found.examples
     assert deleted.before is not None
     assert (deleted.before["PULocationID"], deleted.after) == (3, None)
     assert updated.cells == ("tip_amount", "total_amount")
@@ -134,7 +134,7 @@ def test_the_command_changes_neither_the_warehouse_nor_its_file(
         "unchanged": 4,
     }
     assert found["changed_cells"] == {"tip_amount": 1, "total_amount": 1}
-    assert found["examples"][-1]["cells"] == ["tip_amount", "total_amount"]
+    assert found["examples"][0]["cells"] == ["tip_amount", "total_amount"]
     text = pipeline(settings, *arguments).stdout
     assert "insert 2, update 1 and delete 1 rows, and leave 4 as they are" in text
     assert "9.30 → 10.00" in text

@@ -52,6 +52,7 @@ def test_a_month_of_a_folder_is_shown_from_every_side(settings: Settings, folder
     assert frame(app, "VendorID")[0]["total_amount"] == 9.3
     schema = {row["column"]: row for row in frame(show(app, "Columns"), "column")}
     assert schema["cbd_congestion_fee"]["status"] == "– not yet"
+    assert "**cbd_congestion_fee**: A fee that only newer files have" in texts(app)
     profile = {row["column"]: row for row in frame(show(app, "Profile"), "column")}
     assert profile["total_amount"]["maximum"] == "1,000.01"
     assert profile["VendorID"]["nulls"] == pytest.approx(1 / 228)
@@ -114,7 +115,7 @@ def test_a_fetch_can_be_cancelled(settings: Settings) -> None:
         assert server.holding.wait(10)
         check(app.button(key="fetch-cancel").click().run())
         settle(app, "fetch")
-        assert "Cancelled" in texts(app)
+        assert "The fetch was cancelled" in texts(app)
         assert app.button(key="fetch")
     assert History(settings.history_path).runs() == []
 
@@ -147,12 +148,12 @@ def test_a_comparison_marks_what_would_change_and_the_button_loads_it(
     assert "insert 2, update 1 and delete 1 rows, and leave 4 as they are" in texts(app)
     changes = frame(app, "change")
     assert [row["change"] for row in changes] == [
-        "– deleted",
-        "+ inserted",
-        "+ inserted",
         "◐ updated",
+        "+ inserted",
+        "+ inserted",
+        "– deleted",
     ]
-    assert changes[-1]["total_amount"] == "9.30 → 10.00"
+    assert changes[0]["total_amount"] == "9.30 → 10.00"
     assert len(rows(settings, "SELECT * FROM green_tripdata")) == len(BEFORE)
     check(app.button(key="load").click().run())
     jobs().join(30)

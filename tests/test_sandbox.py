@@ -23,6 +23,7 @@ from pipeline.preview.subject import read_own
 from pipeline.sandbox import Result, Scope, run_query, worker
 from pipeline.sandbox.vetting import vet
 from pipeline.settings import Settings
+from pipeline.warehouse import open_warehouse
 from tests.files import GREEN, load, put_trips, trip
 
 SECRET = "hidden-in-a-file"
@@ -367,6 +368,38 @@ def test_the_warehouse_is_read_and_stays_as_it_is(settings: Settings, folder: Pa
         with pytest.raises(UsageError):
             ask(sql, settings, scope)
     assert settings.warehouse_path.read_bytes() == before
+
+
+def test_a_page_waits_for_a_query_that_holds_the_warehouse(
+    settings: Settings, folder: Path
+) -> None:
+    put_trips(folder, GREEN, [trip(GREEN)])
+    load(folder, GREEN, settings)
+    slow = "SELECT sum(i) FROM green_tripdata, range(1_000_000_000_000) t(i)"
+    cancel = Cancel()
+
+    def query() -> None:
+        with pytest.raises(Cancelled):
+            run_query(slow, Scope(warehouse=settings.warehouse_path), settings, cancel)
+
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(query)
+        while not is_held(settings.warehouse_path):
+            time.sleep(0.05)
+        threading.Timer(0.5, cancel.set).start()
+        hurried = settings.model_copy(update={"busy_wait_seconds": 0.1})
+        with open_warehouse("local", hurried) as warehouse:
+            assert warehouse.records()[GREEN].loaded
+        running.result()
+
+
+def is_held(path: Path) -> bool:
+    """Whether another process has the DuckDB file open."""
+    try:
+        duckdb.connect(str(path)).close()
+    except duckdb.IOException:
+        return True
+    return False
 
 
 def test_a_warehouse_that_is_not_there_or_being_written_is_said_to_be(

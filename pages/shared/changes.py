@@ -41,9 +41,10 @@ def show_changes(preview: Preview, pick: Pick) -> None:
     if pick.source is not None:
         _offer_load(row, pick, pick.source)
     if task is None:
+        billed = " BigQuery bills for reading them." if target() == "gcp" else ""
         st.caption(
             "The rows that are loaded are read and compared with those of the file. Nothing is "
-            "changed until a load."
+            f"changed until a load.{billed}"
         )
         return
     with reported():

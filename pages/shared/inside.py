@@ -10,6 +10,7 @@ from pages.shared.inside_views import (
     findings_in_words,
     profile_table,
     rows_table,
+    schema_notes,
     schema_table,
     shown_findings,
 )
@@ -54,10 +55,11 @@ def show_schema(preview: Preview) -> None:
             "in the file": st.column_config.TextColumn(width=190),
             "its type": st.column_config.TextColumn(width=110),
             "status": st.column_config.TextColumn(width=130),
-            "what it means": st.column_config.TextColumn(width="large"),
         },
+        width="content",
         alt="The columns of the file beside those of the table",
     )
+    st.markdown(schema_notes(preview.schema))
 
 
 def show_profile(preview: Preview) -> None:

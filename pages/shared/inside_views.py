@@ -9,7 +9,7 @@ from decimal import Decimal
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from pages.shared.words import count
+from pages.shared.words import count, plain
 from pipeline.preview import Preview
 from pipeline.preview.difference import ChangedRow, Difference
 from pipeline.preview.findings import Finding
@@ -76,9 +76,17 @@ def schema_table(schema: Iterable[SchemaColumn]) -> pd.DataFrame:
             "in the file": [column.file_name or "" for column in listed],
             "its type": [column.file_type or "" for column in listed],
             "status": [f"{_STATUS_GLYPHS[column.status]} {column.status}" for column in listed],
-            "what it means": [column.note for column in listed],
         }
     )
+
+
+def schema_notes(schema: Iterable[SchemaColumn]) -> str:
+    """Return what the differences mean, columns of one meaning together, as a Markdown list."""
+    columns: dict[str, list[str]] = {}
+    for column in schema:
+        if column.note:
+            columns.setdefault(column.note, []).append(f"**{plain(column.name[:60])}**")
+    return "\n".join(f"- {', '.join(names)}: {plain(note)}" for note, names in columns.items())
 
 
 def profile_table(profile: Iterable[ColumnProfile]) -> pd.DataFrame:

@@ -21,10 +21,11 @@ from pages.shared.choice import (
 )
 from pages.shared.frame import reported, show_synthetic
 from pages.shared.picker import PLACE, read_address
-from pages.shared.tasks import begin, current, forget, show_running
+from pages.shared.target import read_target_address
+from pages.shared.tasks import begin, current, show_running
 from pages.shared.words import count, plain, size
 from pipeline.cancel import Cancel
-from pipeline.errors import UsageError
+from pipeline.errors import Cancelled, UsageError
 from pipeline.preview import Preview
 from pipeline.preview.subject import (
     Subject,
@@ -100,7 +101,7 @@ def _write_address(file: TripFile, source: str) -> None:
     params = {"color": [file.color.value], "month": [str(file.month)], "source": [source]}
     known: list[Params] = st.session_state.preview_addresses
     if params != known[-1]:
-        st.query_params.from_dict(params)
+        st.query_params.from_dict(params | read_target_address())
         known.append(params)
 
 
@@ -168,7 +169,7 @@ def _pick_own() -> Pick | None:
         help="It stays on this machine, in a temporary folder that goes when this tab is closed.",
     )
     if upload is None:
-        forget("upload")
+        st.session_state.pop("upload", None)
         return None
     format = format_of(upload.name)
     try:
@@ -242,7 +243,10 @@ def offer_fetch(pick: Pick) -> None:
         return
     if task is not None:
         with reported():
-            task.result()
+            try:
+                task.result()
+            except Cancelled:
+                st.info("The fetch was cancelled; what came of it is kept and continued.")
     source = pick.source
     assert source is not None
     if st.button(

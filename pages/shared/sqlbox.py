@@ -83,6 +83,8 @@ def _meaning(scope: Scope) -> str:
         parts.append("`trips` are the rows as they would be loaded, `file` the cells as they are.")
     if scope.warehouse:
         parts.append("The others are the warehouse's.")
+    elif target() == "gcp":
+        parts.append("BigQuery's own tables are not among them: use its console for those.")
     return " ".join(parts)
 
 

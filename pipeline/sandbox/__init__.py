@@ -14,6 +14,8 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +42,10 @@ WAREHOUSE_TABLES = (
     "trip_summary",
     "zone_summary",
 )
+
+# How many queries of this process are reading the local warehouse just now.
+_reading = 0
+_reading_lock = threading.Lock()
 
 _ROOT = Path(__file__).parents[2]
 _GRACE_SECONDS = 3.0  # for starting, and for stopping by itself with a better sentence
@@ -111,7 +117,7 @@ def run_query(
     deadline.daemon = True
     deadline.start()
     try:
-        with cancel.calling(process.kill):
+        with cancel.calling(process.kill), _counted(scope):
             head, body = _exchange(process, json.dumps(request).encode())
     finally:
         deadline.cancel()
@@ -122,6 +128,23 @@ def run_query(
                 pipe.close()
     cancel.check()
     return _read_answer(head, body, settings)
+
+
+def is_reading_warehouse() -> bool:
+    """Whether a query of this process may hold the local warehouse, for as long as one may take."""
+    return _reading > 0
+
+
+@contextmanager
+def _counted(scope: Scope) -> Iterator[None]:
+    global _reading
+    with _reading_lock:
+        _reading += scope.warehouse is not None
+    try:
+        yield
+    finally:
+        with _reading_lock:
+            _reading -= scope.warehouse is not None
 
 
 def _environment() -> dict[str, str]:

@@ -28,7 +28,7 @@ from pipeline.errors import (
     WarehouseBusy,
     WarehouseError,
 )
-from pipeline.sandbox import WAREHOUSE_TABLES
+from pipeline.sandbox import WAREHOUSE_TABLES, is_reading_warehouse
 from pipeline.sandbox.vetting import first_line, vet
 from pipeline.settings import Settings, make_folder
 from pipeline.sql import translate
@@ -222,13 +222,19 @@ class LocalWarehouse:
         for attempt in stamina.retry_context(
             on=WarehouseBusy,
             attempts=None,
-            timeout=self._settings.busy_wait_seconds,
+            timeout=self._patience(),
             wait_initial=0.05,
             wait_max=0.25,
         ):
             with attempt, _translated(self._path):
                 return duckdb.connect(path, config=config)
         raise AssertionError  # the loop returns or raises
+
+    def _patience(self) -> float:
+        """Return how long to wait for whoever holds the file, in seconds."""
+        # A query in the app's SQL box is ours: it ends in time, or is stopped.
+        ours = self._settings.query_seconds if is_reading_warehouse() else 0
+        return self._settings.busy_wait_seconds + ours
 
 
 @contextmanager

@@ -7,4 +7,7 @@ QUALIFY row_number() OVER (
         PARTITION BY changes.change
         ORDER BY changes.loaded_row, changes.rowid
     ) <= $limit
-ORDER BY changes.change, changes.loaded_row, changes.rowid;
+ORDER BY
+    array_position(['updated', 'inserted', 'deleted'], changes.change),
+    changes.loaded_row,
+    changes.rowid;
