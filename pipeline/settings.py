@@ -116,6 +116,14 @@ class Settings(BaseSettings):
     tlc_url: str = Field(
         "https://d37ci6vzurychx.cloudfront.net/trip-data", description="Address of the TLC parquet"
     )
+    zone_names_url: str = Field(
+        "https://d37ci6vzurychx.cloudfront.net/misc/taxi_zone_lookup.csv",
+        description="Address of the names of the taxi zones",
+    )
+    zone_shapes_url: str = Field(
+        "https://data.cityofnewyork.us/api/geospatial/8meu-9t5y?method=export&format=GeoJSON",
+        description="Address of the shapes of the taxi zones",
+    )
     document_hosts: str = Field(
         "raw.githubusercontent.com",
         description="Hosts that documents may be fetched from, separated by commas",
@@ -170,6 +178,12 @@ class Settings(BaseSettings):
         ge=0,
         alias="GCP_RETRY_SECONDS",
         description="How long a request is repeated that Google Cloud does not answer",
+    )
+    gcp_ask_above_bytes: int = Field(
+        10**9,
+        ge=0,
+        alias="GCP_ASK_ABOVE_BYTES",
+        description="A chart that would bill more bytes says so and waits for a click",
     )
     gcp_price_per_tib: float = Field(
         6.25, ge=0, alias="GCP_PRICE_PER_TIB", description="Dollars per TiB scanned, on demand"

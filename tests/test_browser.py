@@ -77,7 +77,9 @@ def test_a_cold_link_to_a_page_shows_our_navigation_to_everyone(
         second.open("/runs")
         for visitor in (first, second):
             links = visitor.page.get_by_test_id("stTopNavLink")
-            expect(links).to_contain_text(["Backfill", "Preview", "Answers", "Runs", "Setup"])
+            expect(links).to_contain_text(
+                ["Backfill", "Preview", "Explore", "Answers", "Runs", "Setup"]
+            )
             assert visitor.page.get_by_test_id("stSidebarNavLink").count() == 0
 
 

@@ -47,6 +47,11 @@ def navigate(position: Literal["top", "hidden"]) -> Page:
                 icon=":material/search:" if icons else None,
             ),
             st.Page(
+                "pages/explore.py",
+                title="Explore",
+                icon=":material/monitoring:" if icons else None,
+            ),
+            st.Page(
                 "pages/answers.py",
                 title="Answers",
                 icon=":material/forum:" if icons else None,
@@ -166,17 +171,22 @@ def look() -> Now:
 
 
 def live(
-    title: str, body: Callable[[Now], None], beat: Callable[[], object] = lambda: None
+    title: str,
+    body: Callable[[Now], None],
+    beat: Callable[[], object] = lambda: None,
+    *,
+    still: bool = False,
 ) -> None:
     """Draw a page: again every second while a run is on, otherwise once.
 
     When a run begins or ends, wherever it was started, the whole page is drawn anew. `beat` is
-    called every few seconds meanwhile, and draws nothing.
+    called every few seconds meanwhile, and draws nothing. A `still` page is drawn again only when
+    a file of a run is finished.
     """
     with reported():
         scheduler()
         began = look()
-        if began.run is None:
+        if began.run is None or still:
             _draw(title, body, began)
 
         def watch() -> None:
@@ -184,9 +194,9 @@ def live(
                 beat()
                 confirm_target()
                 now = look()
-                if now.mark != began.mark:
+                if now.mark != began.mark or (still and now.finished != began.finished):
                     st.rerun()
-                if now.run is not None:
+                if now.run is not None and not still:
                     _draw(title, body, now)
 
         st.fragment(run_every=_WATCH_SECONDS if began.run else _IDLE_SECONDS)(watch)()

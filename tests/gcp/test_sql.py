@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from datetime import date, datetime
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
 import pytest
 
 from pipeline.answers.truths import TEMPLATES, Template, identifiers
+from pipeline.charts import CHARTS, Filters, pose
 from pipeline.parity import table_identifiers as parity_identifiers
 from pipeline.sql import SQL_FOLDER, statement
 from pipeline.trips import COLUMNS, Color
@@ -19,6 +23,7 @@ from pipeline.warehouse.google_columns import (
     summary_identifiers,
     table_identifiers,
 )
+from tests.chart_cases import FILTERS
 
 NAMES = sorted(path.stem for path in (SQL_FOLDER / "bigquery").glob("*.sql"))
 OWN = {"external": "staged", "incoming": "incoming", "changes": "changes", "rejected": "rejected"}
@@ -60,20 +65,19 @@ def columns_of(create: str) -> dict[str, str]:
 
 @cache
 def analyzer(color: Color) -> Any:
-    from zetasql.api import Analyzer, CatalogBuilder, TableBuilder, TypeFactory
-    from zetasql.types import (
-        AnalyzerOptions,
-        LanguageOptions,
-        ProductMode,
-        ResolvedNodeKind,
-        TypeKind,
-        ZetaSQLBuiltinFunctionOptions,
-    )
+    """Google's analyzer over what a load of this color has at hand."""
+    return make_analyzer(tables_of(color), frozenset(parameter_types().items()))
 
+
+def parameter_types() -> dict[str, str]:
+    return {name: type_name for type_name, names in PARAMETERS.items() for name in names.split()}
+
+
+def tables_of(color: Color) -> dict[str, dict[str, str]]:
     production = columns_of(rendered("create_table", color))
     assert list(production)[2:] == [column.name for column in COLUMNS[color]]
     header = {column.name: "STRING" for column in COLUMNS[color]}
-    tables = {
+    return {
         color.table: production,
         "load_ledger": columns_of(rendered("create_load_ledger", color)),
         "rejects": columns_of(rendered("create_rejects", color)),
@@ -86,6 +90,20 @@ def analyzer(color: Color) -> Any:
         "changes": production | {"change": "STRING"},
         "rejected": {"line": "INT64", "reason": "STRING", "content": "STRING"},
     }
+
+
+def make_analyzer(tables: dict[str, dict[str, str]], parameters: Iterable[tuple[str, str]]) -> Any:
+    """Google's analyzer over these tables and columns, with parameters of these types."""
+    from zetasql.api import Analyzer, CatalogBuilder, TableBuilder, TypeFactory
+    from zetasql.types import (
+        AnalyzerOptions,
+        LanguageOptions,
+        ProductMode,
+        ResolvedNodeKind,
+        TypeKind,
+        ZetaSQLBuiltinFunctionOptions,
+    )
+
     kinds = {
         name: getattr(TypeKind, f"TYPE_{'DOUBLE' if name == 'FLOAT64' else name}")
         for name in TYPE_NAMES
@@ -108,8 +126,7 @@ def analyzer(color: Color) -> Any:
         language_options=language,
         query_parameters=[
             AnalyzerOptions.QueryParameter(name=name, type=simple[type_name])
-            for type_name, names in PARAMETERS.items()
-            for name in names.split()
+            for name, type_name in parameters
         ]
         + [
             AnalyzerOptions.QueryParameter(
@@ -142,6 +159,18 @@ def test_the_statement_of_a_truth_is_valid(template: Template, color: Color) -> 
 def test_a_statement_of_the_comparison_is_valid(name: str, color: Color) -> None:
     sql = statement(f"parity/{name}", **parity_identifiers(color))
     assert analyzer(color).analyze_statement(sql) is not None
+
+
+@pytest.mark.parametrize("filters", FILTERS.values(), ids=list(FILTERS))
+@pytest.mark.parametrize("name", CHARTS)
+def test_the_statement_of_a_chart_is_valid_over_sums_and_trips(name: str, filters: Filters) -> None:
+    question = pose(name, filters, "gcp", "week")
+    if name in ("coverage", "strays") and question.origin == "trips":
+        pytest.skip("asked of the sums only")
+    types = {str: "STRING", int: "INT64", date: "DATE", datetime: "TIMESTAMP", Decimal: "NUMERIC"}
+    parameters = [(name, types[type(value)]) for name, value in question.parameters.items()]
+    tables = tables_of(Color.GREEN) | tables_of(Color.YELLOW)
+    assert make_analyzer(tables, parameters).analyze_statement(question.sql) is not None
 
 
 def test_the_analyzer_sees_a_column_that_is_not_there() -> None:

@@ -1,0 +1,321 @@
+"""The charts of the Explore page, from the rows of their statements. Pure: no Streamlit, no I/O.
+
+Each function returns a figure, or None when there is nothing to draw, and a sentence: what is
+missing, or what is counted but not drawn. Points carry as `customdata` what a click on them picks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import plotly.graph_objects as go
+import pyarrow as pa
+from plotly.subplots import make_subplots
+
+from pipeline.charts import payment_name
+from pipeline.trips import Color
+
+Drawn = tuple[go.Figure | None, str]
+Row = dict[str, Any]
+
+# At least 3:1 against both themes' backgrounds, and told apart by lightness as well as by hue.
+TAXI_COLORS = {Color.YELLOW: "#B58900", Color.GREEN: "#2B8A57"}
+ACCENT = "#4C84C4"
+# By payment_type; the rest are grey.
+_PAYMENT_COLORS = {1: "#4C84C4", 2: "#B58900", 3: "#A0629B", 4: "#D1605E", 5: "#7F7F7F"}
+SCALE = [[0, "rgba(76,132,196,0.08)"], [0.5, "#4C84C4"], [1, "#B2425F"]]
+_FADED = 0.3
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+NOTHING = "No trips are left by these filters."
+
+
+def rows_of(table: pa.Table) -> list[Row]:
+    """Return a table's rows, with whole numbers as int and others as float."""
+    casts: dict[str, type] = {}
+    for field in table.schema:
+        if pa.types.is_decimal(field.type):  # DuckDB adds whole numbers up to a decimal
+            casts[field.name] = float if field.type.scale else int
+    return [
+        {
+            name: casts[name](value) if name in casts and value is not None else value
+            for name, value in row.items()
+        }
+        for row in table.to_pylist()
+    ]
+
+
+def draw_over_time(table: pa.Table, grain: str, picked: str) -> Drawn:
+    """Trips above, dollars below, a bar for each period and color."""
+    rows = [row for row in rows_of(table) if row["period"] is not None]
+    if not rows:
+        return None, NOTHING
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06)
+    for color, mine in _by_color(rows):
+        picks = [f"{row['period']}/{end_of(row['period'], grain)}" for row in mine]
+        for number, (column, unit) in enumerate((("trips", ""), ("dollars", "$")), start=1):
+            figure.add_bar(
+                name=color.value,
+                legendgroup=color.value,
+                showlegend=number == 1,
+                x=[row["period"] for row in mine],
+                y=[row[column] for row in mine],
+                customdata=picks,
+                marker_color=TAXI_COLORS[color],
+                marker_opacity=_opacities(picks, picked),
+                hovertemplate=f"%{{x|%Y-%m-%d}}<br>{color}: {unit}%{{y:,.0f}}<extra></extra>",
+                row=number,
+                col=1,
+            )
+    figure.update_layout(barmode="stack", clickmode="event+select")
+    figure.update_yaxes(title="trips", row=1, col=1, tickformat="~s", rangemode="tozero")
+    figure.update_yaxes(title="revenue, $", row=2, col=1, tickformat="~s")
+    figure.update_xaxes(type="date", tickformatstops=_DATE_STOPS)
+    figure.update_xaxes(title=f"{grain} of pickup", row=2, col=1)
+    if len({row["period"] for row in rows}) == 1:  # a single bar needs a width, in milliseconds
+        figure.update_traces(width=86_400_000.0 * 0.5)
+        figure.update_xaxes(dtick=86_400_000.0)
+    missing = all(row["dollars"] is None for row in rows)
+    note = "total_amount is missing in all these trips: no revenue." if missing else ""
+    return styled(figure, 420), note
+
+
+def end_of(period: date, grain: str) -> date:
+    """Return the last day of a day, week or month that begins on this day."""
+    if grain == "month":
+        return (period.replace(day=1) + timedelta(days=32)).replace(day=1) - timedelta(days=1)
+    return period + timedelta(days={"day": 0, "week": 6}[grain])
+
+
+def draw_week_hours(table: pa.Table, picked: str) -> Drawn:
+    """A heatmap of weekday and hour, made of bars because those can be clicked."""
+    rows = rows_of(table)
+    if not rows:
+        return None, NOTHING
+    trips = {(row["weekday"], row["hour"]): row["trips"] for row in rows}
+    figure = go.Figure()
+    for weekday in reversed(range(7)):
+        picks = [f"{weekday}/{hour}" for hour in range(24)]
+        counts = [trips.get((weekday, hour), 0) for hour in range(24)]
+        figure.add_bar(
+            x=list(range(24)),
+            y=[1] * 24,
+            base=[6 - weekday] * 24,
+            width=1,
+            customdata=picks,
+            marker={
+                "color": counts,
+                "coloraxis": "coloraxis",
+                "opacity": _opacities(picks, picked),
+                "line": {"width": 0},
+            },
+            hovertext=[
+                f"{WEEKDAYS[weekday]}, {hour:02}:00 to {hour:02}:59<br>{count:,} trips"
+                for hour, count in enumerate(counts)
+            ],
+            hoverinfo="text",
+            showlegend=False,
+        )
+    figure.update_layout(
+        barmode="overlay",
+        clickmode="event+select",
+        coloraxis={
+            "colorscale": SCALE,
+            "cmin": 0,
+            "colorbar": {"title": "trips", "thickness": 12, "tickformat": "~s"},
+        },
+    )
+    figure.update_xaxes(title="hour of pickup", dtick=3, range=[-0.5, 23.5])
+    figure.update_yaxes(
+        tickvals=[6.5 - weekday for weekday in range(7)],
+        ticktext=[name[:3] for name in WEEKDAYS],
+        range=[0, 7],
+        title="weekday",
+        showgrid=False,
+    )
+    return styled(figure, 420), ""
+
+
+def draw_fares(table: pa.Table) -> Drawn:
+    """How many trips cost how much, in steps of a dollar."""
+    unit = {"title": "fare, $", "prefix": "$", "width": 1.0}
+    return _distribution(table, "dollars", 100, unit, "below $0", "of $100 or more", "fare")
+
+
+def draw_distances(table: pa.Table) -> Drawn:
+    """How many trips went how far, in steps of half a mile."""
+    unit = {"title": "distance, miles", "prefix": "", "width": 0.5}
+    return _distribution(
+        table, "half_miles", 60, unit, "below 0 miles", "of 30 miles or more", "distance"
+    )
+
+
+def _distribution(
+    table: pa.Table, column: str, top: int, unit: Row, below: str, above: str, what: str
+) -> Drawn:
+    rows = rows_of(table)
+    drawn = [row for row in rows if row[column] is not None and 0 <= row[column] < top]
+
+    def total(wanted: Callable[[Any], bool]) -> int:
+        return sum(int(row["trips"]) for row in rows if wanted(row[column]))
+
+    counted = {
+        below: total(lambda value: value is not None and value < 0),
+        above: total(lambda value: value is not None and value >= top),
+        f"without a {what}": total(lambda value: value is None),
+    }
+    told = ", ".join(f"{number:,} {words}" for words, number in counted.items() if number)
+    note = f"Not drawn, but counted: {told}." if told else ""
+    if not drawn:
+        return None, note or NOTHING
+    figure = go.Figure()
+    width = unit["width"]
+    for color, mine in _by_color(drawn):
+        figure.add_bar(
+            name=color.value,
+            x=[(row[column] + 0.5) * width for row in mine],
+            y=[row["trips"] for row in mine],
+            width=width,
+            marker_color=TAXI_COLORS[color],
+            marker_line_width=0,
+            hovertext=[
+                f"{unit['prefix']}{row[column] * width:g} to under "
+                f"{unit['prefix']}{(row[column] + 1) * width:g}<br>{color}: {row['trips']:,} trips"
+                for row in mine
+            ],
+            hoverinfo="text",
+        )
+    figure.update_layout(barmode="stack")
+    figure.update_xaxes(title=unit["title"], tickprefix=unit["prefix"], range=[0, top * width])
+    figure.update_yaxes(title="trips", tickformat="~s", rangemode="tozero")
+    return styled(figure, 320), note
+
+
+def draw_payments(table: pa.Table, grain: str, picked: str) -> Drawn:
+    """Shares of the ways to pay, over time."""
+    rows = [row for row in rows_of(table) if row["period"] is not None]
+    if not rows:
+        return None, NOTHING
+    if all(row["payment_type"] is None for row in rows):
+        return None, "How these trips were paid was not recorded: payment_type is missing in all."
+    totals: dict[date, int] = {}
+    for row in rows:
+        totals[row["period"]] = totals.get(row["period"], 0) + row["trips"]
+    figure = go.Figure()
+    codes = {row["payment_type"] for row in rows}
+    for code in sorted(codes, key=lambda c: (c is None, c or 0)):
+        mine = [row for row in rows if row["payment_type"] == code]
+        pick = str(-1 if code is None else code)
+        figure.add_bar(
+            name=payment_name(code),
+            x=[row["period"] for row in mine],
+            y=[row["trips"] / totals[row["period"]] for row in mine],
+            customdata=[pick] * len(mine),
+            marker_color=_PAYMENT_COLORS.get(code, "#9A9A9A"),
+            marker_opacity=_opacities([pick], picked)[0],
+            marker_pattern_shape="/" if code is None else "",
+            hovertext=[
+                f"{row['period']}<br>{payment_name(code)}: "
+                f"{row['trips'] / totals[row['period']]:.1%}, {row['trips']:,} trips"
+                for row in mine
+            ],
+            hoverinfo="text",
+        )
+    figure.update_layout(barmode="stack", clickmode="event+select")
+    figure.update_xaxes(type="date", title=f"{grain} of pickup", tickformatstops=_DATE_STOPS)
+    figure.update_yaxes(title="share of trips", tickformat=".0%", range=[0, 1])
+    if len(totals) == 1:
+        figure.update_traces(width=86_400_000.0 * 0.5)
+        figure.update_xaxes(dtick=86_400_000.0)
+    return styled(figure, 320), ""
+
+
+def draw_tips(table: pa.Table, picked: str) -> Drawn:
+    """What share of the fare card payers tip, by hour."""
+    rows = [row for row in rows_of(table) if row["fares"] and row["tips"] is not None]
+    if not rows:
+        return None, "No tips: they are recorded only for trips paid by card."
+    figure = go.Figure()
+    for color, mine in _by_color(rows):
+        picks = [f"*/{row['hour']}" for row in mine]
+        figure.add_bar(
+            name=color.value,
+            x=[row["hour"] for row in mine],
+            y=[row["tips"] / row["fares"] for row in mine],
+            customdata=picks,
+            marker_color=TAXI_COLORS[color],
+            marker_opacity=_opacities(picks, picked),
+            hovertext=[
+                f"{row['hour']:02}:00 to {row['hour']:02}:59<br>{color}: "
+                f"{row['tips'] / row['fares']:.1%} of the fare, {row['trips']:,} card trips"
+                for row in mine
+            ],
+            hoverinfo="text",
+        )
+    figure.update_layout(barmode="group", clickmode="event+select")
+    figure.update_xaxes(title="hour of pickup", dtick=3, range=[-0.5, 23.5])
+    figure.update_yaxes(title="tip, share of the fare", tickformat=".0%", rangemode="tozero")
+    return styled(figure, 320), ""
+
+
+def draw_colors(table: pa.Table, picked: str) -> Drawn:
+    """At what hours yellow and green taxis are taken: shares of each color's trips."""
+    rows = [row for row in rows_of(table) if row["hour"] is not None]
+    if not rows:
+        return None, NOTHING
+    figure = go.Figure()
+    found = list(_by_color(rows))
+    for color, mine in found:
+        total = sum(row["trips"] for row in mine)
+        figure.add_scatter(
+            name=color.value,
+            x=[row["hour"] for row in mine],
+            y=[row["trips"] / total for row in mine],
+            customdata=[f"*/{row['hour']}" for row in mine],
+            mode="lines+markers",
+            marker_size=[11 if picked == f"*/{row['hour']}" else 6 for row in mine],
+            line={"color": TAXI_COLORS[color], "dash": "dot" if color == Color.GREEN else "solid"},
+            hovertemplate=f"%{{x:02d}}:00<br>{color}: %{{y:.1%}} of its trips<extra></extra>",
+        )
+    figure.update_layout(clickmode="event+select")
+    figure.update_xaxes(title="hour of pickup", dtick=3, range=[-0.5, 23.5])
+    figure.update_yaxes(title="share of the color's trips", tickformat=".0%", rangemode="tozero")
+    note = ""
+    if len(found) == 1:
+        other = next(color for color in Color if color != found[0][0])
+        note = f"There are no {other} trips to compare with: load some, or pick that color above."
+    return styled(figure, 320), note
+
+
+_DATE_STOPS = [
+    {"dtickrange": [None, 604_800_000], "value": "%b %-d\n%Y"},
+    {"dtickrange": [604_800_000, "M1"], "value": "%b %-d\n%Y"},
+    {"dtickrange": ["M1", None], "value": "%b\n%Y"},
+]
+
+
+def styled(figure: go.Figure, height: int) -> go.Figure:
+    """Return the figure with what all of them have in common; `height` is in pixels."""
+    figure.update_layout(
+        height=height,
+        margin={"l": 0, "r": 0, "t": 30, "b": 0},
+        legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "title": None},
+        bargap=0.1,
+        dragmode=False,
+        separators=".,",
+    )
+    return figure
+
+
+def _by_color(rows: Sequence[Row]) -> Iterable[tuple[Color, list[Row]]]:
+    for color in Color:
+        mine = [row for row in rows if row["color"] == color.value]
+        if mine:
+            yield color, mine
+
+
+def _opacities(picks: Sequence[str], picked: str) -> list[float]:
+    if not picked:
+        return [1.0] * len(picks)
+    return [1.0 if pick == picked else _FADED for pick in picks]

@@ -1,0 +1,264 @@
+"""The charts of places and of what is loaded; see `charts` for what the functions return."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+import pyarrow as pa
+
+from pages.shared.charts import ACCENT, NOTHING, TAXI_COLORS, Drawn, rows_of, styled
+from pipeline.charts.zones import Zones
+from pipeline.trips import Color, Month, TripFile, months_between
+
+_AIRPORTS = {1: "Newark", 132: "JFK", 138: "LaGuardia"}
+_AIRPORT_COLORS = {1: "#7F7F7F", 132: "#4C84C4", 138: "#A0629B"}
+_SHOWN = 20
+# Of the map, from few trips to many; half transparent, so that they tint both themes.
+_CLASSES = (
+    "rgba(76,132,196,0.15)",
+    "rgba(76,132,196,0.35)",
+    "rgba(76,132,196,0.6)",
+    "rgba(76,132,196,0.95)",
+    "rgba(178,66,95,0.65)",
+    "rgba(178,66,95,1)",
+)
+
+# Trips that the sources are known to have: (color, first month, last month, trips).
+KNOWN_COUNTS = (
+    (Color.YELLOW, Month(2020, 1), Month(2020, 12), 24_648_499),
+    (Color.GREEN, Month(2020, 1), Month(2020, 12), 1_734_051),
+    (Color.YELLOW, Month(2021, 3), Month(2021, 3), 1_925_152),
+)
+
+
+def draw_zones(table: pa.Table, zones: Zones, picked: str) -> Drawn:
+    """The busiest pickup zones as bars."""
+    rows = [row for row in rows_of(table) if row["zone"] is not None]
+    if not rows:
+        return None, "No zone of pickup is known for these trips."
+    shown = rows[:_SHOWN][::-1]
+    figure = go.Figure()
+    figure.add_bar(
+        orientation="h",
+        x=[row["trips"] for row in shown],
+        y=[zones.name(row["zone"]) for row in shown],
+        customdata=[str(row["zone"]) for row in shown],
+        marker_color=ACCENT,
+        marker_opacity=[1.0 if picked in ("", str(row["zone"])) else 0.3 for row in shown],
+        hovertext=[_told(zones.name(row["zone"]), row) for row in shown],
+        hoverinfo="text",
+    )
+    figure.update_layout(clickmode="event+select")
+    figure.update_xaxes(title="trips", tickformat="~s", rangemode="tozero")
+    figure.update_yaxes(title="pickup zone", type="category", automargin=True)
+    more = len(rows) - len(shown)
+    return styled(figure, 120 + 22 * max(4, len(shown))), (
+        f"{more:,} more zones are in the data." if more else ""
+    )
+
+
+def draw_map(table: pa.Table, zones: Zones, picked: str) -> Drawn:
+    """Pickups as a map of the zones, in classes of equally many zones; None without their shapes.
+
+    Drawn as plain areas: Plotly's own maps fetch the world's outlines from another machine.
+    """
+    if zones.shapes is None:
+        return None, "The shapes of the zones were not fetched."
+    outlines = {int(feature["id"]): _outline(feature) for feature in zones.shapes["features"]}
+    rows = sorted(
+        (row for row in rows_of(table) if row["zone"] in outlines), key=lambda row: row["trips"]
+    )
+    if not rows:
+        return None, NOTHING
+    figure = go.Figure()
+    empty = set(outlines) - {row["zone"] for row in rows}
+    _add_areas(figure, [outlines[zone] for zone in empty], "no trips", "rgba(128,128,128,0.12)")
+    classes = min(len(_CLASSES), len(rows))
+    for number in range(classes):
+        mine = rows[len(rows) * number // classes : len(rows) * (number + 1) // classes]
+        name = f"{mine[0]['trips']:,} to {mine[-1]['trips']:,} trips"
+        fill = _CLASSES[len(_CLASSES) - classes + number]
+        _add_areas(figure, [outlines[row["zone"]] for row in mine], name, fill)
+    if picked.isdigit() and int(picked) in outlines:
+        _add_areas(figure, [outlines[int(picked)]], zones.name(int(picked)), "rgba(0,0,0,0)", 3)
+    centers = [_center(outlines[row["zone"]]) for row in rows]
+    figure.add_scatter(
+        x=[x for x, _ in centers],
+        y=[y for _, y in centers],
+        mode="markers",
+        marker={"size": 12, "color": "rgba(128,128,128,0.01)"},
+        customdata=[str(row["zone"]) for row in rows],
+        hovertext=[_told(zones.name(row["zone"]), row) for row in rows],
+        hoverinfo="text",
+        showlegend=False,
+    )
+    figure.update_layout(clickmode="event+select", hovermode="closest")
+    # A degree of longitude in New York is shorter than one of latitude, by the cosine of 40.7.
+    figure.update_yaxes(visible=False, scaleanchor="x", scaleratio=1.319)
+    figure.update_xaxes(visible=False)
+    return styled(figure, 560), ""
+
+
+Outline = tuple[list[float | None], list[float | None]]
+
+
+def _outline(feature: dict[str, Any]) -> Outline:
+    xs: list[float | None] = []
+    ys: list[float | None] = []
+    for polygon in feature["geometry"]["coordinates"]:
+        xs += [*(point[0] for point in polygon[0]), None]
+        ys += [*(point[1] for point in polygon[0]), None]
+    return xs, ys
+
+
+def _center(outline: Outline) -> tuple[float, float]:
+    end = outline[0].index(None)
+    xs, ys = ([v for v in part[:end] if v is not None] for part in outline)
+    return (min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2
+
+
+def _add_areas(
+    figure: go.Figure, outlines: list[Outline], name: str, fill: str, line: float = 0.6
+) -> None:
+    if outlines:
+        figure.add_scatter(
+            x=[x for xs, _ in outlines for x in xs],
+            y=[y for _, ys in outlines for y in ys],
+            name=name,
+            mode="lines",
+            fill="toself",
+            fillcolor=fill,
+            line={"width": line, "color": "rgba(128,128,128,0.9)"},
+            hoverinfo="skip",
+        )
+
+
+def draw_pairs(table: pa.Table, zones: Zones) -> Drawn:
+    """The busiest ways from zone to zone."""
+    rows = rows_of(table)[::-1]
+    if not rows:
+        return None, NOTHING
+    names = [f"{zones.name(r['pickup_zone'])} → {zones.name(r['dropoff_zone'])}" for r in rows]
+    figure = go.Figure()
+    figure.add_bar(
+        orientation="h",
+        x=[row["trips"] for row in rows],
+        y=names,
+        marker_color=ACCENT,
+        hovertext=[_told(name, row) for name, row in zip(names, rows, strict=True)],
+        hoverinfo="text",
+    )
+    figure.update_xaxes(title="trips", tickformat="~s", rangemode="tozero")
+    figure.update_yaxes(title="from → to", type="category", automargin=True)
+    return styled(figure, 120 + 22 * max(4, len(rows))), ""
+
+
+def draw_airports(table: pa.Table, grain: str) -> Drawn:
+    """Trips to and from the three airports, over time."""
+    rows = [row for row in rows_of(table) if row["period"] is not None]
+    if not rows:
+        return None, "None of these trips began or ended at an airport."
+    figure = go.Figure()
+    for airport, name in _AIRPORTS.items():
+        for began, words, dash in ((True, "from", "solid"), (False, "to", "dot")):
+            mine = [r for r in rows if r["airport"] == airport and bool(r["began_there"]) == began]
+            if mine:
+                figure.add_scatter(
+                    name=f"{words} {name}",
+                    x=[row["period"] for row in mine],
+                    y=[row["trips"] for row in mine],
+                    mode="lines+markers" if len(mine) < 60 else "lines",
+                    line={"color": _AIRPORT_COLORS[airport], "dash": dash},
+                    hovertemplate=f"%{{x|%Y-%m-%d}}<br>{words} {name}: %{{y:,}} trips"
+                    "<extra></extra>",
+                )
+    figure.update_xaxes(type="date", title=f"{grain} of pickup")
+    figure.update_yaxes(title="trips", tickformat="~s", rangemode="tozero")
+    return styled(figure, 320), ""
+
+
+def draw_coverage(table: pa.Table) -> Drawn:
+    """Which months are loaded, a row for each color."""
+    rows = rows_of(table)
+    if not rows:
+        return None, "Nothing is loaded."
+    trips = {TripFile.parse(row["filename"]): row for row in rows}
+    months = sorted({file.month for file in trips})
+    every = list(months_between(months[0], months[-1]))
+    figure = go.Figure()
+    for color in Color:
+        mine = [month for month in every if TripFile(color, month) in trips]
+        if mine:
+            figure.add_bar(
+                name=color.value,
+                x=[str(month) for month in mine],
+                y=[trips[TripFile(color, month)]["trips"] for month in mine],
+                marker_color=TAXI_COLORS[color],
+                hovertext=[_file_told(trips[TripFile(color, month)]) for month in mine],
+                hoverinfo="text",
+            )
+    figure.update_layout(barmode="group")
+    # Plotly would read 2020-04 as a date, and leave no gap for a month that is not loaded.
+    figure.update_xaxes(
+        title="month of the file",
+        type="category",
+        categoryorder="array",
+        categoryarray=[str(month) for month in every],
+        range=[-0.5, len(every) - 0.5],
+    )
+    figure.update_yaxes(title="trips loaded", tickformat="~s", rangemode="tozero")
+    gaps = [str(m) for m in every for c in Color if _gap(c, m, trips)]
+    return styled(figure, 300), (f"Not loaded in between: {len(gaps):,} files." if gaps else "")
+
+
+def _gap(color: Color, month: Month, trips: Collection[TripFile]) -> bool:
+    months = [file.month for file in trips if file.color == color]
+    inside = bool(months) and min(months) < month < max(months)
+    return inside and TripFile(color, month) not in trips
+
+
+def known_table(table: pa.Table) -> pd.DataFrame:
+    """Return what is loaded against the counts that the sources are known to have."""
+    loaded = {TripFile.parse(row["filename"]): row["trips"] for row in rows_of(table)}
+    found: list[dict[str, Any]] = []
+    for color, first, last, known in KNOWN_COUNTS:
+        files = [TripFile(color, month) for month in months_between(first, last)]
+        have = [loaded[file] for file in files if file in loaded]
+        span = str(first) if first == last else f"{first} to {last}"
+        found.append(
+            {
+                "trips of": f"{color} {span}",
+                "files loaded": f"{len(have):,} of {len(files):,}",
+                "loaded": f"{sum(have):,}",
+                "published": f"{known:,}",
+                "share": f"{sum(have) / known:.1%}",
+            }
+        )
+    return pd.DataFrame(found)
+
+
+def strays_table(table: pa.Table) -> pd.DataFrame:
+    """Return the strays, a row for each file and month of pickup."""
+    rows = rows_of(table)
+    return pd.DataFrame(
+        {
+            "file": [row["filename"].removesuffix(".csv") for row in rows],
+            "month of pickup": [
+                f"{row['pickup_month']:%Y-%m}" if row["pickup_month"] else "none" for row in rows
+            ],
+            "trips": [f"{row['trips']:,}" for row in rows],
+        }
+    )
+
+
+def _told(name: str, row: dict[str, Any]) -> str:
+    dollars = "" if row["dollars"] is None else f"<br>${row['dollars']:,.0f} revenue"
+    return f"{name}<br>{row['trips']:,} trips{dollars}"
+
+
+def _file_told(row: dict[str, Any]) -> str:
+    strays = f"<br>{row['strays']:,} of them strays" if row["strays"] else ""
+    return f"{row['filename']}<br>{row['trips']:,} trips{strays}"

@@ -1,0 +1,363 @@
+"""The filters of the Explore page: widgets and clicks, all of them in the page's address."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from pages.shared.charts import WEEKDAYS
+from pages.shared.choice import Params, is_news
+from pages.shared.picker import read_address
+from pages.shared.target import read_target_address
+from pages.shared.words import plain
+from pipeline.charts import GRAINS, NOT_RECORDED, PAYMENTS, Filters, payment_name
+from pipeline.charts.zones import Zones
+from pipeline.trips import Color, TripFile
+
+# What a click on a chart can pick: name in the address, and what its value looks like.
+_PICKS = {
+    "day": r"\d{4}-\d\d-\d\d/\d{4}-\d\d-\d\d",
+    "slot": r"([0-6]|\*)/([01]?\d|2[0-3])",
+    "paid": r"-?\d{1,2}",
+    "zone": r"\d{1,4}",
+}
+_PAYMENT_CODES = [*PAYMENTS, NOT_RECORDED]
+_PICTURES = ("png", "svg")
+_FIRST, _LAST = date(2000, 1, 1), date(2099, 12, 31)
+_MOST_MILES = 200.0
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What the page shows: the filters of the widgets, what was clicked, and the periods' length.
+
+    `picks` are by dimension (day, slot, paid, zone), as text; `grain` is one of GRAINS; `picture`
+    is png or svg; `first` and `last` are the days that are charted.
+    """
+
+    filters: Filters
+    picks: dict[str, str]
+    grain: str
+    picture: str
+    first: date
+    last: date
+
+    def without(self, dimension: str = "") -> Filters:
+        """Return the filters with all that was clicked, but for one dimension's own chart."""
+        found = self.filters
+        for name, pick in self.picks.items():
+            if name != dimension:
+                found = _narrow(found, name, pick)
+        return found
+
+
+def loaded_days(files: Collection[TripFile]) -> tuple[date, date]:
+    """Return the first and the last day of the months of these files."""
+    first = min(file.month for file in files)
+    last = max(file.month for file in files)
+    return first.first_day, last.plus(1).first_day - timedelta(days=1)
+
+
+def choose(files: Collection[TripFile], zones: Zones) -> Chosen:
+    """Draw the filters, keep them the same as the page's address, and return what is chosen."""
+    state, address = st.session_state, read_address()
+    known = state.setdefault("explored", [])
+    if "taxi" not in state or is_news(address, known):
+        state.misread = _adopt(address, zones)
+        known[:] = [address]
+    chosen = _draw(files, zones)
+    if state.misread:
+        st.caption(f"Not usable in this address, and left out: {plain(', '.join(state.misread))}.")
+    params = _write()
+    if params != known[-1] or not address:
+        st.query_params.from_dict(params | read_target_address())
+    if params != known[-1]:
+        known.append(params)
+    return chosen
+
+
+def confirm_filters() -> None:
+    """Take note of the newest address that the browser has got."""
+    is_news(read_address(), st.session_state.get("explored", []))
+
+
+def _adopt(address: Params, zones: Zones) -> list[str]:
+    """Put what an address says into the widgets; return what in it cannot be."""
+    misread = []
+
+    def take(name: str, read: Callable[[str], Any], allowed: Callable[[Any], bool]) -> list[Any]:
+        found = []
+        for text in address.get(name, []):
+            try:
+                value = read(text)
+                if not allowed(value):
+                    raise ValueError
+                found.append(value)
+            except (ValueError, ArithmeticError):
+                misread.append(f"{name}={text[:40]}")
+        return list(dict.fromkeys(found))
+
+    def last(found: list[Any]) -> Any:
+        return found[-1] if found else None
+
+    state = st.session_state
+    state.taxi = take("taxi", str, lambda name: name in list(Color)) or list(map(str, Color))
+    state.since = last(take("since", date.fromisoformat, _in_range))
+    state.until = last(take("until", date.fromisoformat, _in_range))
+    state.payment = take("payment", int, lambda code: code in _PAYMENT_CODES)
+    state.borough = take("borough", str, lambda name: name in zones.boroughs)
+    state.pickup = take("pickup", int, lambda zone: zone in _numbers(zones))
+    state.miles = last(take("miles", float, lambda miles: 0 <= miles <= _MOST_MILES))
+    state.strays = bool(take("strays", str, lambda word: word == "yes"))
+    state.by = last(take("by", str, lambda word: word in GRAINS)) or "auto"
+    state.picture = last(take("picture", str, lambda word: word in _PICTURES)) or "png"
+    state.picks = {
+        name: pick
+        for name, form in _PICKS.items()
+        if (pick := last(take(name, str, lambda text, n=name, f=form: _fits(n, f, text))))
+    }
+    return misread
+
+
+def _write() -> Params:
+    """Return the query parameters of a link to what is chosen; colors are always in it."""
+    state = st.session_state
+    params = {
+        "taxi": list(state.taxi),
+        "since": [str(state.since)] if state.since else [],
+        "until": [str(state.until)] if state.until else [],
+        "payment": list(map(str, state.payment)),
+        "borough": list(state.get("borough", ())),
+        "pickup": list(map(str, state.pickup)),
+        "miles": [f"{state.miles:g}"] if state.miles else [],
+        "strays": ["yes"] if state.strays else [],
+        "by": [state.by] if state.by in GRAINS else [],
+        "picture": ["svg"] if state.picture == "svg" else [],
+        **{name: [pick] for name, pick in state.picks.items()},
+    }
+    return {name: values for name, values in params.items() if values}
+
+
+def _in_range(day: date) -> bool:
+    return _FIRST <= day <= _LAST
+
+
+def _numbers(zones: Zones) -> list[int]:
+    return sorted(zones.names) or list(range(1, 266))
+
+
+def _draw(files: Collection[TripFile], zones: Zones) -> Chosen:
+    with st.container(border=True):
+        row = st.container(horizontal=True, vertical_alignment="bottom")
+        colors = row.pills(
+            "Colors",
+            [color.value for color in Color],
+            selection_mode="multi",
+            format_func=lambda color: f":yellow[{color}]",
+            key="taxi",
+            persist_state="session",
+        )
+        chosen = tuple(Color(name) for name in colors) or tuple(Color)
+        mine = [file for file in files if file.color in chosen] or list(files)
+        first, last = loaded_days(mine)
+        begin = _pick_day(row, "From", "since", f"Empty: {first}, the first day of what is loaded.")
+        end = _pick_day(row, "To", "until", f"Empty: {last}, the last day of what is loaded.")
+        payments = row.multiselect(
+            "Payment",
+            _PAYMENT_CODES,
+            format_func=payment_name,
+            key="payment",
+            placeholder="all",
+            width=210,
+            persist_state="session",
+        )
+        numbers, boroughs = _pick_zones(row, zones)
+        miles = row.number_input(
+            "Miles, at least",
+            min_value=0.0,
+            max_value=_MOST_MILES,
+            step=0.5,
+            value=None,
+            placeholder="any",
+            key="miles",
+            width=140,
+            persist_state="session",
+        )
+        strays = row.toggle(
+            "Strays",
+            key="strays",
+            persist_state="session",
+            help="Count trips whose pickup lies outside the month of their file, too.",
+        )
+    if not colors:
+        st.caption("No color is picked, so both are shown.")
+    if begin and end and begin > end:
+        st.warning("The days run backwards, so all days are shown.", icon=":material/warning:")
+        begin = end = None
+    places = {*numbers, *zones.of_boroughs(tuple(boroughs))}
+    filters = Filters(
+        colors=chosen,
+        # With strays, days that were not asked for would stretch the charts over decades.
+        first=begin or (first if strays else None),
+        last=end or (last if strays else None),
+        payments=tuple(payments),
+        zones=tuple(sorted(places)),
+        minimum_miles=Decimal(str(miles)) if miles else None,
+        strays=strays,
+    )
+    first, last = begin or first, end or last
+    with st.container(horizontal=True):
+        grain, picture = _pick_grain(first, last), _pick_picture()
+    return Chosen(filters, dict(st.session_state.picks), grain, picture, first, last)
+
+
+def _pick_day(row: DeltaGenerator, label: str, key: str, help: str) -> date | None:
+    return row.date_input(
+        label,
+        value=None,
+        min_value=_FIRST,
+        max_value=_LAST,
+        format="YYYY-MM-DD",
+        key=key,
+        help=help,
+        width=140,
+        persist_state="session",
+    )
+
+
+def _pick_zones(row: DeltaGenerator, zones: Zones) -> tuple[list[int], list[str]]:
+    boroughs: list[str] = []
+    if zones.names:
+        boroughs = row.multiselect(
+            "Boroughs",
+            zones.boroughs,
+            key="borough",
+            placeholder="all",
+            width=180,
+            persist_state="session",
+        )
+    numbers = row.multiselect(
+        "Pickup zones",
+        _numbers(zones),
+        format_func=zones.name,
+        key="pickup",
+        placeholder="all",
+        width=220,
+        persist_state="session",
+    )
+    return numbers, boroughs
+
+
+def _pick_grain(first: date, last: date) -> str:
+    days = (last - first).days + 1
+    usual = "day" if days <= 124 else "week" if days <= 800 else "month"
+    found = st.segmented_control(
+        "Periods",
+        ["auto", *GRAINS],
+        format_func=lambda word: f":yellow[{f'auto ({usual})' if word == 'auto' else word}]",
+        key="by",
+        required=True,
+        persist_state="session",
+    )
+    return usual if found in (None, "auto") else found
+
+
+def _pick_picture() -> str:
+    return st.segmented_control(
+        "Pictures as",
+        _PICTURES,
+        format_func=lambda kind: f":yellow[{kind.upper()}]",
+        key="picture",
+        required=True,
+        help="What the camera in the corner of each chart saves.",
+        persist_state="session",
+    )
+
+
+def _fits(name: str, form: str, pick: str) -> bool:
+    return bool(re.fullmatch(form, pick)) and _narrows(name, pick)
+
+
+def _narrows(name: str, value: str) -> bool:
+    try:
+        _narrow(Filters(), name, value)
+    except ValueError:  # such as the 31st of June
+        return False
+    return True
+
+
+def _narrow(filters: Filters, name: str, pick: str) -> Filters:
+    if name == "day":
+        first, last = map(date.fromisoformat, pick.split("/"))
+        return replace(
+            filters,
+            first=max(first, filters.first or first),
+            last=min(last, filters.last or last),
+        )
+    if name == "slot":
+        weekday, hour = pick.split("/")
+        return replace(
+            filters, weekdays=() if weekday == "*" else (int(weekday),), hours=(int(hour),)
+        )
+    if name == "paid":
+        return replace(filters, payments=(int(pick),))
+    return replace(filters, zones=(int(pick),))
+
+
+def take_pick(dimension: str, key: str) -> None:
+    """Take what was clicked in the chart of this key, or let go of it after a second click."""
+    points = st.session_state[key].selection.points
+    pick = str(_custom(points[0]) if points else "")
+    if _fits(dimension, _PICKS[dimension], pick):
+        st.session_state.picks[dimension] = pick
+    else:
+        st.session_state.picks.pop(dimension, None)
+
+
+def _custom(point: dict[str, object]) -> object:
+    found = point.get("customdata", "")
+    return found[0] if isinstance(found, list) and found else found
+
+
+def show_picks(picks: dict[str, str], zones: Zones) -> None:
+    """Draw what was clicked, each with a button that lets go of it."""
+    if not picks:
+        st.caption("Click a bar, a square or a zone, and all other charts follow.")
+        return
+    row = st.container(horizontal=True, vertical_alignment="center")
+    row.caption("Clicked:")
+    for name, pick in picks.items():
+        row.button(
+            _pick_words(name, pick, zones),
+            icon=":material/close:",
+            key=f"drop-{name}",
+            on_click=_drop,
+            args=(name,),
+            help="Let go of it",
+        )
+
+
+def _drop(name: str) -> None:
+    st.session_state.picks.pop(name, None)
+    # A chart of a new name has no bar selected.
+    st.session_state.dropped = st.session_state.get("dropped", 0) + 1
+
+
+def _pick_words(name: str, pick: str, zones: Zones) -> str:
+    if name == "day":
+        first, last = pick.split("/")
+        return first if first == last else f"{first} to {last}"
+    if name == "slot":
+        weekday, hour = pick.split("/")
+        days = "" if weekday == "*" else f"{WEEKDAYS[int(weekday)]}, "
+        return f"{days}{int(hour):02}:00 to {int(hour):02}:59"
+    if name == "paid":
+        return payment_name(int(pick))
+    return zones.name(int(pick))

@@ -1,0 +1,161 @@
+"""Which trips a chart is about, and the conditions that say so in GoogleSQL. Pure: no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from pipeline.trips import Color
+from pipeline.warehouse import Scalar
+
+# The TLC's codes of payment_type; 0 appears in files of 2025.
+PAYMENTS = {
+    1: "credit card",
+    2: "cash",
+    3: "no charge",
+    4: "dispute",
+    5: "unknown",
+    6: "voided trip",
+    0: "flex fare",
+}
+NOT_RECORDED = -1  # stands for a payment_type of NULL
+
+# 0 is Monday, as 1900-01-01 was: the engines number weekdays each in their own way.
+WEEKDAY = "MOD(DATE_DIFF(pickup_day, DATE '1900-01-01', DAY), 7)"
+
+
+def payment_name(code: int | None) -> str:
+    """Return a payment_type in words."""
+    if code is None or code == NOT_RECORDED:
+        return "not recorded"
+    return PAYMENTS.get(code, f"code {code}")
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which trips are counted; what is empty or None does not restrict them.
+
+    Attributes:
+        colors: At least one.
+        first: First day of pickup, New York wall-clock time.
+        last: Last day of pickup, included.
+        payments: Codes of `payment_type`, or NOT_RECORDED.
+        zones: TLC zones of pickup.
+        minimum_miles: Shortest distance.
+        weekdays: 0 (Monday) to 6.
+        hours: Hours of pickup, 0 to 23.
+        strays: Whether trips count whose pickup lies outside the month of their file.
+    """
+
+    colors: tuple[Color, ...] = tuple(Color)
+    first: date | None = None
+    last: date | None = None
+    payments: tuple[int, ...] = ()
+    zones: tuple[int, ...] = ()
+    minimum_miles: Decimal | None = None
+    weekdays: tuple[int, ...] = ()
+    hours: tuple[int, ...] = ()
+    strays: bool = False
+
+    @property
+    def whole_months(self) -> bool:
+        """Whether the days are whole months, or all."""
+        begins = self.first is None or self.first.day == 1
+        return begins and (self.last is None or (self.last + timedelta(days=1)).day == 1)
+
+
+@dataclass
+class Conditions:
+    """A WHERE clause under construction: conditions, and the values bound to their @names."""
+
+    texts: list[str] = field(default_factory=list)
+    parameters: dict[str, Scalar] = field(default_factory=dict)
+
+    def add(self, text: str, **values: Scalar) -> None:
+        """Add a condition, whose @names are bound to `values`."""
+        self.texts.append(text)
+        self.parameters |= values
+
+    def among(self, name: str, column: str, values: Sequence[Scalar]) -> None:
+        """Require that a column is one of `values`."""
+        names = {f"{name}_{number}": value for number, value in enumerate(values)}
+        self.add(f"{column} IN ({', '.join('@' + key for key in names)})", **names)
+
+    def where(self, indent: str = "") -> str:
+        """Return the clause, or nothing when everything is wanted."""
+        if not self.texts:
+            return ""
+        return f"\n{indent}WHERE " + f"\n{indent}    AND ".join(self.texts)
+
+
+def common_conditions(filters: Filters, found: Conditions, weekday: str, hour: str) -> None:
+    """Add what the sums by hour and the trips have in common."""
+    _add_payments(filters, found)
+    if filters.weekdays:
+        found.among("weekday", weekday, filters.weekdays)
+    if filters.hours:
+        found.among("hour", hour, filters.hours)
+
+
+def summary_conditions(filters: Filters, day: str) -> Conditions:
+    """Return the conditions on a summary whose rows' days, or months' first days, are in `day`."""
+    found = Conditions()
+    if set(filters.colors) != set(Color):
+        found.among("color", "color", [color.value for color in filters.colors])
+    if not filters.strays:
+        found.add("NOT stray")
+    if filters.first:
+        found.add(f"{day} >= @first", first=filters.first)
+    if filters.last:
+        found.add(f"{day} <= @last", last=filters.last)
+    if day == "pickup_day":
+        common_conditions(filters, found, WEEKDAY, "pickup_hour")
+    else:
+        _add_payments(filters, found)
+        if filters.zones:
+            found.among("zone", "PULocationID", filters.zones)
+    return found
+
+
+def trip_conditions(filters: Filters, color: Color, begin: str, end: str) -> Conditions:
+    """Return the conditions on a color's trips.
+
+    Args:
+        begin: An expression for the first moment of the month of the trip's file.
+        end: The same for the first moment after it.
+    """
+    found, pickup = Conditions(), color.pickup
+    if filters.first:
+        start = datetime(filters.first.year, filters.first.month, filters.first.day)
+        found.add(f"{pickup} >= @start", start=start)
+    if filters.last:
+        after = filters.last + timedelta(days=1)
+        found.add(f"{pickup} < @after", after=datetime(after.year, after.month, after.day))
+    if not filters.strays:
+        found.add(f"{pickup} >= {begin}")
+        found.add(f"{pickup} < {end}")
+    common_conditions(
+        filters,
+        found,
+        WEEKDAY.replace("pickup_day", f"DATE({pickup})"),
+        f"EXTRACT(HOUR FROM {pickup})",
+    )
+    if filters.zones:
+        found.among("zone", "PULocationID", filters.zones)
+    if filters.minimum_miles is not None:
+        found.add("trip_distance >= @minimum_miles", minimum_miles=filters.minimum_miles)
+    return found
+
+
+def _add_payments(filters: Filters, found: Conditions) -> None:
+    codes = [code for code in filters.payments if code != NOT_RECORDED]
+    if codes and NOT_RECORDED in filters.payments:
+        before = Conditions()
+        before.among("payment", "payment_type", codes)
+        found.add(f"({before.texts[0]} OR payment_type IS NULL)", **before.parameters)
+    elif codes:
+        found.among("payment", "payment_type", codes)
+    elif filters.payments:
+        found.add("payment_type IS NULL")

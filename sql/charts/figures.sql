@@ -1,0 +1,17 @@
+-- Sums of each day, from which the figures and their sparklines are made. Tips are recorded for
+-- cards only (payment type 1).
+SELECT
+    pickup_day AS day,
+    SUM(trips) AS trips,
+    SUM(total_amount) AS total_amount,
+    SUM(fare_amount) AS fare_amount,
+    SUM(fares) AS fares,
+    SUM(trip_distance) AS trip_distance,
+    SUM(distances) AS distances,
+    SUM(timed_miles) AS timed_miles,
+    SUM(timed_seconds) AS timed_seconds,
+    SUM(IF(payment_type = 1, tip_amount, NULL)) AS card_tips,
+    SUM(IF(payment_type = 1, fare_amount, NULL)) AS card_fares
+FROM {trips}
+GROUP BY day
+ORDER BY day;

@@ -1,0 +1,8 @@
+-- Trips by how they were paid, over time; payment_type is NULL where it was not recorded.
+SELECT
+    CAST(DATE_TRUNC(pickup_day, {grain}) AS DATE) AS period,
+    payment_type,
+    SUM(trips) AS trips
+FROM {trips}
+GROUP BY period, payment_type
+ORDER BY period, payment_type;

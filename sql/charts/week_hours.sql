@@ -1,0 +1,10 @@
+-- Trips by weekday (0 is Monday, as 1900-01-01 was) and hour of pickup.
+SELECT
+    {weekday} AS weekday,
+    pickup_hour AS hour,
+    SUM(trips) AS trips,
+    SUM(total_amount) AS dollars
+FROM {trips}
+WHERE pickup_day IS NOT NULL
+GROUP BY weekday, hour
+ORDER BY weekday, hour;

@@ -1,0 +1,8 @@
+-- Trips and dollars by zone of pickup.
+SELECT
+    PULocationID AS zone,
+    SUM(trips) AS trips,
+    SUM(total_amount) AS dollars
+FROM {trips}
+GROUP BY zone
+ORDER BY trips DESC, zone;
