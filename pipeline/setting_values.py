@@ -132,7 +132,7 @@ def save_values(changes: Mapping[str, str]) -> None:
         )
     ]
     if faults:
-        raise UsageError("Nothing was saved: " + "; ".join(faults) + ".".replace("..", "."))
+        raise UsageError("Nothing was saved: " + "; ".join(f.rstrip(".") for f in faults) + ".")
     kept = {variable_name(field): text or None for field, text in changes.items()}
     secret = {variable_name(field) for field in changes if is_secret(field)}
     if secret:

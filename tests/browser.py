@@ -29,7 +29,13 @@ def find_chromium() -> str | None:
 
 @contextmanager
 def serve(home: Path) -> Iterator[str]:
-    """Start the app on a free port with this home and no network; yield its address."""
+    """Start the app on a free port with this home and no network; yield its address.
+
+    It runs in a folder of its own, so that a developer's secrets.toml is neither read nor written.
+    """
+    place = home.parent / "server"
+    (place / ".streamlit").mkdir(parents=True)
+    shutil.copy(ROOT / ".streamlit" / "config.toml", place / ".streamlit")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     closed = "http://127.0.0.1:9"  # nothing listens there
@@ -37,8 +43,8 @@ def serve(home: Path) -> Iterator[str]:
     options = ["--server.port", str(port), "--server.fileWatcherType", "none"]
     with (home.parent / "server.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", *options],
-            cwd=ROOT,
+            [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), *options],
+            cwd=place,
             env=os.environ | {f"FAREGROUND_{name}": value for name, value in settings.items()},
             stdout=log,
             stderr=log,

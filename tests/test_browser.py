@@ -322,3 +322,31 @@ def click_something(visitor: Visitor, draws: random.Random) -> bool:
     except PlaywrightError:  # it was drawn anew under the pointer
         return False
     return True
+
+
+def test_a_secret_typed_in_is_written_once_confirmed_and_shows_nowhere(
+    browser: Browser, settings: Settings
+) -> None:
+    canary = "canary-90ab41"
+    settings.home.mkdir()
+    with serve(settings.home) as address, Visitor(browser, address) as visitor:
+        visitor.open("/setup")
+        page = visitor.page
+        page.get_by_label("GEMINI_API_KEY", exact=True).fill(canary)
+        page.get_by_label("GCP_DATASET", exact=True).fill("half typed")
+        page.get_by_role("button", name="Save").nth(1).click()
+        secrets = Path(page.get_by_role("dialog").locator("code").inner_text())
+        assert not secrets.exists()
+        visitor.press("Write")
+        expect(page.get_by_text("Saved: GEMINI_API_KEY.")).to_be_visible()
+        assert canary in secrets.read_text()
+        assert secrets.stat().st_mode & 0o777 == 0o600
+        visitor.settle()
+        values = [box.input_value() for box in page.locator("input").all()]
+        assert canary not in page.content() + page.url + "".join(values)
+        visitor.press("Check")
+        expect(page.get_by_text("checks done:")).to_be_visible()
+        assert canary not in page.content()
+    assert canary not in (settings.home.parent / "server.log").read_text()
+    everything = [p.read_bytes() for p in settings.home.rglob("*") if p.is_file()]
+    assert canary.encode() not in b"".join(everything)

@@ -111,7 +111,8 @@ def jobs() -> Jobs:
 @st.cache_resource(show_spinner=False, on_release=Scheduler.stop)
 def scheduler() -> Scheduler:
     """Return the server's scheduler, which fires from the first visit on."""
-    made = Scheduler(load_settings(), jobs().run)
+    work = jobs()
+    made = Scheduler(load_settings(), lambda plan, origin: work.run(plan, origin, load_settings()))
     made.start_when_free()
     return made
 
@@ -314,3 +315,11 @@ def _ask_ledger(
 def _newest_ledger() -> dict[TripFile, FileRecord]:
     """Return what was last known of the ledger in Google Cloud, to be kept up to date."""
     return {}
+
+
+def forget_answers() -> None:
+    """Forget what was asked under settings that have changed; a run that is on goes on."""
+    _ask_plan.clear()
+    _ask_ledger.clear()
+    _newest_ledger.clear()
+    scheduler.clear()
