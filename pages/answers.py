@@ -9,8 +9,9 @@ from pages.shared.compare import show_round, stop_all
 from pages.shared.conversation import Round, make_round
 from pages.shared.documents import documents, show_documents
 from pages.shared.frame import reported, require_app, stand
-from pages.shared.models import pick_model
+from pages.shared.models import pick_model, pill
 from pages.shared.neutral import inert
+from pages.shared.suites import show_suites
 from pages.shared.truths import pick_truth
 from pipeline.answers.documents import Document
 from pipeline.answers.gemini import has_key
@@ -20,7 +21,12 @@ from pipeline.settings import load_settings
 
 require_app()
 
-VIEWS = {"documents": "Ask documents", "trips": "Ask about the loaded trips", "kept": "Documents"}
+VIEWS = {
+    "documents": "Ask documents",
+    "trips": "Ask about the loaded trips",
+    "kept": "Documents",
+    "suites": "Question sets",
+}
 
 WAYS = {"passages": "Best passages (BM25)", "whole": "Whole documents"}
 
@@ -44,6 +50,8 @@ def show_page() -> None:
             show_documents(kept)
         elif view == "trips":
             ask_about_trips()
+        elif view == "suites":
+            show_suites()
         else:
             ask_documents(kept)
 
@@ -210,15 +218,16 @@ def follow_up(subject: str, rounds: list[Round], kept: list[Document]) -> None:
 
 def pick_passages(question: str, kept: list[Document]) -> list[Passage]:
     """Draw how sources are found, and return them for a question."""
+    if len(kept) > 1:
+        st.pills(
+            "Documents (all, unless some are picked)",
+            [document.id for document in kept],
+            selection_mode="multi",
+            format_func={document.id: pill(document.title) for document in kept}.get,
+            key="asked documents",
+            persist_state="session",
+        )
     row = st.container(horizontal=True, vertical_alignment="bottom")
-    row.multiselect(
-        "Documents",
-        [document.id for document in kept],
-        format_func={document.id: document.title for document in kept}.get,
-        placeholder="all",
-        key="asked documents",
-        persist_state="session",
-    )
     row.selectbox(
         "Sources",
         list(WAYS),
@@ -235,7 +244,8 @@ def pick_passages(question: str, kept: list[Document]) -> list[Passage]:
 def find_passages(question: str, kept: list[Document]) -> list[Passage]:
     """Return the sources for a question, found as it was picked."""
     state = st.session_state
-    chosen = [one for one in kept if one.id in state.get("asked documents", [])]
+    picked = state.get("asked documents") or []
+    chosen = [one for one in kept if one.id in picked]
     if not question:
         return []
     if state.get("how to find") == "whole":

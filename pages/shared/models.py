@@ -5,22 +5,22 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from pages.shared.neutral import inert
 from pipeline.answers.gemini import has_key, list_models
 from pipeline.answers.prices import read_prices
 from pipeline.errors import FaregroundError
 from pipeline.settings import Settings
 
 _OFFERED = "models the API offers"
+_SHOWN = 12  # the API offers dozens
 
 
 def pick_model(place: DeltaGenerator, settings: Settings) -> str:
     """Draw the choice and return a model's name; any name can be typed."""
-    priced = [name for name in read_prices(settings).models if "embedding" not in name]
-    names = dict.fromkeys([settings.gemini_model, *offered(settings), *priced])
     return str(
         place.selectbox(
             "Model",
-            list(names),
+            known_models(settings),
             accept_new_options=True,
             key="model",
             width=260,
@@ -29,6 +29,35 @@ def pick_model(place: DeltaGenerator, settings: Settings) -> str:
         )
         or settings.gemini_model
     )
+
+
+def pick_models(settings: Settings) -> list[str]:
+    """Draw the choice of several models and return their names."""
+    picked = st.pills(
+        "Models",
+        known_models(settings)[:_SHOWN],
+        selection_mode="multi",
+        default=[settings.gemini_model],
+        format_func=pill,
+        key="suite models",
+        persist_state="session",
+    )
+    typed = st.text_input(
+        "Other models, separated by commas", key="suite other models", persist_state="session"
+    )
+    others = [name.strip() for name in str(typed or "").split(",") if name.strip()]
+    return list(dict.fromkeys([*(picked or []), *others]))
+
+
+def pill(text: str) -> str:
+    """Return an option of pills as it can be read in both themes, whether it is picked or not."""
+    return f":yellow[{inert(text)}]"
+
+
+def known_models(settings: Settings) -> list[str]:
+    """Return the settings' model, then those the API offers, then others with a known price."""
+    priced = [name for name in read_prices(settings).models if "embedding" not in name]
+    return list(dict.fromkeys([settings.gemini_model, *offered(settings), *priced]))
 
 
 def offered(settings: Settings) -> list[str]:

@@ -241,7 +241,8 @@ def open_library(suite: Suite, settings: Settings, folder: Path) -> Library:
             )
         return Library(kept, (kept.find(preset.address).id,))
     path = folder / suite.document
-    if path.is_file():
+    # Beside the file and nowhere else: a set from somebody else must not send any file it likes.
+    if path.is_file() and path.resolve().parent == folder.resolve():
         return Library(kept, (kept.add_file(path, settings).id,))
     return Library(kept, (kept.find(suite.document).id,))
 

@@ -1,0 +1,159 @@
+"""Question sets on the Answers page: price first, run, stop, resume, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from pages.shared.suites import suite_jobs
+from pipeline.answers.documents import Documents
+from pipeline.answers.suite_runs import SuiteRuns
+from pipeline.answers.suites import open_library, parse_suite
+from pipeline.errors import UsageError
+from pipeline.settings import Settings
+from tests.gemini_server import KEY, Asked, GeminiServer, Say, wait_until
+from tests.test_answers_page import NOTES
+from tests.test_pages import check, open_app, texts
+
+SUITE = b"""
+suite: Lanes
+document: Lanternfish 2.1
+questions:
+  - question: Into how many lanes do glow lanes split a queue?
+    checks: [{number: 12}]
+  - question: What does the ink store cost?
+    kind: unanswerable
+"""
+
+
+@pytest.fixture(autouse=True)
+def fresh_server() -> Iterator[None]:
+    """Whatever a server remembers is this test's alone, and no job outlives it."""
+    st.cache_resource.clear()
+    yield
+    if job := suite_jobs().current():
+        job.cancel.set()
+        job.done.wait(10)
+    st.cache_resource.clear()
+
+
+def answer(asked: Asked) -> Say:
+    if "cost?" in asked.text:
+        return Say(["I do not know."])
+    return Say(["12 lanes [1]." if "begin source" in asked.text else "40 lanes."])
+
+
+@pytest.fixture
+def server(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[GeminiServer]:
+    Documents(settings.documents_path).add_text("Lanternfish 2.1", NOTES, settings)
+    with GeminiServer(reply=answer) as running:
+        monkeypatch.setenv("GEMINI_API_KEY", KEY)
+        monkeypatch.setenv("GEMINI_BASE_URL", running.url)
+        yield running
+
+
+def open_suites() -> AppTest:
+    app = open_app("pages/answers.py")
+    return check(app.segmented_control(key="view").set_value("suites").run())
+
+
+def upload(app: AppTest) -> AppTest:
+    check(app.selectbox(key="suite").set_value("your own").run())
+    app.file_uploader(key="suite file").set_value(("lanes.yaml", SUITE, "application/yaml"))
+    return check(app.run())
+
+
+def run_to_end(app: AppTest) -> AppTest:
+    app.number_input(key="suite Calls a minute").set_value(600)
+    check(app.run())
+    check(app.button(key="run suite").click().run())
+    job = suite_jobs().current()
+    assert job is not None
+    assert job.done.wait(20)
+    return check(app.run())
+
+
+def test_calls_and_price_are_said_first_and_nothing_is_asked_without_a_key(
+    settings: Settings,
+) -> None:
+    assert settings.home
+    app = open_suites()
+    said = texts(app)
+    assert "46 calls" in said
+    assert "at most **$" in said
+    assert app.button(key="run suite").disabled
+    assert "No question set has been run yet." in said
+
+
+def test_a_run_ends_with_rates_differences_and_every_answer(
+    server: GeminiServer, settings: Settings
+) -> None:
+    app = run_to_end(upload(open_suites()))
+    tables = [frame.value for frame in app.dataframe]
+    runs = next(table for table in tables if "question set" in table.columns)
+    assert runs.loc[0, "state"] == "● succeeded"
+    assert runs.loc[0, "answers"] == "4 of 4"
+    rates = next(table for table in tables if "claims found" in table.columns)
+    right = {row["side"]: row["right"] for row in rates.to_dict("records")
+             if row["questions"] == "answerable"}  # fmt: skip
+    assert right["plain"].startswith("0% (0 of 1")
+    assert right["with sources"].startswith("100% (1 of 1")
+    answers = next(table for table in tables if "answer" in table.columns)
+    assert sorted(answers["outcome"]) == ["– abstained", "– abstained", "● right", "✕ wrong"]
+    assert len(server.asked("streamGenerateContent")) == 4
+    assert [b.label for b in app.get("download_button")] == [
+        "Download HTML", "Download CSV", "Download JSON",
+    ]  # fmt: skip
+    for path in settings.home.rglob("*"):
+        assert not path.is_file() or KEY.encode() not in path.read_bytes()
+
+
+def test_a_run_is_stopped_and_gone_on_with(server: GeminiServer, settings: Settings) -> None:
+    server.script = [Say(), Say(silent=True)]
+    app = upload(open_suites())
+    app.number_input(key="suite Calls a minute").set_value(600)
+    check(app.run())
+    check(app.button(key="run suite").click().run())
+    store = SuiteRuns(settings.suites_path)
+    (run,) = store.runs()
+    wait_until(lambda: len(server.asked("streamGenerateContent")) == 2)
+    check(app.run())
+    assert "◐ running" in texts(app)
+    assert len(store.answers(run.run_id)) == 1
+    check(app.button(key="stop suite").click().run())
+    job = suite_jobs().current()
+    assert job is not None
+    assert job.done.wait(10)
+    check(app.run())
+    assert store.run(run.run_id).state == "stopped"
+    check(app.button(key=f"resume {run.run_id}").click().run())
+    wait_until(lambda: store.run(run.run_id).state == "succeeded", 20)
+    assert len(store.answers(run.run_id)) == 4
+    assert len(server.asked("streamGenerateContent")) == 5  # the silent one was asked again
+
+
+def test_a_set_that_cannot_be_used_is_said(settings: Settings) -> None:
+    assert settings.home
+    app = open_suites()
+    check(app.selectbox(key="suite").set_value("your own").run())
+    app.file_uploader(key="suite file").set_value(("bad.yaml", b"suite: 1\n- x", "text/yaml"))
+    check(app.run())
+    assert len(app.error) == 1
+
+
+def test_a_set_cannot_name_a_file_elsewhere_on_the_machine(
+    settings: Settings, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret.md"
+    secret.write_text("# Secret\n\nthe secret")
+    folder = tmp_path / "sets"
+    folder.mkdir()
+    for document in (str(secret), "../secret.md"):
+        suite = parse_suite(SUITE.replace(b"Lanternfish 2.1", document.encode()), "set.yaml")
+        with pytest.raises(UsageError):
+            open_library(suite, settings, folder)
+    assert Documents(settings.documents_path).documents() == []
