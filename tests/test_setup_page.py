@@ -122,22 +122,30 @@ def test_a_secret_is_written_only_once_that_was_confirmed() -> None:
 
 
 def test_a_secret_that_is_set_is_nowhere_to_be_seen(
-    settings: Settings, caplog: pytest.LogCaptureFixture
+    settings: Settings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    save_values({"gemini_api_key": CANARY, "notify_webhook": f"http://127.0.0.1:9/{CANARY}"})
+    save_values({"gemini_api_key": CANARY, "smtp_password": CANARY})
+    with GeminiServer(key=CANARY) as gemini:
+        monkeypatch.setenv("GEMINI_BASE_URL", gemini.url)
+        told = tell_all(settings)
+        assert gemini.requests
+    assert CANARY not in "".join(told) + caplog.text
+
+
+def tell_all(settings: Settings) -> list[str]:
+    """All that pages, history, logs and the command line say."""
     app = open_setup()
     assert box(app, "GEMINI_API_KEY").value == ""
     assert "● set, " in texts(app)
     run_to_end(open_app(**SAMPLE))
     runs = History(settings.history_path).runs()
     told = [everything(app), everything(open_app("pages/runs.py", run=runs[0].run_id))]
-    told += [caplog.text, str(dict(app.query_params)), str(load_settings()), *visit(app)]
+    told += [str(dict(app.query_params)), str(load_settings()), *visit(app)]
     shown = pipeline(settings, "doctor", "--json", GEMINI_API_KEY=CANARY, GCP_CREDS=CANARY)
     told += [shown.stdout, shown.stderr]
     files = [path for path in settings.home.rglob("*") if path.is_file()]
-    told += [path.read_bytes().decode(errors="ignore") for path in files]
-    assert CANARY not in "".join(told)
+    return told + [path.read_bytes().decode(errors="ignore") for path in files]
 
 
 def test_a_damaged_secrets_file_is_named_and_never_quoted() -> None:

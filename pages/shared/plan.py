@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pages.shared.cost import show_cost
 from pages.shared.frame import show_synthetic
 from pages.shared.views import plan_sentence, plan_table
 from pages.shared.words import files_in_words, plain
@@ -17,6 +18,8 @@ def show_plan_summary(plan: Plan) -> None:
     row.text(plan_sentence(plan))
     if plan.request.source == "sample":
         show_synthetic(row)
+    if plan.request.target == "gcp" and plan.to_run:
+        show_cost(plan)
     unasked = [p.probe.reason for p in plan.files if isinstance(p.probe, Unknown)]
     if unasked:
         st.warning(

@@ -1,0 +1,29 @@
+"""The Backfill page with Google Cloud chosen: its plan with a price, its run, its grid."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from pipeline.history import History
+from pipeline.settings import Settings
+from tests.test_pages import SAMPLE, check, fresh_server, grid, open_app, run_to_end, texts
+
+__all__ = ["fresh_server"]
+
+
+@pytest.mark.usefixtures("fresh_server")
+def test_a_backfill_of_google_cloud_is_priced_run_and_shown(gcp_settings: Settings) -> None:
+    app = open_app(target="gcp", **SAMPLE | {"color": "green"})
+    deadline = time.monotonic() + 20
+    while "to scan, $" not in texts(app):
+        assert time.monotonic() < deadline, texts(app)
+        time.sleep(0.1)
+        check(app.run())
+    assert "Not in it: 1 file of unknown size." in texts(app)
+    assert "--target gcp" in texts(app)
+    app = run_to_end(app)
+    assert grid(app)["green 2020", "Apr"].startswith("● loaded")
+    (run,) = History(gcp_settings.history_path).runs()
+    assert (run.state, run.request.target) == ("succeeded", "gcp")
