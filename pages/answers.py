@@ -11,6 +11,7 @@ from pages.shared.documents import documents, show_documents
 from pages.shared.frame import reported, require_app, stand
 from pages.shared.models import pick_model, pill
 from pages.shared.neutral import inert
+from pages.shared.prices import show_prices
 from pages.shared.suites import show_suites
 from pages.shared.truths import pick_truth
 from pipeline.answers.documents import Document
@@ -54,6 +55,9 @@ def show_page() -> None:
             show_suites()
         else:
             ask_documents(kept)
+    if view != "kept":
+        with reported():
+            show_prices()
 
 
 def show_key_line() -> None:

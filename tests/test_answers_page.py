@@ -10,12 +10,17 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from pages.shared.prices import save
 from pipeline.answers import gemini_errors
 from pipeline.answers.documents import Documents
+from pipeline.answers.prices import read_prices
+from pipeline.answers.usage import Usage
+from pipeline.errors import UsageError
 from pipeline.settings import Settings, load_settings
 from tests.files import GREEN, load, put_trips, trip
 from tests.gemini_server import KEY, MODEL, Asked, GeminiServer, Refuse, Say, quota, retired
-from tests.test_pages import check, open_app, texts, unescape
+from tests.servers import Server
+from tests.test_pages import check, open_app, run_elsewhere, texts, unescape
 
 NOTES = """---
 title: "Lanternfish 2.1"
@@ -182,7 +187,7 @@ def test_a_follow_up_takes_each_sides_own_conversation_along(
         for request in server.asked("streamGenerateContent")[2:]
     ]
     assert sorted(turns[:2] for turns in earlier) == [[QUESTION, GROUNDED], [QUESTION, GUESSED]]
-    assert len({frame.value.shape for frame in app.dataframe}) == 1
+    assert len([frame for frame in app.dataframe if "side" in frame.value.columns]) == 2
     assert "And the ink store?" in texts(app)
     check(app.button(key="new documents").click().run())
     assert app.text_input(key="question").value is not None
@@ -310,6 +315,35 @@ def test_trips_are_asked_with_the_result_as_the_source(
     assert (plain["outcome"], rag["outcome"]) == ("✕ wrong", "✓ right")
     grounded = next(r for r in server.asked("streamGenerateContent") if "begin source" in r.text)
     assert "| trips |\n| --- |\n| 3 |" in grounded.text
+
+
+def test_prices_that_are_changed_are_kept_as_ones_own(notes: Documents) -> None:
+    assert notes.documents()
+    app = open_page(QUESTION)
+    table = next(f.value for f in app.dataframe if "looked up" in f.value.columns)
+    assert MODEL in set(table["model"])
+    table.loc[table["model"] == MODEL, "input"] = 0.5
+    table.loc[len(table)] = {"model": "local", "input": 0.0, "output": 0.0, "looked up": None}
+    save(table)
+    prices = read_prices(load_settings())
+    assert prices.own == {MODEL, "local"}
+    assert prices.cost("local", Usage(1, 1, 1)) == 0
+    table.loc[len(table)] = {"model": "half", "input": 1.0, "output": None, "looked up": None}
+    with pytest.raises(UsageError, match="not complete"):
+        save(table)
+
+
+def test_a_run_that_is_on_is_told_of_here_too(
+    settings: Settings, folder: Path, notes: Documents
+) -> None:
+    assert notes.documents()
+    put_trips(folder, GREEN, [trip(GREEN)])
+    with Server({f"/{GREEN.stem}.csv.gz": next(folder.iterdir()).read_bytes()}) as slow:
+        slow.behave(drip=(20, 0.2))
+        with run_elsewhere(settings, slow.url):
+            app = open_page()
+            links = [link.label for link in app.get("page_link")]
+            assert any("A backfill is running" in label for label in links)
 
 
 def test_with_nothing_loaded_the_trips_say_what_to_do(settings: Settings) -> None:

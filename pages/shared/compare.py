@@ -8,6 +8,7 @@ import streamlit as st
 
 from pages.shared.conversation import Round, Side
 from pages.shared.frame import reported, show_error, show_synthetic
+from pages.shared.models import offered
 from pages.shared.neutral import inert, neutral
 from pages.shared.passages import show_passages
 from pages.shared.verdicts import show_claims, show_comparison, show_figures, show_score
@@ -75,7 +76,8 @@ def show_answer(current: Round, asking: Asking) -> bool:
     elif asking.error:
         show_error(asking.error)
         if isinstance(asking.error, ModelGone):
-            st.caption("Models the API offers are in the list above.")
+            names = ", ".join(offered(load_settings()))
+            st.caption(f"The API offers: {inert(names)}" if names else "The API offers no others.")
     if asking.reply.note:
         st.caption(asking.reply.note)
     if asking.reply.seconds is not None:

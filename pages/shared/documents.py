@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 import streamlit as st
 
+from pages.shared.background import ask, await_answer
 from pages.shared.frame import reported
 from pages.shared.neutral import inert
 from pages.shared.words import count, size, when
@@ -92,8 +93,14 @@ def show_presets(kept: Sequence[Document]) -> None:
                 icon=":material/download:",
                 key=f"fetch {preset.name}",
             ):
-                with st.spinner("Fetching …"):
-                    keep(lambda name=preset.name: [add_preset(name, documents(), load_settings())])
+                keep(lambda name=preset.name: [fetch(name)])
+
+
+def fetch(name: str) -> Document:
+    """Fetch a preset; any other click is served meanwhile."""
+    settings = load_settings()
+    fetched = ask(lambda: add_preset(name, documents(), settings), "fetch")
+    return await_answer(fetched, "Fetching …")
 
 
 def show_upload() -> None:

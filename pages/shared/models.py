@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
+
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from pages.shared.background import ask, await_answer
 from pages.shared.neutral import inert
 from pipeline.answers.gemini import has_key, list_models
 from pipeline.answers.prices import read_prices
@@ -62,11 +65,12 @@ def known_models(settings: Settings) -> list[str]:
 
 def offered(settings: Settings) -> list[str]:
     """Return the models the API offers; it is asked once a session, where there is a key."""
-    if _OFFERED not in st.session_state and has_key(settings):
-        try:
-            with st.spinner("Asking for the models …"):
-                st.session_state[_OFFERED] = list_models(settings)
-        except FaregroundError:
-            st.session_state[_OFFERED] = []  # the question itself will say what is wrong
-    found: list[str] = st.session_state.get(_OFFERED, [])
-    return found
+    if not has_key(settings):
+        return []
+    if _OFFERED not in st.session_state:
+        st.session_state[_OFFERED] = ask(lambda: list_models(settings), "models")
+    answer: Future[list[str]] = st.session_state[_OFFERED]
+    try:
+        return await_answer(answer, "Asking for the models …")
+    except FaregroundError:
+        return []  # the question itself will say what is wrong

@@ -39,11 +39,12 @@ class _File(BaseModel):
 
 @dataclass(frozen=True)
 class Prices:
-    """Prices by model, and when each was looked up."""
+    """Prices by model, when each was looked up, and which are people's own."""
 
     models: Mapping[str, Price]
     dates: Mapping[str, str]
     source: str
+    own: frozenset[str] = frozenset()
 
     def of(self, model: str) -> Price | None:
         """Return the price of a model, or None where it is not known."""
@@ -75,7 +76,7 @@ def read_prices(settings: Settings) -> Prices:
     if own:
         models |= own.models
         dates |= dict.fromkeys(own.models, own.date)
-    return Prices(models, dates, shipped.source)
+    return Prices(models, dates, shipped.source, frozenset(own.models) if own else frozenset())
 
 
 def write_prices(models: Mapping[str, Price], date: str, settings: Settings) -> None:
