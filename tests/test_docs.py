@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -84,6 +85,19 @@ def test_every_finding_and_schema_status_is_in_the_documents(
     for status in get_args(Status):
         assert f"| {status} |" in explained
         assert status in README
+
+
+def test_every_key_of_the_preview_documents_is_in_the_readme(
+    settings: Settings, folder: Path
+) -> None:
+    put_trips(folder, GREEN, [trip(GREEN)])
+    month = ("--color", "green", "--month", "2020-04", "--source", str(folder), "--json")
+    seen = json.loads(pipeline(settings, "preview", *month).stdout)
+    changed = json.loads(pipeline(settings, "diff", *month).stdout)
+    nested = [*seen["profile"][:1], *seen["findings"][:1], *seen["schema"][:1]]
+    for part in (seen, changed, changed["examples"][0], *nested):
+        for key in part:
+            assert f'"{key}"' in README, key
 
 
 def test_links_of_the_documents_lead_somewhere() -> None:

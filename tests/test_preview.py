@@ -6,7 +6,11 @@ import csv
 import gzip
 import io
 import json
+import os
 import random
+import signal
+import subprocess
+import sys
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
@@ -464,6 +468,27 @@ def test_the_command_says_what_it_lacks(
     assert result.exit_code == 2
     assert sentence in " ".join(result.stderr.split())
     assert not settings.home.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_command_without_a_traceback(
+    settings: Settings, number: signal.Signals
+) -> None:
+    path = f"/{GREEN.stem}.csv.gz"
+    line = [sys.executable, "-m", "pipeline", "preview", "--color", "green", "--month", "2020-04"]
+    with Server({path: b"\x1f\x8b"}) as server:
+        server.behave(path, silent=True)
+        process = subprocess.Popen(
+            [*line, "--source", server.url],
+            env=os.environ | {"FAREGROUND_HOME": str(settings.home)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert server.holding.wait(20)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=10)
+    assert process.returncode == 128 + number
+    assert "Traceback" not in said
 
 
 @pytest.mark.skipif(not RELEASES.exists(), reason="no real trip files here")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from rich.table import Table
@@ -23,7 +24,7 @@ from pipeline.commands.console import (
     print_json,
     reported,
 )
-from pipeline.errors import TripFileError, UsageError
+from pipeline.errors import Cancelled, TripFileError, UsageError
 from pipeline.settings import load_settings
 
 if TYPE_CHECKING:
@@ -32,7 +33,10 @@ if TYPE_CHECKING:
     from pipeline.preview.profile import ColumnProfile
     from pipeline.preview.schema import SchemaColumn
     from pipeline.preview.subject import Subject
+    from pipeline.staging import Progress
     from pipeline.trips import TripFile
+
+Result = TypeVar("Result")
 
 # In the text output: rows of each finding, and the columns of a trip that are left out there.
 _EXAMPLES = 3
@@ -72,14 +76,19 @@ def preview(
     from pipeline.preview.subject import fetch_subject, find_subject, read_own
 
     with reported():
-        settings, cancel = load_settings(), Cancel()
-        if path is not None:
-            subject = read_own(path, _named_file(path, color, month), settings, cancel)
-        elif fetch:
-            subject = fetch_subject(_picked_file(color, month), source, settings, cancel)
-        else:
-            subject = find_subject(_picked_file(color, month), source, settings, cancel)
-        found = look_inside(subject, settings, cancel, rows)
+        settings = load_settings()
+        file = _named_file(path, color, month) if path else _picked_file(color, month)
+
+        def look(cancel: Cancel, tell: Callable[[Progress], None]) -> Preview:
+            if path is not None:
+                subject = read_own(path, file, settings, cancel)
+            elif fetch:
+                subject = fetch_subject(file, source, settings, cancel, tell)
+            else:
+                subject = find_subject(file, source, settings, cancel)
+            return look_inside(subject, settings, cancel, rows)
+
+        found = _in_foreground(look)
         if as_json:
             print_json(preview_document(found))
         else:
@@ -104,19 +113,57 @@ def diff(
     from pipeline.warehouse import open_warehouse
 
     with reported():
-        settings, cancel = load_settings(), Cancel()
+        settings = load_settings()
         file = _picked_file(color, month)
-        subject = find_subject(file, source, settings, cancel)
-        if not subject.whole and not subject.problem:
-            subject = fetch_subject(file, source, settings, cancel)
-        if subject.problem:
-            raise TripFileError(subject.problem)
-        with open_warehouse(target, settings, read_only=True) as warehouse:
-            found = find_difference(subject, warehouse, settings, cancel)
+
+        def compare(cancel: Cancel, tell: Callable[[Progress], None]) -> tuple[Difference, Subject]:
+            subject = find_subject(file, source, settings, cancel)
+            if not subject.whole and not subject.problem:
+                subject = fetch_subject(file, source, settings, cancel, tell)
+            if subject.problem:
+                raise TripFileError(subject.problem)
+            with open_warehouse(target, settings, read_only=True) as warehouse:
+                return find_difference(subject, warehouse, settings, cancel), subject
+
+        found, subject = _in_foreground(compare)
         if as_json:
             print_json(difference_document(found, subject, target))
         else:
             _print_difference(found, subject)
+
+
+def _in_foreground(
+    work: Callable[[Cancel, Callable[[Progress], None]], Result],
+) -> Result:
+    """Do the work, saying how far a download is; Ctrl-C and SIGTERM cancel it.
+
+    It has its own thread, because Python handles signals only between statements of this one,
+    which would wait for DuckDB.
+    """
+    from pipeline.preview.task import Task
+
+    task = Task(work, "preview")
+    received = 0
+
+    def cancel(number: int, _frame: object) -> None:
+        nonlocal received
+        received = number
+        task.cancel.set()
+
+    before = [(number, signal.signal(number, cancel)) for number in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        with err.status("Looking inside …") as status:
+            while not task.done(0.1):
+                if task.progress is not None:
+                    done, total = task.progress.done, task.progress.total
+                    of = f" of {total / 1e6:,.1f}" if total else ""
+                    status.update(f"Fetching: {done / 1e6:,.1f}{of} MB")
+        return task.result()
+    except Cancelled:
+        raise typer.Exit(128 + received) from None  # what shells expect of a signal
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 def _picked_file(color: str, month: str) -> TripFile:

@@ -43,6 +43,10 @@ WAREHOUSE_TABLES = (
     "zone_summary",
 )
 
+# At most so many queries run at a time, whoever asks; the others wait for their turn.
+_turns = threading.BoundedSemaphore(2)
+_TURN_SECONDS = 0.1  # how soon a waiting one notices that it was cancelled
+
 # How many queries of this process are reading the local warehouse just now.
 _reading = 0
 _reading_lock = threading.Lock()
@@ -102,7 +106,27 @@ def run_query(
         "rows": rows,
         "bytes": BYTES_CAP,
     }
+    with _turn(cancel):
+        head, body = _ask_worker(request, scope, settings, cancel)
     cancel.check()
+    return _read_answer(head, body, settings)
+
+
+@contextmanager
+def _turn(cancel: Cancel) -> Iterator[None]:
+    cancel.check()
+    while not _turns.acquire(timeout=_TURN_SECONDS):
+        cancel.check()
+    try:
+        yield
+    finally:
+        _turns.release()
+
+
+def _ask_worker(
+    request: dict[str, Any], scope: Scope, settings: Settings, cancel: Cancel
+) -> tuple[bytes, bytes]:
+    """Run the query in a process of its own; return what it answered, nothing if it was killed."""
     process = subprocess.Popen(
         [sys.executable, "-m", "pipeline.sandbox.worker"],
         cwd=_ROOT,
@@ -118,7 +142,7 @@ def run_query(
     deadline.start()
     try:
         with cancel.calling(process.kill), _counted(scope):
-            head, body = _exchange(process, json.dumps(request).encode())
+            return _exchange(process, json.dumps(request).encode())
     finally:
         deadline.cancel()
         process.kill()
@@ -126,8 +150,6 @@ def run_query(
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 pipe.close()
-    cancel.check()
-    return _read_answer(head, body, settings)
 
 
 def is_reading_warehouse() -> bool:
