@@ -40,6 +40,7 @@ GROUPS = {
         "gcp_maximum_bytes_billed",
         "gcp_job_timeout_seconds",
         "gcp_retry_seconds",
+        "gcp_ask_above_bytes",
         "gcp_price_per_tib",
         "gcp_price_date",
     ),
@@ -54,6 +55,17 @@ GROUPS = {
         "busy_wait_seconds",
         "github_url",
         "tlc_url",
+    ),
+    "Notices of runs": (
+        "notify_on",
+        "notify_webhook",
+        "notify_email",
+        "smtp_host",
+        "smtp_port",
+        "smtp_security",
+        "smtp_user",
+        "smtp_password",
+        "smtp_from",
     ),
 }
 

@@ -115,8 +115,8 @@ def explain(place: Place, doing: str, reason: str, message: str) -> FaregroundEr
     if reason in ("accessDenied", "forbidden"):
         return WarehouseError(
             f"Could not {doing}: access is denied. {text}",
-            cure="Give the account the roles BigQuery Data Editor, BigQuery Job User and "
-            "Storage Object Admin.",
+            cure="Give the account the roles BigQuery Data Editor, BigQuery Job User, "
+            "Storage Object Admin and Storage Legacy Bucket Reader.",
         )
     if is_conflict(message):
         return WarehouseBusy(
