@@ -159,6 +159,12 @@ def loaded(either_settings: Settings, folder: Path) -> Settings:
     return either_settings
 
 
+def some_filters(opened: Warehouse) -> list[Filters]:
+    """All, or those that between them use every condition where each question takes a job."""
+    few = ("all", "some days", "payments", "miles", "everything")
+    return [filters for name, filters in FILTERS.items() if opened.name == "local" or name in few]
+
+
 def fits(name: str, filters: Filters) -> bool:
     """What is about files is asked of sums only, so never by zone or distance."""
     sums = not filters.zones and filters.minimum_miles is None
@@ -169,7 +175,7 @@ def test_every_chart_under_every_filter_has_the_numbers_of_the_trips(loaded: Set
     trips = all_trips(loaded)
     assert len(trips) == 350
     with warehouse(loaded) as opened:
-        for filters in FILTERS.values():
+        for filters in some_filters(opened):
             for name in GROUPS:
                 if fits(name, filters):
                     assert_chart(opened, trips, name, filters)
@@ -179,7 +185,7 @@ def test_the_figures_are_the_sums_of_each_day(loaded: Settings) -> None:
     trips = all_trips(loaded)
     sums = ("trips", "fares", "distances", "timed_seconds", "timed_miles", "card_tips")
     with warehouse(loaded) as opened:
-        for filters in FILTERS.values():
+        for filters in some_filters(opened):
             told = ask(opened, pose("figures", filters, opened.name))
             mine = list(kept(trips, filters))
             cards = [trip for trip in mine if trip["payment"] == 1]
@@ -223,7 +229,7 @@ def test_sums_answer_where_they_can_and_the_trips_where_they_cannot() -> None:
 def test_each_filter_says_how_many_trips_it_leaves(loaded: Settings) -> None:
     trips = all_trips(loaded)
     with warehouse(loaded) as opened:
-        for filters in FILTERS.values():
+        for filters in some_filters(opened):
             counts = []
             for _, step in steps(filters):
                 (row,) = ask(opened, pose("count", step, opened.name))

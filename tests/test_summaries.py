@@ -14,8 +14,10 @@ from pipeline.settings import Settings
 from pipeline.sql import statement
 from pipeline.trips import Color, Month, TripFile
 from pipeline.warehouse import open_warehouse
+from pipeline.warehouse.google import GoogleWarehouse
 from tests.files import (
     GREEN,
+    TARGETS,
     YELLOW,
     assert_summaries_agree,
     load,
@@ -152,3 +154,25 @@ def test_without_room_for_the_copy_an_older_warehouse_stays_as_it_is(
     with duckdb.connect(str(settings.warehouse_path)) as connection:
         assert connection.execute("SELECT version FROM storage.schema_version").fetchall() == [(1,)]
     assert_summaries_agree(settings)
+
+
+@pytest.mark.gcp
+def test_an_older_dataset_is_brought_forward_by_the_next_load(
+    gcp_settings: Settings, folder: Path
+) -> None:
+    TARGETS[gcp_settings.home] = "gcp"
+    for file in (GREEN, YELLOW):
+        put_trips(folder, file, varied(file, 60))
+        load(folder, file, gcp_settings)
+    with GoogleWarehouse(gcp_settings) as opened:
+        runner = opened._runner()
+        for change in (
+            "DROP TABLE trip_summary",
+            "DROP TABLE zone_summary",
+            "UPDATE warehouse_state SET schema_version = 1 WHERE TRUE",
+        ):
+            runner.run("older", "make an older dataset", change)
+    put_trips(folder, MAY, varied(MAY, 20))
+    load(folder, MAY, gcp_settings)
+    assert rows(gcp_settings, "SELECT schema_version FROM warehouse_state") == [(2,)]
+    assert_summaries_agree(gcp_settings)

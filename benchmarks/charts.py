@@ -1,0 +1,196 @@
+"""How fast the Explore page is: each chart's statement, its growth with the data, and the page.
+
+Loads generated yellow months (18 M trips), asks every chart of the sums and of the trips, then
+fills the sums as 87 months (130 M trips) would and asks again: a chart that the sums answer reads
+nothing else. Last it drives the page in Chromium, where there is one. Prints a Markdown table.
+
+    python -m benchmarks.charts                # about five minutes
+    python -m benchmarks.charts --home FOLDER  # over a warehouse that is there already
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+
+from benchmarks.backfill import backfill, write_month
+from pipeline.charts import CHARTS, Filters, pose
+from pipeline.settings import Settings
+from pipeline.warehouse import open_warehouse
+from tests.browser import Visitor, find_chromium, serve
+
+MONTHS = 12
+ROWS = 1_500_000
+MANY_MONTHS = 87  # x 1.5 M = 130 M trips
+ROUNDS = 7
+ALL = Filters()
+FROM_TRIPS = Filters(minimum_miles=Decimal("0.5"))
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Milliseconds of a statement, warm: the median, and the best (spoilt least by other work)."""
+
+    median: float
+    best: float
+
+    def __str__(self) -> str:
+        return f"{self.median:.1f} ms ({self.best:.1f})"
+
+
+def make_home(folder: Path) -> Path:
+    """Generate and load the months; return the home."""
+    source = folder / "source"
+    source.mkdir()
+    for month in range(1, MONTHS + 1):
+        write_month(source / f"yellow_tripdata_2020-{month:02d}.csv.gz", month, ROWS)
+    backfill(folder / "home", source, MONTHS)
+    shutil.rmtree(source)
+    return folder / "home"
+
+
+def measure(home: Path, filters: Filters, names: list[str]) -> dict[str, Measured]:
+    """Return how long each chart's statement takes under these filters, after one turn to warm."""
+    found = {}
+    with open_warehouse("local", Settings(home=home)) as warehouse:
+        for name in names:
+            question = pose(name, filters, "local", "week")
+            warehouse.read(question.sql, question.parameters)
+            times = [
+                warehouse.read(question.sql, question.parameters).seconds * 1000
+                for _ in range(ROUNDS)
+            ]
+            found[name] = Measured(statistics.median(times), min(times))
+    return found
+
+
+def grow(home: Path) -> int:
+    """Fill the sums as many months would, from those that are there; return their trips."""
+    with duckdb.connect(str(home / "warehouse.duckdb")) as connection:
+        for table, day in (("trip_summary", "pickup_day"), ("zone_summary", "pickup_month")):
+            connection.execute(
+                f"""
+                INSERT INTO {table} BY NAME
+                SELECT
+                    {table}.* REPLACE (
+                        'yellow_tripdata_' || strftime(month, '%Y-%m') || '.csv' AS filename,
+                        CAST(month + to_days(least(CAST(day({day}) AS INTEGER), 28) - 1) AS DATE)
+                            AS {day}
+                    )
+                FROM {table}
+                JOIN (
+                    SELECT CAST(DATE '2013-01-01' + to_months(CAST(i AS INTEGER)) AS DATE) AS month
+                    FROM range({MANY_MONTHS - MONTHS}) AS numbers (i)
+                ) AS months
+                    ON {table}.filename = 'yellow_tripdata_2020-01.csv'
+                """
+            )
+        row = connection.execute("SELECT sum(trips) FROM trip_summary").fetchone()
+    return int(row[0]) if row else 0
+
+
+@contextmanager
+def visit(home: Path) -> Iterator[Visitor]:
+    """A visitor to a server that has just started over this home."""
+    from playwright.sync_api import sync_playwright
+
+    with serve(home) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
+        with Visitor(browser, address) as visitor:
+            yield visitor
+        browser.close()
+
+
+def measure_page(home: Path) -> list[tuple[str, float]]:
+    """Return seconds of the first view of a fresh server, and from a click to the last chart."""
+    found = []
+    last = ".st-key-card-coverage .main-svg"
+    with visit(home) as visitor:
+        page = visitor.page
+
+        def until_drawn(started: float) -> float:
+            page.wait_for_function(
+                "document.querySelector('[data-testid=stApp]')"
+                ".getAttribute('data-test-script-state') === 'notRunning'"
+            )
+            page.locator(last).first.wait_for()
+            return time.perf_counter() - started
+
+        started = time.perf_counter()
+        visitor.open("/explore")
+        found.append(("first view after start", until_drawn(started)))
+        started = time.perf_counter()
+        visitor.open("/explore")
+        found.append(("the page again, in a new session", until_drawn(started)))
+        for words, color in (("a color let go of", "green"), ("and taken back", "green")):
+            started = time.perf_counter()
+            page.get_by_test_id("stButtonGroup").first.get_by_text(color, exact=True).click()
+            page.locator("[data-test-script-state=running]").wait_for(timeout=5000)
+            found.append((f"filter to last chart: {words}", until_drawn(started)))
+        started = time.perf_counter()
+        page.get_by_label("Miles, at least").fill("2")
+        page.get_by_label("Miles, at least").press("Enter")
+        page.locator("[data-test-script-state=running]").wait_for(timeout=5000)
+        found.append(
+            ("filter to last chart: at least 2 miles, all from trips", until_drawn(started))
+        )
+    return found
+
+
+def main() -> None:
+    """Run the benchmark and print its tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--home", type=Path, help="a warehouse to ask, instead of a generated one")
+    parser.add_argument("--no-page", action="store_true", help="leave the browser out")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        home = arguments.home or make_home(folder)
+        by_file = ("coverage", "strays")
+        names = [name for name in CHARTS if name not in by_file]
+        sums = measure(home, ALL, names)
+        files = measure(home, replace(ALL, strays=True), list(by_file))
+        trips = measure(home, FROM_TRIPS, names)
+        page = [] if arguments.no_page or not find_chromium() else measure_page(home)
+        many = folder / "many"
+        many.mkdir()
+        shutil.copyfile(home / "warehouse.duckdb", many / "warehouse.duckdb")
+        total = grow(many)
+        grown = measure(many, ALL, [n for n in names if pose(n, ALL, "local").origin != "trips"])
+    print(
+        f"\nMedian of {ROUNDS}, the best in brackets, warm; DuckDB {duckdb.__version__}, Python "
+        f"{platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}.\n"
+    )
+    print(
+        f"| chart | from the sums | from the trips | sums of {total / 1e6:,.0f} M trips | growth |"
+    )
+    print("|---|---|---|---|---|")
+    for name in names:
+        own = pose(name, ALL, "local").origin != "trips"
+        print(
+            f"| {name} | {sums[name] if own else ''} | {trips[name] if own else sums[name]} | "
+            f"{grown[name] if own else ''} | "
+            f"{f'{grown[name].best / sums[name].best:.2f}x' if own else ''} |"
+        )
+    for name, measured in files.items():
+        print(f"| {name} | {measured} | | | |")
+    if page:
+        print("\n| the page | seconds |\n|---|---|")
+        for words, seconds in page:
+            print(f"| {words} | {seconds:.2f} |")
+
+
+if __name__ == "__main__":
+    main()
