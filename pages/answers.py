@@ -8,15 +8,16 @@ from streamlit.delta_generator import DeltaGenerator
 from pages.shared.compare import show_round, stop_all
 from pages.shared.conversation import Round, make_round
 from pages.shared.documents import documents, show_documents
+from pages.shared.finding import find_passages, pick_passages
 from pages.shared.frame import reported, require_app, stand
-from pages.shared.models import pick_model, pill
+from pages.shared.models import pick_model
 from pages.shared.neutral import inert
 from pages.shared.prices import show_prices
 from pages.shared.suites import show_suites
 from pages.shared.truths import pick_truth
 from pipeline.answers.documents import Document
 from pipeline.answers.gemini import has_key
-from pipeline.answers.retrieval import Passage, search, whole
+from pipeline.answers.retrieval import Passage
 from pipeline.answers.truths import Truth
 from pipeline.settings import load_settings
 
@@ -28,8 +29,6 @@ VIEWS = {
     "kept": "Documents",
     "suites": "Question sets",
 }
-
-WAYS = {"passages": "Best passages (BM25)", "whole": "Whole documents"}
 
 
 def show_page() -> None:
@@ -208,7 +207,8 @@ def follow_up(subject: str, rounds: list[Round], kept: list[Document]) -> None:
         return
     newest = rounds[-1]
     # A follow-up alone ("and since when?") finds little: the question before it is searched too.
-    passages = find_passages(f"{newest.question} {question}", kept) if kept else []
+    asked = f"{newest.question} {question}"
+    passages = find_passages(asked, kept, now=True) if kept else []
     current = make_round(
         st.session_state["round number"],
         str(question),
@@ -218,44 +218,6 @@ def follow_up(subject: str, rounds: list[Round], kept: list[Document]) -> None:
         may_abstain=bool(st.session_state.get("may abstain", True)),
     )
     begin(subject, current, next(iter(newest.asked.values())).reply.model)
-
-
-def pick_passages(question: str, kept: list[Document]) -> list[Passage]:
-    """Draw how sources are found, and return them for a question."""
-    if len(kept) > 1:
-        st.pills(
-            "Documents (all, unless some are picked)",
-            [document.id for document in kept],
-            selection_mode="multi",
-            format_func={document.id: pill(document.title) for document in kept}.get,
-            key="asked documents",
-            persist_state="session",
-        )
-    row = st.container(horizontal=True, vertical_alignment="bottom")
-    row.selectbox(
-        "Sources",
-        list(WAYS),
-        format_func=WAYS.get,
-        key="how to find",
-        width=240,
-        persist_state="session",
-        help="Whole documents are the baseline that needs no search: longer, dearer, slower.",
-    )
-    row.number_input("Most passages", 1, 20, 5, key="top", width=140, persist_state="session")
-    return find_passages(question, kept)
-
-
-def find_passages(question: str, kept: list[Document]) -> list[Passage]:
-    """Return the sources for a question, found as it was picked."""
-    state = st.session_state
-    picked = state.get("asked documents") or []
-    chosen = [one for one in kept if one.id in picked]
-    if not question:
-        return []
-    if state.get("how to find") == "whole":
-        return [whole(documents(), one) for one in chosen or kept]
-    only = [one.id for one in chosen]
-    return search(documents(), question, int(state.get("top") or 5), only)
 
 
 def rounds_of(subject: str) -> list[Round]:

@@ -206,6 +206,27 @@ def test_the_plain_sides_way_out_can_be_taken_away(notes: Documents, server: Gem
     assert "I do not know." in systems[True]
 
 
+def test_a_search_by_meaning_is_made_when_asked_for_and_paid_once(
+    notes: Documents, server: GeminiServer
+) -> None:
+    assert notes.documents()
+    app = open_page(QUESTION)
+    check(app.selectbox(key="how to find").set_value("meaning").run())
+    assert server.asked("batchEmbedContents") == []
+    check(app.button(key="search by meaning").click().run())
+    passages, question = server.asked("batchEmbedContents")
+    assert len(passages.body["requests"]) == 3
+    assert question.body["requests"][0]["taskType"] == "RETRIEVAL_QUERY"
+    # All three passages now: by words alone, one without a word of the question is not found.
+    assert "Sources: 3 passages" in [expander.label for expander in app.expander]
+    check(app.run())
+    check(app.button(key="search by meaning").click().run())
+    assert len(server.asked("batchEmbedContents")) == 3  # one more question, no passage
+    check(app.button(key="ask documents").click().run())
+    assert len(server.asked("batchEmbedContents")) == 3
+    assert "Glow lanes" in texts(app)
+
+
 def test_an_abstention_is_an_outcome_of_its_own(notes: Documents, server: GeminiServer) -> None:
     assert notes.documents()
     server.reply = lambda _asked: Say(["I do not know."])
