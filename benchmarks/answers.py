@@ -21,24 +21,18 @@ from typing import Any
 
 import yaml
 
-from pipeline.answers.chunks import Chunk, cut, cut_fixed
-from pipeline.answers.documents import Cut, Documents
+from pipeline.answers import suites
+from pipeline.answers.documents import Documents
 from pipeline.answers.facts import Known, facts
 from pipeline.answers.grounding import COVERAGE, Verdict, check
 from pipeline.answers.retrieval import Passage, search
+from pipeline.answers.search_quality import measure
 from pipeline.answers.statistics import wilson
 from pipeline.answers.suites import DATA
 from pipeline.answers.vocabulary import words_of
 from pipeline.settings import Settings
 
 THRESHOLDS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
-
-CUTS: dict[str, Cut] = {
-    "by heading, up to 1,500 characters, with context": cut,
-    "fixed, 800 characters": lambda text, _: cut_fixed(text, "", 800),
-    "fixed, 800 characters, with title and date": lambda text, origin: cut_fixed(text, origin, 800),
-    "whole documents": lambda text, origin: [Chunk(0, len(text), "", origin, text)],
-}
 
 
 def read(name: str) -> list[dict[str, Any]]:
@@ -47,42 +41,18 @@ def read(name: str) -> list[dict[str, Any]]:
     return found
 
 
-def own_documents(home: Path, how: Cut = cut) -> Documents:
-    """Return a store of our own documents, cut as asked; an address is a file's stem."""
-    settings = Settings(home=home)
-    documents = Documents(settings.documents_path, how)
-    for path in sorted((DATA / "documents").glob("*.md")):
-        documents.add(path.name, path.read_bytes(), path.stem, settings)
-    return documents
+def own_documents(home: Path) -> Documents:
+    """Return a store of our own documents."""
+    return suites.own_documents(Settings(home=home))
 
 
-def measure_search(folder: Path) -> list[str]:
+def measure_search() -> list[str]:
     """Return table rows: how often the first, and one of the first five, holds the answer."""
-    questions = read("questions")
-    rows = []
-    for number, (name, how) in enumerate(CUTS.items()):
-        documents = own_documents(folder / f"cut-{number}", how)
-        for half in ("choose", "report"):
-            asked = [question for question in questions if question["half"] == half]
-            ranks = [rank(documents, question) for question in asked]
-            first = sum(found == 1 for found in ranks) / len(ranks)
-            five = sum(found is not None for found in ranks) / len(ranks)
-            mrr = sum(1 / found for found in ranks if found) / len(ranks)
-            size = statistics.mean(len(chunk.text) for chunk in documents.chunks_of())
-            rows.append(
-                f"| {name} | {half} ({len(asked)}) | {first:.3f} | {five:.3f} | {mrr:.3f} "
-                f"| {size:,.0f} |"
-            )
-    return rows
-
-
-def rank(documents: Documents, question: dict[str, Any]) -> int | None:
-    """Return at which place of the first five the evidence stands, counted from 1."""
-    for place, passage in enumerate(search(documents, question["question"], 5), start=1):
-        text = " ".join(passage.text.split())
-        if passage.address == question["document"] and question["evidence"] in text:
-            return place
-    return None
+    return [
+        f"| {quality.name} | {quality.half} ({len(quality.ranks)}) | {quality.first:.3f} "
+        f"| {quality.five:.3f} | {quality.reciprocal:.3f} | {quality.characters:,.0f} |"
+        for quality in measure()
+    ]
 
 
 def measure_speed(folder: Path, count: int) -> list[str]:
@@ -243,7 +213,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         print("| chunks | questions | hit@1 | hit@5 | MRR | characters a chunk |")
         print("|---|---|---|---|---|---|")
-        print(*measure_search(Path(folder)), sep="\n")
+        print(*measure_search(), sep="\n")
         print("\n| what | measured |\n|---|---|")
         print(*measure_speed(Path(folder), arguments.documents), sep="\n")
         print("\n| check | claims | precision | recall | claims that hold, found |")

@@ -157,3 +157,12 @@ def test_a_set_cannot_name_a_file_elsewhere_on_the_machine(
         with pytest.raises(UsageError):
             open_library(suite, settings, folder)
     assert Documents(settings.documents_path).documents() == []
+
+
+def test_search_is_measured_on_the_page_with_no_key(settings: Settings) -> None:
+    assert settings.home
+    app = check(open_suites().button(key="measure").click().run())
+    table = next(f.value for f in app.dataframe if "in the first five" in f.value.columns)
+    assert len(table) == 8
+    headings = table[table["chunks"].str.startswith("by heading")]
+    assert list(headings["in the first five"]) == ["100.0%", "100.0%"]

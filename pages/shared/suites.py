@@ -12,6 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 from pages.shared.frame import reported
 from pages.shared.models import pick_models
 from pages.shared.neutral import inert
+from pages.shared.search_quality import show_search_quality
 from pages.shared.words import duration, when
 from pipeline.answers import report
 from pipeline.answers.evaluation import (
@@ -59,6 +60,7 @@ def show_suites() -> None:
             show_plan()
     with reported():
         show_runs()
+    show_search_quality()
 
 
 def watch(job: SuiteJob) -> None:

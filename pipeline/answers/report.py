@@ -34,7 +34,7 @@ def chart(summaries: Iterable[Summary]) -> go.Figure:
     import plotly.graph_objects as go
 
     shown = [summary for summary in summaries if summary.group == "all"]
-    names = [_plain(f"{SIDE_WORDS[s.side]}, {s.model}") for s in shown]
+    names = [f"{SIDE_WORDS[s.side]}<br>{_plain(s.model)}" for s in shown]
     figure = go.Figure()
     for outcome in Outcome:
         rates = [summary.rates[outcome] for summary in shown]
@@ -49,6 +49,7 @@ def chart(summaries: Iterable[Summary]) -> go.Figure:
             error_y={
                 "type": "data",
                 "symmetric": False,
+                "color": "#7d828a",  # to be seen on light and dark alike
                 "array": [rate.high - rate.share for rate in rates],
                 "arrayminus": [rate.share - rate.low for rate in rates],
             },
@@ -231,7 +232,7 @@ def contrast_rows(changes: Iterable[Contrast]) -> list[tuple[str, ...]]:
             f"{change.difference.pairs:,}",
             f"{change.difference.only_first:,}",
             f"{change.difference.only_second:,}",
-            f"{change.difference.p:.3f}",
+            "under 0.001" if change.difference.p < 0.001 else f"{change.difference.p:.3f}",
         )
         for change in changes
     ]

@@ -237,7 +237,8 @@ def open_library(suite: Suite, settings: Settings, folder: Path) -> Library:
         if not any(document.address == preset.address for document in kept.documents()):
             raise UsageError(
                 f"{preset.title} were not fetched yet.",
-                cure=f"Run: python -m pipeline answers add --preset {preset.name}",
+                cure="Fetch them under Documents on the Answers page, or run: "
+                f"python -m pipeline answers add --preset {preset.name}",
             )
         return Library(kept, (kept.find(preset.address).id,))
     path = folder / suite.document
