@@ -197,6 +197,7 @@ class Backfill:
                 staged = work.fetch(self.cancel)
                 try:
                     work.upload(staged, warehouse, record, self._job, self.cancel)
+                    self.cancel.check()  # nobody may be waiting for it any more
                 except BaseException:
                     staged.forget_unpacked()
                     raise

@@ -141,12 +141,18 @@ def first_line(message: str) -> str:
 def _translate(place: Place, doing: str, error: Exception) -> FaregroundError:
     from google.api_core import exceptions
     from google.auth.exceptions import GoogleAuthError
+    from requests import Response
     from requests.exceptions import RequestException
 
     if isinstance(error, exceptions.RetryError):
         cause = error.cause
         if isinstance(cause, Exception) and not isinstance(cause, exceptions.RetryError):
             return _translate(place, doing, cause)
+    answer = getattr(error, "response", None)
+    if isinstance(answer, Response) and not isinstance(error, exceptions.GoogleAPIError):
+        # What an upload failed with: the storage library's own, which says only the number.
+        refusal = exceptions.from_http_response(answer)  # type: ignore[no-untyped-call]
+        return _translate(place, doing, refusal)
     if isinstance(error, (GoogleAuthError, exceptions.Unauthorized)):
         return WarehouseError(
             f"Could not {doing}: Google does not accept the credentials (they expired, or were "

@@ -41,11 +41,14 @@ class Fault:
 
 @dataclass
 class Proxy:
-    """The running proxy: `url` to talk to, `faults` to come, `seen` so far."""
+    """The running proxy: `url` to talk to, `faults` to come, what was `seen` so far, and the whole
+    `addresses` of it, with the method before each, and the beginnings of the `uploads`."""
 
     url: str = ""
     faults: list[Fault] = field(default_factory=list)
     seen: list[tuple[str, str, Any]] = field(default_factory=list)
+    addresses: list[str] = field(default_factory=list)
+    uploads: list[bytes] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def jobs(self) -> list[dict[str, Any]]:
@@ -92,6 +95,9 @@ def proxy_before(upstream: str) -> Iterator[Proxy]:
             kind = self.headers.get("Content-Type") or ""
             said = json.loads(body) if body and kind.startswith("application/json") else None
             path = urlsplit(self.path).path
+            proxy.addresses.append(f"{self.command} {self.path}")
+            if "/upload/" in self.path:
+                proxy.uploads.append(body[:1000])
             proxy.seen.append((self.command, path if said is not None else self.path, said))
             fault = proxy.take_fault(self.command, self.path, said)
             if fault:

@@ -121,7 +121,7 @@ def test_an_upload_tells_its_bytes_and_a_cancel_ends_the_run_while_one_hangs(
     path = put_trips(folder, GREEN, [trip(GREEN, PULocationID=n % 250) for n in range(2_000)])
     for file in (MAY, JUNE):
         put_trips(folder, file, [trip(file)])
-    objects.faults.append(Fault("PUT", "/upload/", hold=6.0))
+    objects.faults.append(Fault("POST", "/upload/", hold=6.0))
     asked = replace(request(folder, *ALL), target="gcp")
     jobs = Jobs(settings)
     work = jobs.start(prepare_plan(asked, settings))
