@@ -7,6 +7,7 @@ the `Warehouse` Protocol promises.
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 import threading
 from collections import Counter
@@ -167,6 +168,24 @@ def test_a_month_from_another_format_replaces_its_rows_and_never_doubles_them(
     found = rows(settings, "SELECT filename, VendorID FROM green_tripdata")
     assert found == [("green_tripdata_2020-04.csv", 1)]
     assert entry.address == str(other / "green_tripdata_2020-04.parquet")
+
+
+def test_a_reject_of_a_parquet_file_is_kept_with_its_row_and_cells(
+    settings: Settings, folder: Path
+) -> None:
+    put_parquet(
+        folder,
+        GREEN,
+        "SELECT TIMESTAMP '2020-04-01 08:00:00' AS lpep_pickup_datetime, "
+        "TIMESTAMP '2020-04-01 08:12:30' AS lpep_dropoff_datetime, 42 AS PULocationID, "
+        "41 AS DOLocationID, CASE WHEN n = 7 THEN 1.5 ELSE 2 END AS VendorID, "
+        "n * 1.0 AS total_amount FROM range(300) AS numbers (n)",
+    )
+    entry = load(folder, GREEN, settings)
+    assert (entry.rows, entry.rejected) == (299, 1)
+    ((line, reason, content),) = rows(settings, "SELECT line, reason, content FROM rejects")
+    assert (line, "VendorID" in reason) == (8, True)
+    assert json.loads(content)["VendorID"] == 1.5
 
 
 def test_parquet_types_of_any_year_and_extra_fees_load_the_same(

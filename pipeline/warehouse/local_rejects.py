@@ -95,7 +95,7 @@ def _misfit_rows(
     if not columns:
         return []
     if staged.format == "parquet":
-        located: dict[int, tuple[int, str | None]] = {row: (row + 1, None) for row in columns}
+        located = dict(_locate_parquet_rows(cursor, staged, list(columns)))
     else:
         unread = {line for (line,) in cursor.execute("SELECT line FROM reject_errors").fetchall()}
         located = dict(_locate_rows(staged, set(columns), unread))
@@ -103,6 +103,15 @@ def _misfit_rows(
         Reject(located[row][0], f"{column} has a value that does not fit it", located[row][1])
         for row, column in columns.items()
     ]
+
+
+def _locate_parquet_rows(
+    cursor: duckdb.DuckDBPyConnection, staged: StagedFile, rows: list[int]
+) -> Iterator[tuple[int, tuple[int, str | None]]]:
+    """Yield the number from 1 and the cells, as JSON, of the n-th rows (n counts from 0)."""
+    values = {"path": str(staged.path), "rows": rows}
+    for row, content in cursor.execute(statement("duckdb/select_parquet_rows"), values).fetchall():
+        yield row, (row + 1, content)
 
 
 def _locate_rows(
