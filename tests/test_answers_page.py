@@ -256,6 +256,10 @@ def test_a_failure_is_said_in_its_column_with_what_to_do(
     assert words in problems.replace("\\", "")
     assert KEY not in problems
     assert GUESSED in texts(app)
+    if isinstance(refusal, Say) and refusal.cut:
+        plain, rag = comparison(app)
+        assert (plain["outcome"], rag["outcome"]) == ("answered", "✕ cut off")
+        assert (plain["tokens"], rag["tokens"]) == ("17", "18")  # its figures stand beside it
 
 
 def test_the_judges_word_counts_only_with_a_verbatim_quote(

@@ -18,7 +18,7 @@ def show_passages(passages: Sequence[Passage], round_number: int) -> None:
                 f"\\[{number}\\] {inert(passage.context)}",
                 anchor=f"source-{round_number}-{number}",
             )
-            ranked = f"score {passage.score:,.2f} · " if passage.score else ""
+            ranked = f"score {passage.score:.3g} · " if passage.score else ""
             st.caption(f"{ranked}{inert(passage.address)}")
             st.markdown(marked_text(passage.text, passage.highlights))
 

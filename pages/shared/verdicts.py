@@ -120,6 +120,13 @@ def _details(reply: Reply, prices: Prices) -> list[str]:
     return parts
 
 
+def _ending(asking: Asking | None) -> str:
+    """Return how an answer ended that did not come whole, or nothing."""
+    if asking is None or asking.error is None:
+        return ""
+    return "◼ stopped" if asking.stopped else "✕ cut off"
+
+
 def seconds(value: float | None) -> str:
     """Return a time to two decimals, or that it is unknown."""
     return "unknown" if value is None else f"{value:,.2f} s"
@@ -137,7 +144,8 @@ def show_comparison(current: Round, texts: Mapping[Side, str], prices: Prices) -
     rows: list[dict[str, str]] = []
     for side, text in texts.items():
         asking = current.asked.get(side)
-        reply = asking.reply if asking and asking.reply.text == text else None
+        own = asking if asking and asking.reply.text.strip() == text else None
+        reply = own.reply if own else None
         row = {"side": side.value}
         found = current.score(text)
         if found and current.truth:
@@ -147,7 +155,7 @@ def show_comparison(current: Round, texts: Mapping[Side, str], prices: Prices) -
             row["exact"] = current.truth.answer
         else:
             verdicts = current.claims(side, text)
-            row["outcome"] = "– abstained" if is_abstention(text) else "answered"
+            row["outcome"] = _ending(own) or ("– abstained" if is_abstention(text) else "answered")
             row["claims"] = f"{len(verdicts):,}"
             row |= {verdict_words(kind): f"{n:,}" for kind, n in counts(verdicts).items()}
         row["first token"] = seconds(reply.first_token_seconds) if reply else ""
