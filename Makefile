@@ -44,6 +44,7 @@ format: $(VENV)/.dev  ## mend what lint can mend
 bench: $(VENV)/.dev  ## speed and memory against the DuckDB floor, as ratios
 	$(BIN)/python -m benchmarks.backfill
 	$(BIN)/python -m benchmarks.charts
+	$(BIN)/python -m benchmarks.preview
 	$(BIN)/python -m benchmarks.answers
 	@if [ -x .venv-emulators/bin/python ]; then $(MAKE) bench-gcp; \
 	else echo "Google Cloud is left out: make bench-gcp installs its emulators."; fi

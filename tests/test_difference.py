@@ -79,6 +79,23 @@ def test_the_rows_that_would_change_are_counted_and_their_cells_marked(
     assert (again.unchanged, again.amount_after) == (7, Decimal("49.90"))
 
 
+def test_a_month_too_large_for_memory_is_read_in_parts(
+    either_settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = [
+        trip(GREEN, PULocationID="1", pickup=f"2020-04-{day:02d} 10:00:00") for day in range(1, 31)
+    ]
+    put_trips(folder, GREEN, [*days, *BEFORE])
+    load(folder, GREEN, either_settings)
+    put_trips(folder, GREEN, [*days, *AFTER])
+    whole = differ(either_settings, folder)
+    monkeypatch.setattr("pipeline.preview.difference.ROWS_AT_ONCE", 5)
+    in_parts = differ(either_settings, folder)
+    assert in_parts.examples
+    assert replace(in_parts, examples=whole.examples) == whole
+    assert (whole.inserted, whole.updated, whole.deleted, whole.unchanged) == (2, 1, 1, 34)
+
+
 def test_the_same_rows_in_other_bytes_change_nothing(settings: Settings, folder: Path) -> None:
     put_trips(folder, GREEN, BEFORE)
     load(folder, GREEN, settings)

@@ -6,7 +6,7 @@ loader's own statements extract the file and compare the two.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -28,6 +28,9 @@ from pipeline.warehouse.local_load import extract
 
 if TYPE_CHECKING:
     import pyarrow
+
+# Rows that are read from the warehouse at a time; as Arrow they take some 200 bytes each.
+ROWS_AT_ONCE = 1_000_000
 
 Change = Literal["inserted", "updated", "deleted"]
 Row = Mapping[str, object]
@@ -98,16 +101,11 @@ def find_difference(
         return _unchanged(loaded)
     cancel.check()
     names = _identifiers(subject.file.color)
-    current: pyarrow.Table | None = None
-    if loaded:
-        select = statement("bigquery/select_file", columns=names["columns"], table=names["table"])
-        current = warehouse.read(select, {"filename": subject.file.filename}).table
     with (
         make_temporary() as folder,
         working(Path(folder), settings, cancel) as connection,
     ):
-        _lay_out(connection, staged.file, current, names)
-        del current
+        _lay_out(connection, staged.file, names, _read_loaded(warehouse, loaded, cancel))
         rejects = extract(connection, staged, Watch(cancel), settings.max_rejected_share)
         connection.execute(statement("duckdb/compare_file", **names), _file_values(staged.file))
         return _summarize(connection, staged, loaded, len(rejects), names)
@@ -123,6 +121,7 @@ def _identifiers(color: Color) -> dict[str, str]:
     columns = COLUMNS[color]
     differs = "loaded.{0} IS DISTINCT FROM changes.{0}"
     return table_identifiers(color) | {
+        "pickup": color.pickup,
         "loaded_columns": ", ".join(
             f"CAST({column.name} AS {column.local_type}) AS {column.name}" for column in columns
         ),
@@ -142,22 +141,39 @@ def _file_values(file: TripFile) -> dict[str, object]:
     return {"filename": file.filename, "file_month": file.month.year * 100 + file.month.month}
 
 
+def _read_loaded(
+    warehouse: Warehouse, loaded: LedgerEntry | None, cancel: Cancel
+) -> Iterator[pyarrow.Table]:
+    """Yield the rows that are loaded, in parts that memory holds whatever the month."""
+    if loaded is None:
+        return
+    select = statement("bigquery/select_file", **_identifiers(loaded.file.color))
+    parts = (loaded.rows or 0) // ROWS_AT_ONCE + 1
+    for part in range(parts):
+        cancel.check()
+        yield warehouse.read(
+            select, {"filename": loaded.file.filename, "parts": parts, "part": part}
+        ).table
+
+
 def _lay_out(
     connection: duckdb.DuckDBPyConnection,
     file: TripFile,
-    current: pyarrow.Table | None,
     names: dict[str, str],
+    loaded: Iterator[pyarrow.Table],
 ) -> None:
     """Make a table like the local warehouse's, holding the rows of this file as they are now."""
     connection.execute("CREATE SCHEMA storage")
     connection.execute(statement("duckdb/create_table", **names))
-    if current is not None:
-        connection.register("loaded_rows", current)
+    empty = f"SELECT {names['columns']}, ordinal FROM storage.{names['table']} LIMIT 0"
+    connection.execute(f"CREATE TEMP TABLE incoming AS {empty}")
+    for rows in loaded:
+        connection.register("loaded_rows", rows)
         connection.execute(statement("duckdb/copy_loaded", **names))
         connection.unregister("loaded_rows")
-        # The same rows get the same ordinals, whoever numbers them.
-        connection.execute(statement("duckdb/number_ordinals", **names))
-        connection.execute(statement("duckdb/insert_file", **names), _file_values(file))
+    # The same rows get the same ordinals, whoever numbers them.
+    connection.execute(statement("duckdb/number_ordinals", **names))
+    connection.execute(statement("duckdb/insert_file", **names), _file_values(file))
 
 
 def _summarize(

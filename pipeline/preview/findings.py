@@ -88,8 +88,7 @@ def _find_rejects(extraction: Extraction) -> Finding:
 
 
 def _checks(color: Color, month: Month) -> tuple[_Check, ...]:
-    prefix = "lpep" if color == Color.GREEN else "tpep"
-    pickup, dropoff = f"{prefix}_pickup_datetime", f"{prefix}_dropoff_datetime"
+    pickup, dropoff = color.pickup, color.dropoff
     first, next_first = _moment(month), _moment(month.plus(1))
     codes = {"VendorID": VENDORS, "RatecodeID": RATE_CODES, "payment_type": PAYMENTS}
     if color == Color.GREEN:

@@ -30,7 +30,7 @@ OWN = {"external": "staged", "incoming": "incoming", "changes": "changes", "reje
 TYPE_NAMES = ("BYTES", "STRING", "INT64", "NUMERIC", "TIMESTAMP", "FLOAT64", "BOOL", "DATE")
 PARAMETERS = {
     "INT64": "schema_version base_entry changed_rows bytes loader_version rows inserted updated"
-    " deleted unchanged rejected rounded year_month",
+    " deleted unchanged rejected rounded year_month part parts",
     "NUMERIC": "total_amount",
     "TIMESTAMP": "finished_at",
     "FLOAT64": "seconds",
