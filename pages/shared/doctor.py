@@ -53,7 +53,8 @@ def show_doctor() -> None:
     busy = visit is not None and not visit.answer.done()
     with reported():
         if row.button(
-            ":material/stethoscope: Check",
+            "Check",
+            icon=":material/stethoscope:",
             key="check",
             disabled=busy,
             help="Looks at all that a backfill needs. In Google Cloud an object and a table are "
@@ -61,7 +62,8 @@ def show_doctor() -> None:
         ):
             visit = begin_visit()
         if target() == "gcp" and row.button(
-            ":material/construction: Set up",
+            "Set up",
+            icon=":material/construction:",
             key="set-up",
             disabled=busy,
             help="Makes the bucket and the dataset where they are missing; changes nothing else.",

@@ -47,7 +47,7 @@ def _show_group(group: str, values: list[SettingValue]) -> None:
     with st.form(f"settings {group}", border=False):
         grid = st.grid("auto", min_column_width=330)
         typed = {value.field: _show_value(grid, value) for value in values}
-        pressed = st.form_submit_button(":material/save: Save", key=f"save {group}")
+        pressed = st.form_submit_button("Save", icon=":material/save:", key=f"save {group}")
     if pressed:
         with reported():
             _take(_find_changes(values, typed))
