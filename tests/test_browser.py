@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import os
-import random
 import re
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 
 import duckdb
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
-from playwright.sync_api import Error as PlaywrightError
 
 from pipeline.history import History
 from pipeline.settings import Settings
-from pipeline.trips import Color, Month, Selection, TripFile
+from pipeline.trips import Color, Month, Selection
 from tests.browser import Visitor, find_chromium, serve
-from tests.files import GREEN, put_trips, rows, trip
+from tests.files import GREEN, put_trips, trip
 from tests.servers import Server
 
 pytestmark = pytest.mark.browser
@@ -270,58 +267,6 @@ def test_the_chosen_warehouse_stays_from_page_to_page_and_follows_the_back_butto
         visitor.page.wait_for_timeout(4000)  # until the server knows that the browser has it
         visitor.page.go_back()
         expect(visitor.page.get_by_text("in the warehouse Google Cloud")).to_be_visible()
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_twenty_visitors_who_click_at_random_disturb_neither_a_run_nor_each_other(
-    settings: Settings, folder: Path, browser: Browser, address: str
-) -> None:
-    files = [TripFile(color, Month(2020, n)) for n in range(1, 13) for color in Color]
-    for number, file in enumerate(files, start=1):
-        put_trips(
-            folder,
-            file,
-            (trip(file, PULocationID=str(n % 250 + 1)) for n in range(20_000 + number)),
-        )
-    draws = random.Random(20)
-    with ExitStack() as stack:
-        visitors = [stack.enter_context(Visitor(browser, address)) for _ in range(20)]
-        for number, visitor in enumerate(visitors):
-            visitor.open(f"/?from=2020-{number % 6 + 1:02d}&source=sample")
-        link = f"/?color=yellow&color=green&from=2020-01&to=2020-12&source={folder}"
-        visitors[0].open(link)
-        visitors[0].press("Run")
-        history = History(settings.history_path)
-        deadline = time.monotonic() + 240
-        clicks = 0
-        while not (runs := history.runs()) or runs[0].state == "running":
-            assert time.monotonic() < deadline
-            clicks += click_something(draws.choice(visitors[1:]), draws)
-        assert runs[0].state == "succeeded"
-        assert clicks > 20
-        for number, visitor in enumerate(visitors[1:], start=1):  # nobody got another's choice
-            visitor.page.get_by_role("link", name="Backfill").first.click()
-            visitor.settle()
-            expect(visitor.page.locator("h1")).to_have_text("Backfill")
-            assert "source=sample" in visitor.page.url
-            assert f"from=2020-{number % 6 + 1:02d}" in visitor.page.url
-    assert len(history.runs()) == 1
-    for number, file in enumerate(files, start=1):
-        count = f"SELECT count(*) FROM {file.color.table} WHERE filename = '{file.filename}'"
-        assert rows(settings, count) == [(20_000 + number,)]
-
-
-def click_something(visitor: Visitor, draws: random.Random) -> bool:
-    """Click a link to a page, a tab or an expander, as an idle person might; never a button that
-    changes anything."""
-    kinds = ["[data-testid=stTopNavLink]", "[data-testid=stExpander] summary", "[role=tab]"]
-    found = visitor.page.locator(", ".join(kinds))
-    try:
-        found.nth(draws.randrange(max(1, found.count()))).click(timeout=2000)
-    except PlaywrightError:  # it was drawn anew under the pointer
-        return False
-    return True
 
 
 def test_a_secret_typed_in_is_written_once_confirmed_and_shows_nowhere(
