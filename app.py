@@ -3,6 +3,9 @@
 import streamlit as st
 
 from pages.shared.frame import navigate_app
+from pages.shared.tour import keep_tour
 
 st.set_page_config(page_title="Fareground", page_icon="🚕", layout="wide")
-navigate_app().run()
+page = navigate_app()
+keep_tour(page.title)
+page.run()

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from pages.shared.choice import NEWCOMERS_CHOICE, command_line
+from pages.shared.choice import command_line
 from pages.shared.details import show_details
 from pages.shared.frame import (
     Now,
@@ -21,9 +21,10 @@ from pages.shared.frame import (
     target,
 )
 from pages.shared.log import show_log
-from pages.shared.picker import adopt, confirm_address, pick_choice
+from pages.shared.picker import confirm_address, pick_choice
 from pages.shared.plan import show_plan_files, show_plan_summary
 from pages.shared.progress import show_progress, show_run_summary
+from pages.shared.tour import land, offer_sample
 from pages.shared.views import MONTH_NAMES, file_at, find_cells, grid_table
 from pages.shared.words import duration, files_in_words, outcomes, plain, state_words, when
 from pipeline.errors import FaregroundError
@@ -39,11 +40,13 @@ require_app()
 
 def show_page(now: Now) -> None:
     """Draw everything below the title."""
+    if now.run is None:
+        land(now.ended)
     records = None
     with reported():
         records = ledger(now)
     if records == {} and now.run is None and now.ended is None:
-        greet()
+        greet(now)
     choice = pick_choice()
     st.subheader("Run" if now.run else "Plan")
     request, plan = None, None
@@ -72,21 +75,17 @@ def show_page(now: Now) -> None:
         show_log(run, files_of(run), key="log")
 
 
-def greet() -> None:
+def greet(now: Now) -> None:
     """Say to somebody whose warehouse is empty what to do."""
     place = "a DuckDB file on this machine" if target() == "local" else "BigQuery"
     with st.container(border=True):
         st.markdown(
             "**Nothing is loaded yet.** Pick colors, months and a source below, look at the plan, "
             f"and press **Run**: every taxi trip of those months lands exactly once in {place}. "
-            "No network to the source? The built-in sample makes up its trips."
+            "Or look around first: the sample makes up three months of both colors, needs no "
+            "network, and ends at its charts."
         )
-        st.button(
-            "Try it with the built-in sample",
-            on_click=adopt,
-            args=(NEWCOMERS_CHOICE,),
-            icon=":material/science:",
-        )
+        offer_sample(now)
 
 
 def show_buttons(now: Now, request: Request | None, plan: Plan | None) -> None:

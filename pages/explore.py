@@ -30,10 +30,10 @@ from pages.shared.charts_places import (
     known_table,
     strays_table,
 )
-from pages.shared.choice import NEWCOMERS_CHOICE, write_params
 from pages.shared.figures import make_figures
 from pages.shared.filters import Chosen, choose, confirm_filters, show_picks
 from pages.shared.frame import Now, ledger, live, reported, require_app, show_synthetic, target
+from pages.shared.tour import offer_sample, show_arrival
 from pages.shared.words import count
 from pipeline.charts import Filters, pose, steps
 from pipeline.charts.zones import Zones, fetch_zones, read_zones
@@ -62,6 +62,7 @@ def show_page(now: Now) -> None:
     if not files:
         show_empty(now)
         return
+    show_arrival()
     zones = read_zones(load_settings())
     chosen = choose(files, zones)
     mark = tuple(sorted((str(f), str(r.loaded and r.loaded.finished_at)) for f, r in files.items()))
@@ -78,15 +79,12 @@ def show_empty(now: Now) -> None:
     if now.run:
         st.info("Nothing is loaded yet; the charts come with the first file of the backfill.")
         return
-    st.info("Nothing is loaded yet, so there is nothing to chart.")
-    row = st.container(horizontal=True)
-    row.page_link("pages/backfill.py", label="Load trips", icon=":material/download:")
-    row.page_link(
-        "pages/backfill.py",
-        label="Try it with the built-in sample",
-        icon=":material/science:",
-        query_params=write_params(NEWCOMERS_CHOICE),
-    )
+    with st.container(border=True):
+        st.markdown(
+            "**Nothing is loaded yet, so there is nothing to chart.** Charts come with the first "
+            "month that a backfill loads, real or made up."
+        )
+        offer_sample(now)
 
 
 def show_charts(

@@ -24,6 +24,7 @@ from pages.shared.log import show_log
 from pages.shared.plan import show_plan_files, show_plan_summary
 from pages.shared.schedules import show_schedules
 from pages.shared.target import TARGET_NAMES
+from pages.shared.tour import offer_sample
 from pages.shared.views import outcome_table, runs_table, timeline, total_cost
 from pages.shared.words import (
     count,
@@ -51,11 +52,12 @@ def show_page(now: Now) -> None:
     """Draw everything below the title."""
     runs = history().runs(LISTED, target())
     if not runs:
-        st.info(
-            f"There has been no run yet in the warehouse {TARGET_NAMES[target()]}. "
-            "Start one on the Backfill page."
-        )
-        st.page_link("pages/backfill.py", label="To the Backfill page")
+        with st.container(border=True):
+            st.markdown(
+                f"**There has been no run yet in the warehouse {TARGET_NAMES[target()]}.** Every "
+                "backfill leaves one here, with its files, its timeline and its log."
+            )
+            offer_sample(now)
         show_schedules(now)
         return
     show_schedules(now)

@@ -376,6 +376,7 @@ def test_with_nothing_loaded_the_trips_say_what_to_do(settings: Settings) -> Non
     app = open_page()
     check(app.segmented_control(key="view").set_value("trips").run())
     assert "No trips are loaded yet" in texts(app)
+    assert not app.button(key="sample").disabled
 
 
 def test_the_key_is_in_nothing_the_page_says_keeps_or_caches(

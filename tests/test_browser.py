@@ -80,15 +80,20 @@ def test_a_cold_link_to_a_page_shows_our_navigation_to_everyone(
             assert visitor.page.get_by_test_id("stSidebarNavLink").count() == 0
 
 
-def test_a_newcomer_reaches_a_loaded_month_by_clicks_alone(browser: Browser, address: str) -> None:
+def test_a_newcomer_reaches_charts_of_the_sample_by_one_click(
+    browser: Browser, address: str
+) -> None:
     with Visitor(browser, address) as visitor:
         visitor.open()
-        visitor.press("Try it with the built-in sample")
-        expect(visitor.page.get_by_text("2 of 2 files will run")).to_be_visible()
-        visitor.press("Run")
-        expect(visitor.cell("● loaded")).to_have_count(2)
-        expect(visitor.page.get_by_text("● succeeded")).to_be_visible()
+        visitor.press("Try it with the sample")
+        expect(visitor.page.get_by_role("progressbar").first).to_be_visible()
+        expect(visitor.page.get_by_role("button", name="Cancel")).to_be_enabled()
+        expect(visitor.page.locator("h1")).to_have_text("Explore")
+        expect(visitor.page.get_by_text("The sample is loaded")).to_be_visible()
         expect(visitor.page.get_by_text("synthetic trips")).to_be_visible()
+        expect(visitor.page.locator(".js-plotly-plot").first).to_be_visible()
+        visitor.page.get_by_role("link", name="Backfill").click()
+        expect(visitor.cell("● loaded")).to_have_count(6)
 
 
 def test_a_run_goes_on_through_a_refresh_and_other_pages_to_its_end(

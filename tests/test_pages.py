@@ -122,16 +122,43 @@ def run_elsewhere(settings: Settings, source: str) -> Iterator[subprocess.Popen[
         process.wait()
 
 
-def test_an_empty_warehouse_greets_and_the_sample_is_one_click_away(settings: Settings) -> None:
+def test_an_empty_warehouse_greets_and_one_click_loads_the_sample_and_shows_its_charts(
+    settings: Settings,
+) -> None:
     app = open_app(source="tests", color="green")
     assert "Nothing is loaded yet" in texts(app)
-    sample = next(b for b in app.button if b.label == "Try it with the built-in sample")
-    check(sample.click().run())
+    check(app.button(key="sample").click().run())
     assert app.query_params["source"] == "sample"
-    assert app.query_params["color"] == ["yellow", "green"]
-    assert "2 of 2 files will run, from Built-in sample (synthetic)." in texts(app)
-    assert not app.button(key="run").disabled
-    assert History(settings.history_path).runs() == []
+    jobs().join(60)
+    (run,) = History(settings.history_path).runs()
+    files = History(settings.history_path).files(run.run_id)
+    assert [file.file.stem for file in files] == [
+        f"{color}_tripdata_2020-{month}" for month in ("04", "05", "06") for color in Color
+    ]
+    check(app.run())
+    assert app.title[0].value == "Explore"
+    assert "The sample is loaded" in texts(app)
+    assert len(app.get("plotly_chart")) == 11
+
+
+def test_a_cancelled_tour_stays_where_it_can_be_resumed(settings: Settings) -> None:
+    assert not settings.home.exists()
+    app = open_app()
+    check(app.button(key="sample").click().run())
+    backfill = jobs().current()
+    assert backfill is not None
+    backfill.cancel.set()
+    jobs().join(20)
+    check(app.run())
+    assert app.title[0].value == "Backfill"
+    assert "◼ cancelled" in texts(app)
+    assert not app.button(key="resume").disabled
+
+
+def test_the_runs_page_without_a_run_has_the_button_that_fills_it(settings: Settings) -> None:
+    assert not settings.home.exists()
+    app = open_app("pages/runs.py")
+    assert not app.button(key="sample").disabled
 
 
 def test_the_plan_says_which_files_run_and_why_before_anything_does(
@@ -324,7 +351,7 @@ def test_a_source_that_is_down_shows_a_plan_and_says_so() -> None:
 @pytest.mark.usefixtures("settings")
 def test_the_runs_page_of_an_empty_home_says_where_to_start() -> None:
     app = open_app("pages/runs.py")
-    assert "no run yet" in app.info[0].value
+    assert "no run yet" in texts(app)
     assert not app.dataframe
 
 

@@ -55,7 +55,8 @@ class Choice:
         )
 
 
-NEWCOMERS_CHOICE = Choice(source="sample")
+# Three months: enough for charts over time, loaded within seconds.
+NEWCOMERS_CHOICE = Choice(last=USUAL_MONTH.plus(2), source="sample")
 
 
 def choice_of(request: Request) -> Choice:

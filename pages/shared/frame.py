@@ -239,11 +239,11 @@ def _show_badge(place: DeltaGenerator, now: Now) -> None:
     )
 
 
-def start(plan: Plan) -> None:
-    """Start a backfill in the background; raises WarehouseBusy when one is running."""
+def start(plan: Plan) -> Backfill:
+    """Start a backfill in the background and return it; raises WarehouseBusy while one runs."""
     if not plan.to_run:  # the last look was too long ago
         raise UsageError("Nothing is left to run.", cure=f"{plan.files[0].reason}.")
-    jobs().start(plan, settings=load_settings())
+    return jobs().start(plan, settings=load_settings())
 
 
 def await_plan(request: Request, now: Now) -> Plan:

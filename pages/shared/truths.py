@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from pages.shared.frame import ledger, look, show_synthetic, target
+from pages.shared.tour import offer_sample
 from pipeline.answers.truths import TEMPLATES, Template, Truth, find_truth, is_loaded
 from pipeline.settings import load_settings
 from pipeline.trips import Color, Month, TripFile
@@ -18,14 +19,15 @@ def pick_truth() -> Truth | None:
 
     Raises what `find_truth` raises, such as UsageError for a month that is not loaded.
     """
-    records = ledger(look())
+    now = look()
+    records = ledger(now)
     if records is None:
         st.info("A backfill of another process holds the warehouse. Come back when it has ended.")
         return None
     loaded = sorted(file for file, record in records.items() if is_loaded(record))
     if not loaded:
-        st.info("No trips are loaded yet. Load a month first: its trips are the truth here.")
-        st.page_link("pages/backfill.py", label="To the Backfill page")
+        st.info("No trips are loaded yet: those that are loaded are the truth here.")
+        offer_sample(now)
         return None
     template, color, month, earlier = pick_slots(loaded)
     if month is None or (template.compares and earlier is None):
