@@ -1,13 +1,16 @@
 """The tables of the local warehouse: making them, and bringing older ones forward.
 
-Versions only go forward, in one transaction each, after a copy of the file was put beside it.
+Versions only go forward, in one transaction however many steps that takes, after a copy of the file
+was put beside it. A new version needs one entry in `_STEPS`, at the end of this module.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -18,7 +21,6 @@ from pipeline.trips import COLUMNS, Color, TripFile
 from pipeline.warehouse.local_columns import table_identifiers
 from pipeline.warehouse.local_summary import summarize_loaded
 
-# 2: trip_summary and zone_summary.
 SCHEMA_VERSION = 2
 _OLDEST = 1  # the oldest that can be brought forward
 
@@ -49,7 +51,7 @@ def prepare_schema(cursor: duckdb.DuckDBPyConnection, path: Path, *, read_only: 
                 else "Make it anew from the staged files: python -m pipeline rebuild.",
             )
         elif version < SCHEMA_VERSION and not read_only:
-            _in_transaction(cursor, _add_summaries)
+            _in_transaction(cursor, partial(_bring_forward, version=version))
 
 
 def is_older(connection: duckdb.DuckDBPyConnection) -> bool:
@@ -85,6 +87,8 @@ def copy_closed(path: Path, target: Path) -> None:
     while state != _state(path):  # another process may have written meanwhile
         state = _state(path)
         shutil.copyfile(path, target)
+    with target.open("r+b") as copy:
+        os.fsync(copy.fileno())
 
 
 def _state(path: Path) -> tuple[int, int]:
@@ -116,13 +120,20 @@ def _create(cursor: duckdb.DuckDBPyConnection) -> None:
     cursor.execute(statement("duckdb/create_summaries"))
 
 
+def _bring_forward(cursor: duckdb.DuckDBPyConnection, version: int) -> None:
+    """Make the tables of this older version ones of ours, one version after the other."""
+    for step in range(version + 1, SCHEMA_VERSION + 1):
+        _STEPS[step](cursor)
+    cursor.execute("UPDATE storage.schema_version SET version = ?", [SCHEMA_VERSION])
+
+
 def _add_summaries(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Version 2: trip_summary and zone_summary."""
     cursor.execute(statement("duckdb/create_summaries"))
     for color in Color:
         found = cursor.execute(f"SELECT DISTINCT filename FROM storage.{color.table}").fetchall()
         for (filename,) in sorted(found):
             summarize_loaded(cursor, TripFile.parse(filename))
-    cursor.execute("UPDATE storage.schema_version SET version = ?", [SCHEMA_VERSION])
 
 
 def _in_transaction(
@@ -135,3 +146,8 @@ def _in_transaction(
     except BaseException:
         cursor.execute("ROLLBACK")
         raise
+
+
+# What makes each version of the one before it. Once released, a step goes on making just that
+# version: when a later one changes a statement that it uses, it keeps the statement as it was.
+_STEPS: dict[int, Callable[[duckdb.DuckDBPyConnection], None]] = {2: _add_summaries}
