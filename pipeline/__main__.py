@@ -14,6 +14,7 @@ from pipeline.commands.schedule import schedule, scheduler
 from pipeline.commands.setup import doctor, setup
 from pipeline.commands.status import status
 from pipeline.commands.verify import VERIFY_HELP, verify
+from pipeline.redact import guard_output
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -39,4 +40,5 @@ app.add_typer(schedule, name="schedule")
 app.add_typer(answers, name="answers")
 
 if __name__ == "__main__":
+    guard_output()
     app(prog_name="python -m pipeline")

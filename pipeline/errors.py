@@ -16,10 +16,13 @@ FaregroundError
 │   └── QuotaSpent          the quota is used up, and waiting a little will not help
 └── Cancelled               somebody pressed Cancel; nothing is wrong
 
-Each message says what happened and to which file; `cure` says what to do about it.
+Each message says what happened and to which file; `cure` says what to do about it. Neither holds a
+secret, whatever it quotes.
 """
 
 from __future__ import annotations
+
+from pipeline.redact import redact
 
 
 class FaregroundError(Exception):
@@ -31,9 +34,9 @@ class FaregroundError(Exception):
     """
 
     def __init__(self, problem: str, *, cure: str = "") -> None:
-        self.problem = problem
-        self.cure = cure
-        super().__init__(f"{problem} {cure}".strip())
+        self.problem = redact(problem)
+        self.cure = redact(cure)
+        super().__init__(f"{self.problem} {self.cure}".strip())
 
 
 class UsageError(FaregroundError):

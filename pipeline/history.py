@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from pipeline.errors import StorageError, UsageError
 from pipeline.plan import Plan, Policy, Request
+from pipeline.redact import redact
 from pipeline.settings import make_folder
 from pipeline.trips import Color, Month, Selection, TripFile
 
@@ -192,6 +193,7 @@ class History:
     def save_file(self, run_id: str, run_file: RunFile) -> None:
         """Replace what is known of one file of a run."""
         values = asdict(run_file) | {"file": run_file.file.filename, "run_id": run_id}
+        values["reason"] = redact(run_file.reason)
         columns = ", ".join(f"{name} = :{name}" for name in values if name not in _FILE_KEY)
         with self._connect() as connection:
             connection.execute(
@@ -211,12 +213,12 @@ class History:
     def log(
         self, run_id: str, message: str, file: TripFile | None = None, level: str = "info"
     ) -> None:
-        """Append a line to the run's log."""
+        """Append a line to the run's log, without the secrets in it."""
         name = file.filename if file else None
         with self._connect() as connection:
             connection.execute(
                 "INSERT INTO run_log (run_id, at, file, level, message) VALUES (?, ?, ?, ?, ?)",
-                (run_id, _now(), name, level, message),
+                (run_id, _now(), name, level, redact(message)),
             )
 
     def finish_run(self, run_id: str, state: RunState) -> None:

@@ -23,6 +23,7 @@ from pipeline.errors import Cancelled, FaregroundError, NotPublished, UsageError
 from pipeline.history import History, Run, RunFile, RunState
 from pipeline.load import FileProgress, FileWork, mark_unavailable
 from pipeline.plan import Plan, Request, make_plan
+from pipeline.redact import redact
 from pipeline.settings import Settings, make_folder
 from pipeline.sources import open_source
 from pipeline.trips import TripFile
@@ -231,7 +232,7 @@ class Backfill:
             return work.fail(warehouse, self._job, str(error))
         except Exception as error:  # whatever it is, it must not stop the other files
             reason = f"{work.file} failed unexpectedly: {type(error).__name__}: {error}"
-            return work.fail(warehouse, self._job, reason)
+            return work.fail(warehouse, self._job, redact(reason))
 
     def _await(self, fetched: Future[StagedFile]) -> StagedFile:
         """Return what was fetched; leave behind a cancelled upload that is in a slow send."""

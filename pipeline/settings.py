@@ -23,6 +23,7 @@ from pydantic_settings import (
 )
 
 from pipeline.errors import StorageError, UsageError
+from pipeline.redact import remember
 from pipeline.setting_files import read_json, read_toml
 
 # Where Streamlit keeps secrets too; from the folder the app or command is started in.
@@ -232,6 +233,13 @@ class Settings(BaseSettings):
             InitSettingsSource(settings_cls, read_secrets()),
             InitSettingsSource(settings_cls, read_saved(home)),
         )
+
+    def model_post_init(self, context: Any) -> None:
+        """Keep the secrets out of all text from now on."""
+        del context
+        for field in type(self).model_fields:
+            if is_secret(field) and field != "gcp_creds":  # it may be a path: read_key sees to it
+                remember(getattr(self, field).get_secret_value())
 
     def origin(self, field: str) -> str:
         """Return where a field's value comes from, for people: never the value itself."""

@@ -23,6 +23,7 @@ from pydantic import SecretStr
 
 from pipeline.cancel import Cancel
 from pipeline.errors import UsageError
+from pipeline.redact import remember
 from pipeline.settings import Settings
 from pipeline.trips import Color, Month, TripFile
 
@@ -157,7 +158,13 @@ def split_login(url: str) -> tuple[str, SecretStr | None]:
             f"{shown} is followed by a ? or #, so no file name can be put behind it.",
             cure="Give the address of the folder that the files are in.",
         )
-    return shown, SecretStr(unquote(userinfo)) if userinfo else None
+    if not userinfo:
+        return shown, None
+    login = unquote(userinfo)
+    user, _, password = login.partition(":")
+    remember(login)
+    remember(password or user)  # a token may stand alone
+    return shown, SecretStr(login)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from pipeline.errors import FaregroundError, UsageError, WarehouseBusy
 from pipeline.history import GLYPHS, History, Run, RunFile
 from pipeline.jobs import Backfill, Jobs, prepare_plan, running_run
 from pipeline.plan import Plan, Request
+from pipeline.redact import guard_output
 from pipeline.schedule.scheduler import Scheduler
 from pipeline.settings import load_settings
 from pipeline.trips import TripFile
@@ -65,6 +66,7 @@ def navigate(position: Literal["top", "hidden"]) -> Page:
 
 def navigate_app() -> Page:
     """Declare the pages from app.py, draw what stands above each of them, and note it has run."""
+    guard_output()
     st.session_state[_NAVIGATED] = True
     page = navigate("top")
     with reported():

@@ -9,6 +9,7 @@ import streamlit as st
 from pages.shared.frame import history
 from pages.shared.words import count
 from pipeline.history import LogLine, Run, RunFile
+from pipeline.redact import redact
 
 _ALL = "all files"
 _SHOWN = 500
@@ -58,5 +59,5 @@ def narrow(lines: Sequence[LogLine], levels: Sequence[str], words: str) -> list[
 
 
 def as_text(lines: Sequence[LogLine]) -> str:
-    """Return log lines as text, one a line."""
-    return "\n".join(str(line) for line in lines) + "\n"
+    """Return log lines as text, one a line, without the secrets that are known now."""
+    return redact("\n".join(str(line) for line in lines) + "\n")

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from pipeline.answers.gemini_errors import Failure, explain_status, explain_transport, scrub
+from pipeline.answers.gemini_errors import Failure, explain_status, explain_transport, quote
 from pipeline.answers.prompts import Prompt
 from pipeline.answers.usage import Usage
 from pipeline.cancel import Cancel
@@ -274,7 +274,6 @@ async def _try(
     from google.genai import errors
     from pydantic import ValidationError
 
-    key = settings.gemini_api_key.get_secret_value()
     try:
         return await attempt()
     except errors.APIError as error:
@@ -284,7 +283,6 @@ async def _try(
             str(error.message or ""),
             error.details,
             model=model,
-            key=key,
             tries=tries,
         )
     except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
@@ -358,7 +356,7 @@ def _judge_end(reply: Reply, blocked: str, finish: str, patience: float) -> None
     """Return where the answer came whole; say in ModelError why it did not."""
     if blocked:
         raise ModelError(
-            f"The API blocked the question ({scrub(blocked, '')}).",
+            f"The API blocked the question ({quote(blocked)}).",
             cure="Put it in other words, or leave out the source that may be the cause.",
         )
     if finish == "TIMEOUT":
@@ -374,7 +372,7 @@ def _judge_end(reply: Reply, blocked: str, finish: str, patience: float) -> None
         reply.note = "The answer reached the model's longest length and stops there."
     elif finish != "STOP":
         raise ModelError(
-            f"The model broke the answer off ({scrub(finish, '')}).",
+            f"The model broke the answer off ({quote(finish)}).",
             cure="Put the question in other words.",
         )
     if not reply.text.strip():

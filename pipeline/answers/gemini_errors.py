@@ -2,7 +2,7 @@
 
 The client's own exceptions hold the whole response, and Google's texts sometimes quote the key (a
 suspended one is named in the message), so none of them is passed on: what people see is made here,
-with the key taken out.
+with secrets taken out.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import KeyRefused, ModelError, ModelGone, QuotaSpent
+from pipeline.redact import redact
 
 # Seconds. A minute's quota is full again after one; a longer wait is for people to decide.
 WAIT_CAP = 60.0
 FIRST_WAIT = 2.0
 
 _KEY_CURE = "Check the key on the Setup page, or make one at https://aistudio.google.com/apikey."
-_KEY_SHAPE = re.compile(r"\bAIza[\w-]{20,}")
 _REASONS = frozenset({"API_KEY_INVALID", "API_KEY_SERVICE_BLOCKED", "API_KEY_EXPIRED"})
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)s")
 
@@ -32,15 +32,14 @@ class Failure:
     wait: float | None = None
 
 
-def scrub(text: str, key: str) -> str:
-    """Return a text of the API's without the key, on one line and not endless."""
-    clean = text.replace(key, "[key]") if key else text
-    line = " ".join(_KEY_SHAPE.sub("[key]", clean).split())
+def quote(text: str) -> str:
+    """Return a text of the API's without secrets, on one line and not endless."""
+    line = " ".join(redact(text).split())
     return line if len(line) <= 300 else f"{line[:300]} …"
 
 
 def explain_status(
-    code: int, status: str, message: str, details: Any, *, model: str, key: str, tries: int
+    code: int, status: str, message: str, details: Any, *, model: str, tries: int
 ) -> Failure:
     """Return what an error of the API means.
 
@@ -50,11 +49,10 @@ def explain_status(
         message: Google's sentence, unsafe to show as it is.
         details: The error's JSON as the client keeps it.
         model: The model that was asked.
-        key: The API key, to be taken out of the message.
         tries: How many tries failed so far, this one included.
     """
     entries = list(_entries(details))
-    said = scrub(message, key)
+    said = quote(message)
     reasons = {str(entry.get("reason")) for entry in entries}
     if reasons & _REASONS or code == 401:
         return Failure(KeyRefused("The API does not accept the key.", cure=_KEY_CURE))
@@ -71,7 +69,7 @@ def explain_status(
         return _explain_quota(entries, said, model, tries)
     if code in (500, 502, 503, 504):
         error = ModelError(
-            f"The API is overloaded or out of order ({code} {scrub(status, key)}).",
+            f"The API is overloaded or out of order ({code} {quote(status)}).",
             cure="Try again in a minute, or choose another model.",
         )
         return Failure(error, _doubling(tries))

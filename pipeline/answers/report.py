@@ -21,6 +21,7 @@ from pipeline.answers.outcomes import (
 from pipeline.answers.scoring import GLYPHS, Outcome
 from pipeline.answers.statistics import Rate
 from pipeline.answers.suite_runs import Answer, SuiteRun
+from pipeline.redact import redact, redact_all
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -76,7 +77,7 @@ ANSWER_COLUMNS = tuple(Answer.__dataclass_fields__)
 
 
 def write_csv(run: SuiteRun, answers: Sequence[Answer]) -> str:
-    """Return the answers as CSV, a row each.
+    """Return the answers as CSV, a row each, without secrets.
 
     A text that a spreadsheet would take for a formula gets an apostrophe in front.
     """
@@ -87,7 +88,7 @@ def write_csv(run: SuiteRun, answers: Sequence[Answer]) -> str:
     for answer in answers:
         question = questions[answer.question_id]
         row = [question.question, question.kind.value, *asdict(answer).values()]
-        writer.writerow([_cell(value) for value in row])
+        writer.writerow([_cell(value) for value in redact_all(row)])
     return file.getvalue()
 
 
@@ -99,11 +100,11 @@ def _cell(value: Any) -> Any:
 def document(
     run: SuiteRun, answers: Sequence[Answer], earlier: Sequence[Answer] | None = None
 ) -> dict[str, Any]:
-    """Return a run as one JSON document, as docs/answers.md documents it."""
+    """Return a run as one JSON document without secrets, as docs/answers.md documents it."""
     changes = contrasts(run, answers)
     if earlier is not None:
         changes += contrasts_with_earlier(run, answers, earlier)
-    return {
+    found: dict[str, Any] = {
         "run_id": run.run_id,
         "suite": run.suite.suite,
         "suite_sha256": run.suite.sha256,
@@ -130,6 +131,8 @@ def document(
         ],
         "answers": [asdict(answer) for answer in answers],
     }
+    cleaned: dict[str, Any] = redact_all(found)
+    return cleaned
 
 
 _STYLE = """
@@ -147,7 +150,7 @@ _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inl
 def write_html(
     run: SuiteRun, answers: Sequence[Answer], earlier: Sequence[Answer] | None = None
 ) -> str:
-    """Return a run as one HTML page that needs no network; all text in it is escaped."""
+    """Return a run as one HTML page that needs no network; all text is escaped, without secrets."""
     summaries = summarize(run, answers)
     changes = contrasts(run, answers)
     if earlier is not None:
@@ -168,7 +171,7 @@ def write_html(
             f'<html lang="en"><head><meta charset="utf-8"><title>{title}</title>',
             f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
             f"<style>{_STYLE}</style></head><body><h1>{title}</h1>",
-            f"<p>{html.escape(facts)}</p>",
+            f"<p>{html.escape(redact(facts))}</p>",
             figure,
             "<h2>Rates, with 95 % Wilson intervals</h2>",
             _table(RATE_HEADS, rate_rows(summaries)),
@@ -245,7 +248,7 @@ def rate_words(rate: Rate) -> str:
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     def cells(tag: str, row: Sequence[str]) -> str:
-        return "".join(f"<{tag}><pre>{html.escape(cell)}</pre></{tag}>" for cell in row)
+        return "".join(f"<{tag}><pre>{html.escape(redact(cell))}</pre></{tag}>" for cell in row)
 
     body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
     return f"<table><thead><tr>{cells('th', heads)}</tr></thead><tbody>{body}</tbody></table>"

@@ -26,6 +26,7 @@ from pipeline.errors import (
 )
 from pipeline.jobs import Backfill, prepare_plan, run_backfill
 from pipeline.plan import Plan
+from pipeline.redact import redact
 from pipeline.schedule import CatchUp, Schedule
 from pipeline.schedule.looks import Look, LookState
 from pipeline.schedule.store import Schedules, open_store, store_path
@@ -165,7 +166,7 @@ class Scheduler:
             return _Outcome("failed", str(error), again_in=_SOURCE_WAIT)
         except Exception as error:  # a schedule must outlive whatever went wrong once
             message = f"{schedule.name} failed unexpectedly: {type(error).__name__}: {error}"
-            return _Outcome("failed", message, again_in=_SOURCE_WAIT)
+            return _Outcome("failed", redact(message), again_in=_SOURCE_WAIT)
 
     def _look(self, schedule: Schedule) -> _Outcome:
         source = open_source(schedule.source, self._settings)

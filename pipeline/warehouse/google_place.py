@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UsageError, WarehouseError
+from pipeline.redact import remember
 from pipeline.settings import Settings, variable_name
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 _KEY_FIELDS = ("client_email", "private_key", "token_uri")
+_SECRET_FIELDS = ("private_key", "private_key_id")
 _CREDS = "GCP_CREDS"
 
 
@@ -134,7 +136,12 @@ def read_key(text: str) -> dict[str, Any] | None:
     text = text.strip()
     if not text:
         return None
-    key = _parse(text) or _parse(_decode(text)) or _parse(_read(text))
+    key = _parse(text) or _parse(_decode(text))
+    if key is not None:
+        remember(text)
+    key = key or _parse(_read(text))
+    for name in _SECRET_FIELDS:
+        remember(str((key or {}).get(name, "")))
     if key is None:
         raise _not_an_account("it is neither JSON, nor base64 of JSON, nor the path of such a file")
     if key.get("type") != "service_account":
