@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 import typer
 
 from pipeline.commands.answers import answers
 from pipeline.commands.backfill import BACKFILL_HELP, backfill
 from pipeline.commands.backup import backup, rebuild, restore
+from pipeline.commands.console import told
 from pipeline.commands.preview import diff, preview
 from pipeline.commands.query import query
 from pipeline.commands.runs import runs
@@ -41,4 +44,5 @@ app.add_typer(answers, name="answers")
 
 if __name__ == "__main__":
     guard_output()
-    app(prog_name="python -m pipeline")
+    with told(sys.argv[1:]):
+        app(prog_name="python -m pipeline")

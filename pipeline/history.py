@@ -1,7 +1,8 @@
 """Past and present runs, kept in one SQLite file so that several processes can read and write it.
 
 The ledger belongs to a warehouse and says what is in it; the history belongs to FAREGROUND_HOME
-and says what was asked, what happened file by file, and when. All times are UTC, ISO 8601.
+and says what was asked, what happened file by file, and when. All times are UTC, ISO 8601. What is
+written here goes to the log for machines too (`pipeline.events`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.errors import StorageError, UsageError
+from pipeline.events import Event, tell
 from pipeline.plan import Plan, Policy, Request
 from pipeline.redact import redact
 from pipeline.settings import make_folder
@@ -189,6 +191,20 @@ class History:
                     for position, planned in enumerate(plan.files)
                 ],
             )
+        self._tell(
+            run_id,
+            "run-begun",
+            f"run {run_id} of {len(plan.to_run)} files begins",
+            target=request.target,
+            source=request.source,
+            policy=request.policy.value,
+            origin=origin,
+            files=len(plan.files),
+            files_to_run=len(plan.to_run),
+        )
+        for planned in plan.files:
+            if planned.outcome:
+                self._tell_file(run_id, RunFile(planned.file, planned.outcome, planned.reason))
 
     def save_file(self, run_id: str, run_file: RunFile) -> None:
         """Replace what is known of one file of a run."""
@@ -199,6 +215,8 @@ class History:
             connection.execute(
                 f"UPDATE run_files SET {columns} WHERE run_id = :run_id AND file = :file", values
             )
+        if run_file.state not in ("queued", "running"):
+            self._tell_file(run_id, run_file)
 
     def add_step(
         self, run_id: str, file: TripFile, step: str, started: datetime, finished: datetime
@@ -209,17 +227,29 @@ class History:
                 "INSERT INTO run_steps VALUES (?, ?, ?, ?, ?)",
                 (run_id, file.filename, step, started.isoformat(), finished.isoformat()),
             )
+        seconds = round((finished - started).total_seconds(), 3)
+        said = f"{file.stem}: {step} took {seconds:,.3f} s"
+        self._tell(run_id, "step-ended", said, file=file.filename, step=step, seconds=seconds)
 
     def log(
-        self, run_id: str, message: str, file: TripFile | None = None, level: str = "info"
+        self,
+        run_id: str,
+        message: str,
+        file: TripFile | None = None,
+        level: str = "info",
+        error: BaseException | None = None,
     ) -> None:
-        """Append a line to the run's log, without the secrets in it."""
+        """Append a line to the run's log, without the secrets in it.
+
+        `error` is one that nobody expected: its traceback goes to the log for machines only.
+        """
         name = file.filename if file else None
         with self._connect() as connection:
             connection.execute(
                 "INSERT INTO run_log (run_id, at, file, level, message) VALUES (?, ?, ?, ?, ?)",
                 (run_id, _now(), name, level, redact(message)),
             )
+        self._tell(run_id, "run-log", message, level=level, file=name, error=error)
 
     def finish_run(self, run_id: str, state: RunState) -> None:
         """Write down how a run ended, now."""
@@ -228,6 +258,7 @@ class History:
                 "UPDATE runs SET state = ?, finished_at = ? WHERE run_id = ?",
                 (state, _now(), run_id),
             )
+        self._tell_end(run_id, state)
 
     def interrupt_runs(self, target: str) -> None:
         """Mark the runs on this target that still say running as interrupted.
@@ -235,18 +266,20 @@ class History:
         To be called only while holding the target's backfill lock: then none of them can be alive.
         """
         with self._connect() as connection:
-            connection.execute(
+            interrupted = connection.execute(
                 "UPDATE runs SET state = 'interrupted', finished_at = coalesce("
                 "(SELECT max(at) FROM run_log WHERE run_log.run_id = runs.run_id), started_at) "
-                "WHERE state = 'running' AND target = ?",
+                "WHERE state = 'running' AND target = ? RETURNING run_id",
                 (target,),
-            )
+            ).fetchall()
             connection.execute(
                 "UPDATE run_files SET state = 'cancelled', "
                 "reason = 'the process ended during the run' "
                 "WHERE state IN ('queued', 'running') AND run_id IN "
                 "(SELECT run_id FROM runs WHERE state = 'interrupted')"
             )
+        for row in interrupted:
+            self._tell_end(row["run_id"], "interrupted")
 
     def set_label(self, run_id: str, label: str) -> None:
         """Give a run a label of up to 100 characters, for people."""
@@ -325,6 +358,29 @@ class History:
                 (file.filename, target),
             ).fetchone()
         return _run(row) if row else None
+
+    def _tell(self, run_id: str, event: Event, message: str, **facts: Any) -> None:
+        tell(self._path.parent, event, message, run_id=run_id, **facts)
+
+    def _tell_file(self, run_id: str, run_file: RunFile) -> None:
+        facts = asdict(run_file) | {"file": run_file.file.filename}
+        level = "error" if run_file.state == "failed" else "info"
+        said = f"{run_file.file.stem} {run_file.state}"
+        self._tell(run_id, "file-ended", said, level=level, **facts)
+
+    def _tell_end(self, run_id: str, state: RunState) -> None:
+        run = self.run(run_id)
+        level = {"failed": "error", "interrupted": "warning"}.get(state, "info")
+        seconds = round(run.seconds, 3)
+        self._tell(
+            run_id,
+            "run-ended",
+            f"run {run_id} {state}",
+            level=level,
+            state=state,
+            target=run.request.target,
+            seconds=seconds,
+        )
 
     @contextmanager
     def _connect(self) -> Iterator[sqlite3.Connection]:

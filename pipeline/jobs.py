@@ -232,7 +232,7 @@ class Backfill:
             return work.fail(warehouse, self._job, str(error))
         except Exception as error:  # whatever it is, it must not stop the other files
             reason = f"{work.file} failed unexpectedly: {type(error).__name__}: {error}"
-            return work.fail(warehouse, self._job, redact(reason))
+            return work.fail(warehouse, self._job, redact(reason), error)
 
     def _await(self, fetched: Future[StagedFile]) -> StagedFile:
         """Return what was fetched; leave behind a cancelled upload that is in a slow send."""

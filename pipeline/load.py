@@ -155,9 +155,14 @@ class FileWork:
         self.note(_summary(entry) + self._cost_words())
         return self._settled(entry, "loaded", "")
 
-    def fail(self, warehouse: Warehouse, job: LoadJob, reason: str) -> RunFile:
-        """Record that the file failed, in the ledger and the log; what was loaded stays."""
-        self.note(f"error: {reason}")
+    def fail(
+        self, warehouse: Warehouse, job: LoadJob, reason: str, error: Exception | None = None
+    ) -> RunFile:
+        """Record that the file failed, in the ledger and the log; what was loaded stays.
+
+        `error` is the cause where it is one that nobody expected.
+        """
+        self._history.log(self._run_id, reason, self.file, "error", error)
         try:
             warehouse.record(_outcome(self.file, "failed", job, reason, self.seconds))
         except FaregroundError as error:  # a full disk, most likely: the next file may still go

@@ -53,6 +53,7 @@ GROUPS = {
         "read_timeout_seconds",
         "download_attempts",
         "busy_wait_seconds",
+        "log_to",
         "github_url",
         "tlc_url",
     ),

@@ -132,6 +132,9 @@ class Settings(BaseSettings):
     max_document_mb: float = Field(
         20.0, gt=0, description="Largest document that is read, in MB (10^6 bytes)"
     )
+    log_to: Literal["file", "stderr", "both"] = Field(
+        "file", description="Where the JSON lines of the log go: logs/ in the home, or stderr"
+    )
     notify_on: Literal["finished", "failed"] = Field(
         "finished", description="Runs to tell of: finished (well or not), or failed only"
     )

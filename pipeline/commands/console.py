@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -36,6 +38,42 @@ def reported() -> Iterator[None]:
         if error.cure:
             err.print(f"  {escape(error.cure)}")
         raise typer.Exit(2 if isinstance(error, UsageError) else 1) from None
+
+
+@contextmanager
+def told(arguments: Sequence[str]) -> Iterator[None]:
+    """Write to the log for machines which command this process ran, and how it ended.
+
+    Only its name, never what it was given: that may be an address with a password, or a question.
+    """
+    started = time.monotonic()
+    code: object = 1
+    try:
+        yield
+    except SystemExit as ended:
+        code = 0 if ended.code is None else ended.code
+        raise
+    finally:
+        if arguments and "--help" not in arguments:
+            _tell_command(arguments, code, time.monotonic() - started)
+
+
+def _tell_command(arguments: Sequence[str], code: object, seconds: float) -> None:
+    from pipeline.events import tell
+    from pipeline.settings import find_home
+
+    words = arguments[:2] if arguments[0] in ("answers", "schedule") else arguments[:1]
+    name = " ".join(word for word in words if re.fullmatch("[a-z][a-z-]*", word))
+    with suppress(FaregroundError):  # a damaged secrets.toml; the command has said so
+        tell(
+            find_home(),
+            "command-ended",
+            f"{name} ended with exit code {code}",
+            level="error" if code == 1 else "info",
+            command=name,
+            exit_code=code if isinstance(code, int) else 1,
+            seconds=round(seconds, 3),
+        )
 
 
 def make_table(*columns: str) -> Table:

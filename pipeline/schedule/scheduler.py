@@ -10,11 +10,11 @@ or another backfill at work, is put off by a second job, so that a restart does 
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
@@ -24,6 +24,7 @@ from pipeline.errors import (
     SourceUnreachable,
     WarehouseBusy,
 )
+from pipeline.events import tell
 from pipeline.jobs import Backfill, prepare_plan, run_backfill
 from pipeline.plan import Plan
 from pipeline.redact import redact
@@ -36,8 +37,6 @@ from pipeline.trips import Month, TripFile, months_between
 
 if TYPE_CHECKING:
     from apscheduler.schedulers.base import BaseScheduler
-
-_LOG = logging.getLogger(__name__)
 
 RunPlan = Callable[[Plan, str], Backfill]
 
@@ -85,7 +84,7 @@ class Scheduler:
         _RUNNING[str(self._settings.home)] = self
         self._take_up()
         scheduler = _steady_scheduler(
-            {"default": open_store(self._settings), "memory": MemoryJobStore()}
+            {"default": open_store(self._settings), "memory": MemoryJobStore()}, self._settings.home
         )
         # APScheduler sleeps until the next firing it knows of; others may change the store.
         scheduler.add_job(
@@ -97,6 +96,7 @@ class Scheduler:
         )
         scheduler.start()
         self._scheduler = scheduler
+        tell(self._settings.home, "scheduler-begun", "this process fires the schedules from now on")
         return True
 
     def start_when_free(self) -> None:
@@ -126,11 +126,14 @@ class Scheduler:
             self._scheduler = None
             _RUNNING.pop(str(self._settings.home), None)
             self._lock.release()
+            tell(self._settings.home, "scheduler-ended", "this process fires the schedules no more")
 
     def fire(self, name: str) -> Look:
         """Ask the schedule's source for what is new, load it, and write down how that went."""
         schedule = self.schedules.get(name).schedule
         number = self.schedules.looks.begin(name, _now())
+        home = self._settings.home
+        tell(home, "schedule-begun", f"schedule {name} asks {schedule.source}", schedule=name)
         with self._firing:  # one backfill at a time is all that there can be
             outcome = self._outcome(schedule)
         until = _now() + outcome.again_in if outcome.again_in else None
@@ -139,6 +142,15 @@ class Scheduler:
         else:
             self.schedules.settle(name)
         self.schedules.looks.end(number, outcome.state, outcome.message, outcome.run_id, _now())
+        tell(
+            home,
+            "schedule-ended",
+            outcome.message,
+            level="error" if outcome.state == "failed" else "info",
+            run_id=outcome.run_id,
+            schedule=name,
+            state=outcome.state,
+        )
         look, *before = self.schedules.looks.latest(name, 2)
         if look.state == "failed" and look.run_id is None:  # a run tells of itself
             self._tell(look, before)
@@ -155,7 +167,7 @@ class Scheduler:
         text = f"Fareground schedule {look.schedule} failed: {look.message}"
         subject = f"Fareground: schedule {look.schedule} failed"
         for level, sentence in notify.send(subject, text, self._settings):
-            _LOG.log(logging.getLevelNamesMapping()[level.upper()], "%s", sentence)
+            tell(self._settings.home, "scheduler-log", sentence, level=level)
 
     def _outcome(self, schedule: Schedule) -> _Outcome:
         try:
@@ -266,7 +278,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _steady_scheduler(stores: dict[str, Any]) -> BaseScheduler:
+def _steady_scheduler(stores: dict[str, Any], home: Path) -> BaseScheduler:
     from apscheduler.schedulers.background import BackgroundScheduler
     from apscheduler.schedulers.base import STATE_STOPPED
 
@@ -281,7 +293,8 @@ def _steady_scheduler(stores: dict[str, Any]) -> BaseScheduler:
             try:
                 return super()._process_jobs()  # type: ignore[no-any-return]
             except Exception as error:
-                _LOG.warning("The schedules could not be read, and are read again: %s", error)
+                said = f"The schedules could not be read, and are read again: {error}"
+                tell(home, "scheduler-log", said, level="warning")
                 return float(_HEARTBEAT_SECONDS)
 
     return Steady(jobstores=stores, timezone=UTC)
