@@ -73,14 +73,31 @@ class Visitor:
 
     Leaving the `with` block fails on an error in the console, an exception shown on the page, and
     a request to any other machine.
+
+    Args:
+        beside: Somebody whose profile this is, in another tab; a session of its own all the same.
+        patience: Seconds to wait for anything on the page.
     """
 
-    def __init__(self, browser: Browser, address: str) -> None:
+    def __init__(
+        self,
+        browser: Browser,
+        address: str,
+        *,
+        beside: Visitor | None = None,
+        patience: float = 20,
+    ) -> None:
         self.problems: list[str] = []
         self._address = address
-        self._context = browser.new_context(viewport={"width": 1400, "height": 1600})
+        self._patience = 1000 * patience
+        self._own = beside is None
+        self._context = (
+            beside._context
+            if beside
+            else browser.new_context(viewport={"width": 1400, "height": 1600})
+        )
         self.page: Page = self._context.new_page()
-        self.page.set_default_timeout(20_000)
+        self.page.set_default_timeout(self._patience)
         self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
         self.page.on("request", self._watch)
@@ -100,7 +117,10 @@ class Visitor:
                 assert "Traceback" not in self.page.content()
                 assert not self.problems, "\n".join(self.problems)
         finally:
-            self._context.close()
+            if self._own:
+                self._context.close()
+            else:
+                self.page.close()
 
     def open(self, path: str = "/") -> None:
         """Go to a page of the app and wait until it is drawn."""
@@ -109,9 +129,10 @@ class Visitor:
 
     def settle(self) -> None:
         """Wait until the page is drawn whole."""
-        expect(self.page.locator("h1")).to_be_visible(timeout=20_000)
+        expect(self.page.locator("h1")).to_be_visible(timeout=self._patience)
         app = self.page.get_by_test_id("stApp")
-        expect(app).to_have_attribute("data-test-script-state", "notRunning", timeout=20_000)
+        state = "data-test-script-state"
+        expect(app).to_have_attribute(state, "notRunning", timeout=self._patience)
 
     def press(self, name: str) -> None:
         """Click the button of this name."""

@@ -1,0 +1,193 @@
+"""Disks that fill up at each step of a load, or cannot be written: as the system makes them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.settings import Settings
+from pipeline.trips import Color, Month, TripFile
+from tests.files import (
+    GREEN,
+    assert_summaries_agree,
+    backfill,
+    put_trips,
+    request,
+    rows,
+    trip,
+)
+from tests.test_cli import pipeline
+
+MAY = TripFile(Color.GREEN, Month(2020, 5))
+
+# Backfills, and fills the disk when the file at hand comes to the given point: with another file
+# where the disk is a small one of the test's own, else by a limit on the size of files, which the
+# system refuses in the same way and which takes no rights.
+FILLS = """
+import errno, os, resource, runpy, sys
+
+from pipeline import download, jobs, load
+
+point, victim, ballast, *arguments = sys.argv[1:]
+full = False
+
+def fill():
+    global full
+    if full:
+        return
+    full = True
+    print("the disk is full now", file=sys.stderr)
+    if ballast == "-":
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+        return
+    size = 2**20
+    out = os.open(ballast, os.O_CREAT | os.O_WRONLY)
+    while size:
+        try:
+            os.write(out, bytes(size))
+        except OSError as error:
+            assert error.errno == errno.ENOSPC, error
+            size //= 2
+    os.close(out)
+
+def before(owner, name, wanted=lambda *arguments: True):
+    original = getattr(owner, name)
+
+    def filled(*arguments, **options):
+        if wanted(*arguments):
+            fill()
+        return original(*arguments, **options)
+
+    setattr(owner, name, filled)
+
+STEPS = {
+    "plan": (jobs.Backfill, "begin"),
+    "download": (download.Part, "writing"),
+    "verify": (download, "verify", lambda path, file, *_: file.filename == victim),
+    "stage": (download.Part, "settle"),
+    "finish": (load.History, "finish_run"),
+}
+begins = lambda work, step, *_: (work.file.filename, step) == (victim, point)
+before(*STEPS.get(point, (load.FileWork, "_begin_step", begins)))
+sys.argv = ["pipeline", *arguments]
+runpy.run_module("pipeline", run_name="__main__")
+"""
+
+POINTS = (
+    "plan", "download", "verify", "stage",
+    "extract", "compare", "merge", "reconcile", "commit", "finish",
+)  # fmt: skip
+
+
+@contextmanager
+def small_disk(path: Path) -> Iterator[bool]:
+    """Make `path` a disk of its own, in memory, if this process may; yield whether it is one."""
+    path.mkdir(exist_ok=True)
+    command = ["mount", "-t", "tmpfs", "-o", "size=320m", "fareground-test", str(path)]
+    try:
+        mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        mounted = False
+    try:
+        yield mounted
+    finally:
+        if mounted:
+            subprocess.run(["umount", "--lazy", str(path)], check=True)
+
+
+def old_version(file: TripFile) -> list[dict[str, Any]]:
+    return [trip(file, PULocationID=n % 250, total_amount=f"{n}.00") for n in range(3000)]
+
+
+def new_version(file: TripFile) -> list[dict[str, Any]]:
+    return [row | {"total_amount": f"1{row['total_amount']}"} for row in old_version(file)[50:]]
+
+
+def sums(settings: Settings) -> dict[str, tuple[int, float]]:
+    """Rows and dollars of each file in the table."""
+    found = rows(
+        settings,
+        "SELECT filename, count(*), sum(total_amount)::DOUBLE FROM green_tripdata GROUP BY ALL",
+    )
+    return {name: (count, amount) for name, count, amount in found}
+
+
+def run_and_fill(
+    settings: Settings, folder: Path, point: str, ballast: Path | None
+) -> subprocess.CompletedProcess[str]:
+    asked = ["backfill", "--color", "green", "--from", "2020-04", "--to", "2020-05"]
+    return subprocess.run(
+        [
+            sys.executable, "-c", FILLS, point, GREEN.filename, str(ballast or "-"),
+            *asked, "--source", str(folder),
+        ],
+        env=os.environ | {"FAREGROUND_HOME": str(settings.home), "PYTHONPATH": "."},
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("kind", ["disk", "limit"])
+def test_a_disk_that_fills_up_at_any_step_of_a_load_leaves_each_file_wholly_old_or_new(
+    kind: str, point: str, settings: Settings, folder: Path
+) -> None:
+    with small_disk(settings.home) as mounted:
+        if kind == "disk" and not mounted:
+            pytest.skip("mounting takes more rights than these")
+        put_trips(folder, GREEN, old_version(GREEN))
+        put_trips(folder, MAY, old_version(MAY))
+        backfill(settings, request(folder, GREEN, MAY))
+        old = sums(settings)
+        put_trips(folder, GREEN, new_version(GREEN))
+        ballast = settings.home / "ballast" if kind == "disk" else None
+
+        result = run_and_fill(settings, folder, point, ballast)
+        assert "the disk is full now" in result.stderr
+        assert "Traceback" not in result.stderr
+        assert result.returncode == 1
+        said = " ".join((result.stdout + result.stderr).split())
+        assert "Free some space" in said or "disk has room" in said
+        if ballast:
+            ballast.unlink()
+
+        after = sums(settings)
+        whole = (2950, float(sum(float(row["total_amount"]) for row in new_version(GREEN))))
+        assert after == old | {GREEN.filename: whole if point == "finish" else old[GREEN.filename]}
+        assert_summaries_agree(settings)
+        state, files = backfill(settings, request(folder, GREEN, MAY))
+        assert state == ("nothing-to-do" if point == "finish" else "succeeded")
+        assert files[GREEN].state in ("loaded", "skipped")
+        assert sums(settings) == old | {GREEN.filename: whole}
+        assert_summaries_agree(settings)
+
+
+@pytest.mark.slow
+def test_on_a_read_only_disk_what_is_loaded_can_be_read_and_a_backfill_says_what_is_wrong(
+    settings: Settings, folder: Path
+) -> None:
+    with small_disk(settings.home) as mounted:
+        if not mounted:
+            pytest.skip("mounting takes more rights than these")
+        put_trips(folder, GREEN, old_version(GREEN))
+        backfill(settings, request(folder, GREEN))
+        put_trips(folder, GREEN, new_version(GREEN))
+        subprocess.run(["mount", "-o", "remount,ro", str(settings.home)], check=True)
+        command = ["backfill", "--color", "green", "--from", "2020-04", "--source", str(folder)]
+        result = pipeline(settings, *command)
+        assert result.returncode == 1
+        assert "Traceback" not in result.stderr
+        assert "FAREGROUND_HOME" in result.stderr
+        found = pipeline(settings, "query", "SELECT count(*) FROM green_tripdata", "--format=csv")
+        assert (found.returncode, found.stdout.split()[-1]) == (0, "3000")
