@@ -24,7 +24,7 @@ test: $(VENV)/.dev lint  ## lint, types, then every ordinary test
 
 test-gcp: $(VENV)/.dev  ## the Google Cloud warehouse, on emulators (Python 3.13 or uv)
 	sh tests/gcp/install.sh
-	$(BIN)/python -m pytest -o timeout=300 -m "gcp and not slow"
+	$(BIN)/python -m pytest -n logical -o timeout=300 -m "gcp and not slow"
 
 test-cloud: $(VENV)/.dev  ## the same contract in a real project: GCP_CREDS, GCP_PROJECT_ID, GCP_LOCATION
 	$(BIN)/python -m tests.gcp.cloud

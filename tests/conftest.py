@@ -36,9 +36,9 @@ def no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(settings_module.variable_name(name), raising=False)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def emulators(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulators]:
-    """The two Google Cloud emulators, for the whole session."""
+    """The two Google Cloud emulators, anew for each module: they slow down as they fill."""
     from tests.gcp.emulators import require_emulators, running_emulators
 
     require_emulators()

@@ -16,7 +16,7 @@ from pipeline.errors import FaregroundError
 from pipeline.settings import load_settings
 
 _VISIT = "the doctor's visit"
-_COLORS = {"ok": "green", "warning": "orange", "failed": "red", "skipped": "gray"}
+_COLORS = {"ok": "green", "warning": "yellow", "failed": "red", "skipped": "gray"}
 _WATCH_SECONDS = 0.5
 
 
