@@ -168,7 +168,7 @@ def test_the_doctor_has_a_line_for_each_check_with_glyph_word_and_cure(
     assert len(lines) == 7
     named = {line.split("**")[1]: line for line in lines}
     assert named["gemini"].startswith(":green[✓ ok]")
-    assert named["source tlc"].startswith(":orange[! warning]")
+    assert named["source tlc"].startswith(":yellow[! warning]")
     assert named["warehouse"].startswith(":red[✕ failed]")
     assert "\n→ " in named["warehouse"]
     assert KEY not in "".join(lines)
