@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline.errors import StorageError, UsageError
+from pipeline.errors import UsageError
 from pipeline.events import Event, tell
 from pipeline.plan import Plan, Policy, Request
 from pipeline.redact import redact
-from pipeline.settings import make_folder
+from pipeline.sqlite_file import SqliteFile
 from pipeline.trips import Color, Month, Selection, TripFile
 
 RunState = Literal["running", "succeeded", "failed", "cancelled", "interrupted", "nothing-to-do"]
@@ -153,12 +151,19 @@ class History:
     """The run history under FAREGROUND_HOME; every method may be called from any thread."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._file = SqliteFile(
+            path,
+            "The run history",
+            _TABLES,
+            version=_VERSION,
+            upgrade=_add_columns,
+            synchronous="NORMAL",
+        )
 
     def start_run(self, run_id: str, plan: Plan, origin: str) -> None:
         """Write down a run that begins now, in this process, with a row for each planned file."""
         request = plan.request
-        with self._connect() as connection:
+        with self._file.connect() as connection:
             connection.execute(
                 "INSERT INTO runs VALUES (?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?, '')",
                 (
@@ -211,7 +216,7 @@ class History:
         values = asdict(run_file) | {"file": run_file.file.filename, "run_id": run_id}
         values["reason"] = redact(run_file.reason)
         columns = ", ".join(f"{name} = :{name}" for name in values if name not in _FILE_KEY)
-        with self._connect() as connection:
+        with self._file.connect() as connection:
             connection.execute(
                 f"UPDATE run_files SET {columns} WHERE run_id = :run_id AND file = :file", values
             )
@@ -222,7 +227,7 @@ class History:
         self, run_id: str, file: TripFile, step: str, started: datetime, finished: datetime
     ) -> None:
         """Write down one finished step of a file."""
-        with self._connect() as connection:
+        with self._file.connect() as connection:
             connection.execute(
                 "INSERT INTO run_steps VALUES (?, ?, ?, ?, ?)",
                 (run_id, file.filename, step, started.isoformat(), finished.isoformat()),
@@ -244,7 +249,7 @@ class History:
         `error` is one that nobody expected: its traceback goes to the log for machines only.
         """
         name = file.filename if file else None
-        with self._connect() as connection:
+        with self._file.connect() as connection:
             connection.execute(
                 "INSERT INTO run_log (run_id, at, file, level, message) VALUES (?, ?, ?, ?, ?)",
                 (run_id, _now(), name, level, redact(message)),
@@ -253,7 +258,7 @@ class History:
 
     def finish_run(self, run_id: str, state: RunState) -> None:
         """Write down how a run ended, now."""
-        with self._connect() as connection:
+        with self._file.connect() as connection:
             connection.execute(
                 "UPDATE runs SET state = ?, finished_at = ? WHERE run_id = ?",
                 (state, _now(), run_id),
@@ -265,7 +270,7 @@ class History:
 
         To be called only while holding the target's backfill lock: then none of them can be alive.
         """
-        with self._connect() as connection:
+        with self._file.connect() as connection:
             interrupted = connection.execute(
                 "UPDATE runs SET state = 'interrupted', finished_at = coalesce("
                 "(SELECT max(at) FROM run_log WHERE run_log.run_id = runs.run_id), started_at) "
@@ -283,12 +288,12 @@ class History:
 
     def set_label(self, run_id: str, label: str) -> None:
         """Give a run a label of up to 100 characters, for people."""
-        with self._connect() as connection:
+        with self._file.connect() as connection:
             connection.execute("UPDATE runs SET label = ? WHERE run_id = ?", (label[:100], run_id))
 
     def runs(self, limit: int = 50, target: str | None = None) -> list[Run]:
         """Return the newest runs first, at most `limit`: all, or those on one target."""
-        with self._connect() as connection:
+        with self._file.connect() as connection:
             rows = connection.execute(
                 "SELECT * FROM runs WHERE target = coalesce(?, target) "
                 "ORDER BY started_at DESC, run_id DESC LIMIT ?",
@@ -298,7 +303,7 @@ class History:
 
     def run(self, run_id: str) -> Run:
         """Return one run; raise UsageError when there is none of this id."""
-        with self._connect() as connection:
+        with self._file.connect() as connection:
             row = connection.execute("SELECT * FROM runs WHERE run_id = ?", (run_id,)).fetchone()
         if row is None:
             raise UsageError(
@@ -308,7 +313,7 @@ class History:
 
     def files(self, run_id: str) -> list[RunFile]:
         """Return the files of a run, in the order they run."""
-        with self._connect() as connection:
+        with self._file.connect() as connection:
             rows = connection.execute(
                 "SELECT * FROM run_files WHERE run_id = ? ORDER BY position", (run_id,)
             ).fetchall()
@@ -316,7 +321,7 @@ class History:
 
     def steps(self, run_id: str) -> list[Step]:
         """Return the finished steps of a run, in the order they began."""
-        with self._connect() as connection:
+        with self._file.connect() as connection:
             rows = connection.execute(
                 "SELECT * FROM run_steps WHERE run_id = ? ORDER BY started_at", (run_id,)
             ).fetchall()
@@ -334,7 +339,7 @@ class History:
         """Return the run's log, or only the lines about one file."""
         wanted = "" if file is None else " AND file = ?"
         values = (run_id,) if file is None else (run_id, file.filename)
-        with self._connect() as connection:
+        with self._file.connect() as connection:
             rows = connection.execute(
                 f"SELECT * FROM run_log WHERE run_id = ?{wanted} ORDER BY line", values
             ).fetchall()
@@ -351,7 +356,7 @@ class History:
 
     def latest_run_of(self, file: TripFile, target: str) -> Run | None:
         """Return the newest run on this target that had this file in its plan, if any."""
-        with self._connect() as connection:
+        with self._file.connect() as connection:
             row = connection.execute(
                 "SELECT runs.* FROM runs JOIN run_files USING (run_id) "
                 "WHERE file = ? AND target = ? ORDER BY started_at DESC LIMIT 1",
@@ -360,7 +365,7 @@ class History:
         return _run(row) if row else None
 
     def _tell(self, run_id: str, event: Event, message: str, **facts: Any) -> None:
-        tell(self._path.parent, event, message, run_id=run_id, **facts)
+        tell(self._file.path.parent, event, message, run_id=run_id, **facts)
 
     def _tell_file(self, run_id: str, run_file: RunFile) -> None:
         facts = asdict(run_file) | {"file": run_file.file.filename}
@@ -381,31 +386,6 @@ class History:
             target=run.request.target,
             seconds=seconds,
         )
-
-    @contextmanager
-    def _connect(self) -> Iterator[sqlite3.Connection]:
-        make_folder(self._path.parent)
-        try:
-            connection = sqlite3.connect(self._path, timeout=10)
-            try:
-                connection.row_factory = sqlite3.Row
-                connection.execute("PRAGMA synchronous = NORMAL")
-                (version,) = connection.execute("PRAGMA user_version").fetchone()
-                if version != _VERSION:
-                    connection.execute("PRAGMA journal_mode = WAL")  # readers never wait
-                    connection.executescript(_TABLES)
-                    _add_columns(connection)
-                    connection.execute(f"PRAGMA user_version = {_VERSION}")
-                with connection:
-                    yield connection
-            finally:
-                connection.close()
-        except sqlite3.Error as error:
-            raise StorageError(
-                f"The run history {self._path} cannot be used: {error}.",
-                cure="Check that the disk has room and the folder can be written; "
-                "if the file is damaged, move it away.",
-            ) from error
 
 
 _FILE_KEY = ("run_id", "file")

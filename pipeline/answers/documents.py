@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,10 +16,9 @@ from pathlib import Path
 from pipeline.answers.chunks import Chunk, cut
 from pipeline.answers.reading import read
 from pipeline.answers.tokens import terms
-from pipeline.errors import DocumentError, StorageError, UsageError
-from pipeline.settings import Settings, make_folder
-
-_VERSION = 1  # of the tables below
+from pipeline.errors import DocumentError, UsageError
+from pipeline.settings import Settings
+from pipeline.sqlite_file import SqliteFile
 
 # How much more a chunk counts if the question names its document's version: release notes of one
 # product differ in little else. From 1.2, 1.5 and 2 on half of our own questions (docs/answers.md).
@@ -112,7 +110,12 @@ class Documents:
     """
 
     def __init__(self, path: Path, cut: Cut = cut) -> None:
-        self._path = path
+        self._file = SqliteFile(
+            path,
+            "The documents",
+            _TABLES,
+            lost="move it away and add the documents again",
+        )
         self._cut = cut
 
     def add(self, name: str, content: bytes, address: str, settings: Settings) -> Document:
@@ -149,7 +152,7 @@ class Documents:
             chunks=len(chunks),
         )
         indexed = [" ".join(terms(f"{chunk.context}\n{chunk.text}")) for chunk in chunks]
-        with self._connect() as connection:
+        with self._file.connect() as connection:
             connection.execute("BEGIN IMMEDIATE")
             _delete(connection, document.id)
             values = asdict(document) | {"added_at": document.added_at.isoformat()}
@@ -197,9 +200,9 @@ class Documents:
 
     def documents(self) -> list[Document]:
         """Return what is kept, by title."""
-        if not self._path.exists():
+        if not self._file.path.exists():
             return []
-        with self._connect() as connection:
+        with self._file.connect() as connection:
             rows = connection.execute(
                 f"SELECT {_COLUMNS} FROM documents ORDER BY title, address"
             ).fetchall()
@@ -225,7 +228,7 @@ class Documents:
 
     def text(self, document: Document) -> str:
         """Return a document's text as Markdown."""
-        with self._connect() as connection:
+        with self._file.connect() as connection:
             row = connection.execute(
                 "SELECT text FROM documents WHERE id = ?", (document.id,)
             ).fetchone()
@@ -235,7 +238,7 @@ class Documents:
 
     def remove(self, document: Document) -> None:
         """Forget a document."""
-        with self._connect() as connection:
+        with self._file.connect() as connection:
             connection.execute("BEGIN IMMEDIATE")
             _delete(connection, document.id)
 
@@ -247,11 +250,11 @@ class Documents:
         Chunks of a document whose very version is among the terms count for more. `only` holds ids
         of documents to keep to; none means all.
         """
-        if not words or not self._path.exists():
+        if not words or not self._file.path.exists():
             return []
         query = " OR ".join('"' + word.replace('"', '""') + '"' for word in dict.fromkeys(words))
         within = f"AND rowid IN ({_chunks_where('documents.id', only)})" if only else ""
-        with self._connect() as connection:
+        with self._file.connect() as connection:
             rows = connection.execute(
                 "SELECT rowid, -rank AS score FROM chunk_terms "
                 f"WHERE chunk_terms MATCH ? {within} ORDER BY rank LIMIT ?",
@@ -277,14 +280,14 @@ class Documents:
 
     def chunks_of(self, only: Sequence[str] = ()) -> list[StoredChunk]:
         """Return the chunks of some documents, or of all, in the order they stand."""
-        if not self._path.exists():
+        if not self._file.path.exists():
             return []
         marks = ", ".join("?" for _ in only)
         return self._chunks(f"chunks.document_id IN ({marks})" if only else "TRUE", only)
 
     def _chunks(self, condition: str, values: Sequence[object]) -> list[StoredChunk]:
         columns = ", ".join(f"documents.{name}" for name in _COLUMNS.split(", "))
-        with self._connect() as connection:
+        with self._file.connect() as connection:
             rows = connection.execute(
                 f"SELECT chunks.id AS chunk_id, heading, context, chunks.sha256 AS chunk_sha256, "
                 f"substr(text, start + 1, stop - start) AS chunk_text, {columns} "
@@ -303,29 +306,6 @@ class Documents:
             )
             for row in rows
         ]
-
-    @contextmanager
-    def _connect(self) -> Iterator[sqlite3.Connection]:
-        make_folder(self._path.parent)
-        try:
-            connection = sqlite3.connect(self._path, timeout=10)
-            try:
-                connection.row_factory = sqlite3.Row
-                (version,) = connection.execute("PRAGMA user_version").fetchone()
-                if version != _VERSION:
-                    connection.execute("PRAGMA journal_mode = WAL")  # readers never wait
-                    connection.executescript(_TABLES)
-                    connection.execute(f"PRAGMA user_version = {_VERSION}")
-                with connection:
-                    yield connection
-            finally:
-                connection.close()
-        except sqlite3.Error as error:
-            raise StorageError(
-                f"The documents {self._path} cannot be used: {error}.",
-                cure="Check that the disk has room and the folder can be written; "
-                "if the file is damaged, move it away and add the documents again.",
-            ) from error
 
 
 def chunk_sha256(context: str, text: str) -> str:

@@ -8,22 +8,19 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 from pipeline.answers.suites import Suite
-from pipeline.errors import StorageError, UsageError
-from pipeline.settings import make_folder
+from pipeline.errors import UsageError
+from pipeline.sqlite_file import SqliteFile
 
 Side = Literal["plain", "rag"]
 SIDES: tuple[Side, ...] = ("plain", "rag")
 State = Literal["running", "succeeded", "stopped", "failed"]
 
-_VERSION = 1  # of the tables below
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS suite_runs (
@@ -108,7 +105,7 @@ class SuiteRuns:
     """The store of runs under FAREGROUND_HOME; every method may be called from any thread."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._file = SqliteFile(path, "The suite runs", _TABLES)
 
     def start(
         self,
@@ -123,7 +120,7 @@ class SuiteRuns:
         """Write down a run that begins now, and return it."""
         now = datetime.now(UTC)
         run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-        with self._connect() as connection:
+        with self._file.connect() as connection:
             connection.execute(
                 "INSERT INTO suite_runs VALUES "
                 "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'running', '', ?, NULL, ?)",
@@ -147,7 +144,7 @@ class SuiteRuns:
     def set_state(self, run_id: str, state: State, reason: str = "") -> None:
         """Say how a run stands; any state but running is also its end, for now."""
         finished = None if state == "running" else datetime.now(UTC).isoformat()
-        with self._connect() as connection:
+        with self._file.connect() as connection:
             connection.execute(
                 "UPDATE suite_runs SET state = ?, reason = ?, finished_at = ?, pid = ? "
                 "WHERE run_id = ?",
@@ -158,7 +155,7 @@ class SuiteRuns:
         """Keep an answer, in place of an earlier one to the same question, side, model, repeat."""
         marks = ", ".join("?" for _ in _ANSWER_COLUMNS)
         values = asdict(answer)
-        with self._connect() as connection:
+        with self._file.connect() as connection:
             connection.execute(
                 f"INSERT OR REPLACE INTO answers (run_id, {', '.join(_ANSWER_COLUMNS)}) "
                 f"VALUES (?, {marks})",
@@ -167,9 +164,9 @@ class SuiteRuns:
 
     def runs(self, limit: int = 50) -> list[SuiteRun]:
         """Return the newest runs, newest first."""
-        if not self._path.exists():
+        if not self._file.path.exists():
             return []
-        with self._connect() as connection:
+        with self._file.connect() as connection:
             rows = connection.execute(
                 "SELECT * FROM suite_runs ORDER BY started_at DESC LIMIT ?", (limit,)
             ).fetchall()
@@ -178,8 +175,8 @@ class SuiteRuns:
     def run(self, run_id: str) -> SuiteRun:
         """Return one run; raise UsageError if there is none of that id."""
         row = None
-        if self._path.exists():
-            with self._connect() as connection:
+        if self._file.path.exists():
+            with self._file.connect() as connection:
                 row = connection.execute(
                     "SELECT * FROM suite_runs WHERE run_id = ?", (run_id,)
                 ).fetchone()
@@ -191,36 +188,13 @@ class SuiteRuns:
 
     def answers(self, run_id: str) -> list[Answer]:
         """Return the answers of a run so far, in the order they came."""
-        with self._connect() as connection:
+        with self._file.connect() as connection:
             rows = connection.execute(
                 f"SELECT {', '.join(_ANSWER_COLUMNS)} FROM answers WHERE run_id = ? "
                 "ORDER BY answered_at, rowid",
                 (run_id,),
             ).fetchall()
         return [Answer(**dict(row)) for row in rows]
-
-    @contextmanager
-    def _connect(self) -> Iterator[sqlite3.Connection]:
-        make_folder(self._path.parent)
-        try:
-            connection = sqlite3.connect(self._path, timeout=10)
-            try:
-                connection.row_factory = sqlite3.Row
-                (version,) = connection.execute("PRAGMA user_version").fetchone()
-                if version != _VERSION:
-                    connection.execute("PRAGMA journal_mode = WAL")  # readers never wait
-                    connection.executescript(_TABLES)
-                    connection.execute(f"PRAGMA user_version = {_VERSION}")
-                with connection:
-                    yield connection
-            finally:
-                connection.close()
-        except sqlite3.Error as error:
-            raise StorageError(
-                f"The suite runs {self._path} cannot be used: {error}.",
-                cure="Check that the disk has room and the folder can be written; "
-                "if the file is damaged, move it away.",
-            ) from error
 
 
 def _clean(value: object) -> object:

@@ -6,15 +6,12 @@ A look that was begun and not ended is one whose process died: the next schedule
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from pipeline.errors import StorageError
-from pipeline.settings import make_folder
+from pipeline.sqlite_file import SqliteFile
 
 LookState = Literal["running", "loaded", "up-to-date", "waiting", "busy", "failed", "cancelled"]
 
@@ -48,11 +45,11 @@ class Looks:
     """The looks of all schedules under FAREGROUND_HOME; may be used from any thread or process."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._file = SqliteFile(path, "The schedules in", _TABLE)
 
     def begin(self, schedule: str, now: datetime) -> int:
         """Write down that a look begins; return its number."""
-        with self._connect() as connection:
+        with self._file.connect() as connection:
             cursor = connection.execute(
                 "INSERT INTO looks (schedule, state, begun_at) VALUES (?, 'running', ?)",
                 (schedule, now.astimezone(UTC).isoformat()),
@@ -64,7 +61,7 @@ class Looks:
         self, number: int, state: LookState, message: str, run_id: str | None, now: datetime
     ) -> None:
         """Write down how a look ended."""
-        with self._connect() as connection:
+        with self._file.connect() as connection:
             connection.execute(
                 "UPDATE looks SET state = ?, message = ?, run_id = ?, ended_at = ? WHERE look = ?",
                 (state, message, run_id, now.astimezone(UTC).isoformat(), number),
@@ -72,7 +69,7 @@ class Looks:
 
     def latest(self, schedule: str, limit: int = 1) -> list[Look]:
         """Return the newest looks of a schedule first."""
-        with self._connect() as connection:
+        with self._file.connect() as connection:
             rows = connection.execute(
                 "SELECT * FROM looks WHERE schedule = ? ORDER BY look DESC LIMIT ?",
                 (schedule, limit),
@@ -81,27 +78,8 @@ class Looks:
 
     def forget(self, schedule: str) -> None:
         """Remove the looks of a schedule that is no more."""
-        with self._connect() as connection:
+        with self._file.connect() as connection:
             connection.execute("DELETE FROM looks WHERE schedule = ?", (schedule,))
-
-    @contextmanager
-    def _connect(self) -> Iterator[sqlite3.Connection]:
-        make_folder(self._path.parent)
-        try:
-            connection = sqlite3.connect(self._path, timeout=10)
-            try:
-                connection.row_factory = sqlite3.Row
-                connection.executescript(_TABLE)
-                with connection:
-                    yield connection
-            finally:
-                connection.close()
-        except sqlite3.Error as error:
-            raise StorageError(
-                f"The schedules in {self._path} cannot be used: {error}.",
-                cure="Check that the disk has room and the folder can be written; "
-                "if the file is damaged, move it away.",
-            ) from error
 
 
 def _look(row: sqlite3.Row) -> Look:
