@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from pipeline.sql import statement
 from pipeline.trips import TripFile
 from pipeline.warehouse import FileRecord, LedgerEntry
 from pipeline.warehouse.google_jobs import JobRunner
+from pipeline.warehouse.statements import Statement
 
 if TYPE_CHECKING:
     from google.cloud.bigquery import ScalarQueryParameter
@@ -25,6 +26,8 @@ _TYPES = {
     "unchanged": "INT64",
     "rejected": "INT64",
     "rounded": "INT64",
+    "base_entry": "INT64",
+    "changed_rows": "INT64",
     "total_amount": "NUMERIC",
     "finished_at": "TIMESTAMP",
     "seconds": "FLOAT64",
@@ -43,16 +46,18 @@ class Base:
 
 def read_base(runner: JobRunner, file: TripFile) -> Base:
     """Return what the next load of a file starts from."""
-    found = runner.rows(
-        "base",
-        "read the ledger",
-        statement("bigquery/select_base"),
-        [parameter("filename", file.filename)],
-    )
+    asked = base_statement(file)
+    found = runner.rows("base", "read the ledger", asked.sql, bound(asked.values))
     if not found:
         return Base()
     row = found[0]
     return Base(row["entry"], row["rejected"] or 0, parse_months(row["pickup_months"]))
+
+
+def base_statement(file: TripFile) -> Statement:
+    """Return the statement that asks for what the next load of a file starts from."""
+    sql = statement("bigquery/select_base")
+    return Statement("extract", "select_base", sql, {"filename": file.filename})
 
 
 def parse_months(text: str | None) -> frozenset[int]:
@@ -60,9 +65,7 @@ def parse_months(text: str | None) -> frozenset[int]:
     return frozenset(int(month) for month in (text or "").split(",") if month)
 
 
-def entry_parameters(
-    entry: LedgerEntry, months: Iterable[int] | None = None
-) -> list[ScalarQueryParameter]:
+def entry_values(entry: LedgerEntry, months: Iterable[int] | None = None) -> dict[str, Any]:
     """Return what record_entry needs; `months` are those of the pickups of the loaded rows."""
     values: dict[str, Any] = asdict(entry)
     del values["file"]
@@ -70,6 +73,11 @@ def entry_parameters(
     file = entry.file
     values |= {"filename": file.filename, "color": file.color.value, "month": str(file.month)}
     values["pickup_months"] = None if months is None else ",".join(map(str, sorted(months)))
+    return values
+
+
+def bound(values: Mapping[str, Any]) -> list[ScalarQueryParameter]:
+    """Return values as named query parameters, as `parameter` does."""
     return [parameter(name, value) for name, value in values.items()]
 
 
@@ -83,7 +91,7 @@ def parameter(name: str, value: Any) -> ScalarQueryParameter:
 def record_entry(runner: JobRunner, entry: LedgerEntry) -> None:
     """Append one entry that comes without rows."""
     runner.run(
-        "record", "write the ledger", statement("bigquery/record_entry"), entry_parameters(entry)
+        "record", "write the ledger", statement("bigquery/record_entry"), bound(entry_values(entry))
     )
 
 

@@ -1,8 +1,8 @@
 """Loading one staged trip file into BigQuery: stage, extract, compare, then all in one transaction.
 
-The statements are in sql/bigquery; this module keeps their order. Everything up to the transaction
-writes only tables of its own, which go when the load ends (or expire, should this process die).
-The transaction is one script, so one job: BigQuery commits or undoes it without us.
+The statements are made in `google_statements`; this module runs them. Everything up to the
+transaction writes only tables of its own, which go when the load ends (or expire, should this
+process die). The transaction is one script, so one job: BigQuery commits or undoes it without us.
 """
 
 from __future__ import annotations
@@ -19,34 +19,20 @@ from typing import TYPE_CHECKING, Any
 from pipeline.download import StagedFile
 from pipeline.errors import TripFileError
 from pipeline.settings import Settings
-from pipeline.sql import statement
 from pipeline.warehouse import LedgerEntry, LoadJob, LoadStep, Watch
-from pipeline.warehouse.google_columns import (
-    csv_columns,
-    extract_identifiers,
-    months_condition,
-    summary_identifiers,
-    table_identifiers,
-)
 from pipeline.warehouse.google_errors import translated
 from pipeline.warehouse.google_jobs import JobFailed, JobRunner
-from pipeline.warehouse.google_ledger import (
-    Base,
-    entry_parameters,
-    parameter,
-    parse_months,
-    read_base,
-)
+from pipeline.warehouse.google_ledger import Base, bound, parse_months, read_base
 from pipeline.warehouse.google_place import Place
 from pipeline.warehouse.google_rejects import read_again
-from pipeline.warehouse.google_stage import object_name, upload
+from pipeline.warehouse.google_stage import upload
+from pipeline.warehouse.google_statements import GoogleStatements
 from pipeline.warehouse.local_load import header_notes
 from pipeline.warehouse.local_rejects import Reject, sorted_by_line
+from pipeline.warehouse.statements import Statement
 
 if TYPE_CHECKING:
     from google.cloud import bigquery, storage
-
-    from pipeline.warehouse.google_jobs import Parameter
 
 _STALE = "another load of this file came first"  # as sql/bigquery/require_base.sql says
 _TIMES = 3
@@ -125,11 +111,7 @@ class _Load:
         self._watch = watch
         self._runner = runner
         self._started = time.monotonic()
-        stem = staged.file.stem.replace("-", "_")
-        kinds = ("external", "incoming", "changes", "rejected")
-        self._own = {kind: f"load_{stem}_{runner.nonce}_{kind}" for kind in kinds}
-        self._identifiers = table_identifiers(staged.file.color) | self._own
-        self._filename = parameter("filename", staged.file.filename)
+        self._statements = GoogleStatements(place, staged, runner.nonce)
 
     def run(self) -> LedgerEntry:
         """Load the file; raises JobFailed when somebody else loaded it meanwhile."""
@@ -137,21 +119,12 @@ class _Load:
         base = read_base(self._runner, self._staged.file)
         self._extract()
         totals, rejects = self._count()
-        months = months_condition(self._staged.file.color, totals.months | base.months)
-        change = self._compare(base, totals, months)
+        change = self._compare(base, totals)
         self._begin("merge")
         entry = self._entry(totals, rejects, change)
         self._save_rejects(rejects)
-        self._runner.run(
-            "merge",
-            f"merge {self._staged.file}",
-            self._script(base, entry, months),
-            [
-                *entry_parameters(entry, totals.months),
-                _integer("base_entry", base.entry),
-                _integer("changed_rows", sum(change.values())),
-            ],
-        )
+        merging = self._statements.transaction(entry, base, totals.months)
+        self._run("merge", f"merge {self._staged.file}", merging)
         return replace(entry, seconds=round(time.monotonic() - self._started, 3))
 
     def clean_up(self) -> None:
@@ -159,7 +132,7 @@ class _Load:
         from google.api_core.exceptions import GoogleAPIError
 
         place = self._place
-        for name in self._own.values():
+        for name in self._statements.own.values():
             with contextlib.suppress(GoogleAPIError, OSError):
                 self._clients.tables.delete_table(
                     f"{place.project}.{place.dataset}.{name}",
@@ -180,21 +153,14 @@ class _Load:
         patience = self._settings.gcp_retry_seconds
         if upload(self._clients.objects, place, staged, self._watch, patience):
             self._begin("extract")
-        color, parquet = staged.file.color, staged.format == "parquet"
-        external = {"uri": f"gs://{place.bucket}/{object_name(staged)}"}
-        if not parquet:
-            external["file_columns"] = csv_columns(color, staged.header)
-            external["compression"] = "compression = 'GZIP'," if staged.format == "csv.gz" else ""
         doing = f"read {staged.file}"
-        kind = "parquet" if parquet else "csv"
-        self._run("external", doing, f"create_external_{kind}", **external)
-        columns = extract_identifiers(color, staged.header, parquet)
-        self._run("extract", doing, "extract_file", **columns)
+        self._run("external", doing, self._statements.create_external())
+        self._run("extract", doing, self._statements.extract_file())
 
     def _count(self) -> tuple[_Totals, list[Reject]]:
         """Reconcile what was read with the file's own lines; raise TripFileError on a gap."""
         staged = self._staged
-        (row,) = self._rows("count", "select_totals")
+        (row,) = self._rows("count", self._statements.select_totals())
         totals = _Totals(
             rows=row["read_rows"] - row["misfits"],
             rounded=row["rounded"],
@@ -215,32 +181,16 @@ class _Load:
             )
         return totals, again.rejects
 
-    def _compare(self, base: Base, totals: _Totals, months: str) -> Counter[str]:
+    def _compare(self, base: Base, totals: _Totals) -> Counter[str]:
         """Return how many rows will be inserted, updated and deleted."""
         if base.entry is None:
             return Counter(inserted=totals.rows)
         self._begin("compare")
-        self._run("compare", f"compare {self._staged.file}", "compare_file", months=months)
-        counted = self._rows("changes", "count_changes")
+        months = self._statements.months(totals.months, base)
+        comparing = self._statements.compare_file(months)
+        self._run("compare", f"compare {self._staged.file}", comparing)
+        counted = self._rows("changes", self._statements.count_changes())
         return Counter({row["change"]: row["changed_rows"] for row in counted})
-
-    def _script(self, base: Base, entry: LedgerEntry, months: str) -> str:
-        """Return the transaction: merge, rejects, reconciliation, sums and ledger, or nothing."""
-        changed = (entry.inserted or 0) + (entry.updated or 0) + (entry.deleted or 0)
-        merge = "insert_file" if base.entry is None else "merge_file"
-        names = ["take_turn", "require_base"]
-        names += [merge, "require_changes"] if changed else []
-        names += ["delete_rejects"] if base.rejected else []
-        names += ["insert_rejects"] if entry.rejected else []
-        names += ["require_totals"]
-        names += ["delete_trip_summary", "delete_zone_summary"] if base.entry is not None else []
-        names += ["summarize_trips", "summarize_zones", "record_entry"]
-        incoming = self._own["incoming"]
-        rows = f"(SELECT @filename AS filename, * FROM {incoming} WHERE bad_column IS NULL)"
-        identifiers = summary_identifiers(self._staged.file.color) | self._identifiers
-        identifiers |= {"months": months, "rows": rows}
-        statements = [statement(f"bigquery/{name}", **identifiers) for name in names]
-        return "\n".join(["BEGIN TRANSACTION;", *statements, "COMMIT TRANSACTION;"])
 
     def _entry(
         self, totals: _Totals, rejects: Sequence[Reject], change: Counter[str]
@@ -268,7 +218,9 @@ class _Load:
             bigquery.SchemaField("reason", "STRING"),
             bigquery.SchemaField("content", "STRING"),
         ]
-        table = bigquery.Table(f"{place.project}.{place.dataset}.{self._own['rejected']}", schema)
+        table = bigquery.Table(
+            f"{place.project}.{place.dataset}.{self._statements.own['rejected']}", schema
+        )
         table.expires = datetime.now(UTC) + timedelta(days=1)
         rows = [
             {"line": r.line, "reason": r.reason, "content": r.content}
@@ -283,17 +235,9 @@ class _Load:
                 rows, table, job_config=config, location=place.location
             ).result(timeout=self._settings.gcp_job_timeout_seconds)
 
-    def _run(self, step: str, doing: str, name: str, **identifiers: str) -> None:
-        sql = statement(f"bigquery/{name}", **self._identifiers | identifiers)
-        self._runner.run(step, doing, sql, [self._filename])
+    def _run(self, step: str, doing: str, sent: Statement) -> None:
+        self._runner.run(step, doing, sent.sql, bound(sent.values))
 
-    def _rows(self, step: str, name: str) -> list[dict[str, Any]]:
-        sql = statement(f"bigquery/{name}", **self._identifiers)
-        parameters: list[Parameter] = [self._filename]
-        return self._runner.rows(step, f"count the rows of {self._staged.file}", sql, parameters)
-
-
-def _integer(name: str, value: int | None) -> Parameter:
-    from google.cloud.bigquery import ScalarQueryParameter
-
-    return ScalarQueryParameter(name, "INT64", value)
+    def _rows(self, step: str, sent: Statement) -> list[dict[str, Any]]:
+        doing = f"count the rows of {self._staged.file}"
+        return self._runner.rows(step, doing, sent.sql, bound(sent.values))

@@ -23,6 +23,11 @@ def object_name(staged: StagedFile) -> str:
     return f"{staged.file.color.value}/{staged.file.stem}.{staged.format}"
 
 
+def object_address(place: Place, staged: StagedFile) -> str:
+    """Return the gs:// address of a staged file."""
+    return f"gs://{place.bucket}/{object_name(staged)}"
+
+
 def upload(
     client: Client, place: Place, staged: StagedFile, watch: Watch, retry_seconds: float
 ) -> bool:

@@ -10,17 +10,22 @@ import duckdb
 from pipeline.sql import statement
 from pipeline.trips import TripFile
 from pipeline.warehouse import FileRecord, LedgerEntry
+from pipeline.warehouse.statements import Statement
 
 
 def record_entry(cursor: duckdb.DuckDBPyConnection, entry: LedgerEntry) -> None:
     """Append one entry, within the cursor's transaction if it has one."""
+    recorded = entry_statement(entry)
+    cursor.execute(recorded.sql, dict(recorded.values))
+
+
+def entry_statement(entry: LedgerEntry) -> Statement:
+    """Return the statement that appends one entry."""
     file = entry.file
     values: dict[str, Any] = asdict(entry)
     del values["file"]
-    cursor.execute(
-        statement("duckdb/record_entry"),
-        values | {"filename": file.filename, "color": file.color.value, "month": str(file.month)},
-    )
+    values |= {"filename": file.filename, "color": file.color.value, "month": str(file.month)}
+    return Statement("reconcile", "record_entry", statement("duckdb/record_entry"), values)
 
 
 def read_records(cursor: duckdb.DuckDBPyConnection) -> dict[TripFile, FileRecord]:

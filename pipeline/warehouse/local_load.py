@@ -1,7 +1,7 @@
 """Loading one staged trip file locally: extract, compare, merge, reconcile, commit.
 
-The statements are in sql/duckdb; this module keeps their order. A file's first load is a plain
-insert; only a file that is there already pays for a comparison.
+The statements are made in `local_statements`; this module runs them. A file's first load is a
+plain insert; only a file that is there already pays for a comparison.
 """
 
 from __future__ import annotations
@@ -17,16 +17,11 @@ import duckdb
 
 from pipeline.download import StagedFile
 from pipeline.errors import Cancelled, TripFileError
-from pipeline.sql import statement
 from pipeline.trips import COLUMNS, match_columns, unknown_columns
 from pipeline.warehouse import LedgerEntry, LoadJob, LoadStep, Watch
-from pipeline.warehouse.local_columns import (
-    csv_identifiers,
-    parquet_identifiers,
-    table_identifiers,
-)
 from pipeline.warehouse.local_ledger import record_entry
 from pipeline.warehouse.local_rejects import Reject, save_rejects, take_rejects
+from pipeline.warehouse.local_statements import LocalStatements, execute
 from pipeline.warehouse.local_summary import summarize_incoming
 
 
@@ -50,8 +45,9 @@ def load_file(
         with watch.cancel.calling(cursor.interrupt):
             _begin(cursor, watch, "extract")
             rejects = extract(cursor, staged, watch, max_rejected_share)
-            cursor.execute("BEGIN")
-            change = _apply(cursor, staged, watch)
+            statements = LocalStatements(staged)
+            execute(cursor, statements.begin())
+            change = _apply(cursor, statements, watch)
             _begin(cursor, watch, "reconcile")
             totals = _reconcile(cursor, staged, len(rejects))
             summarize_incoming(cursor, staged.file)
@@ -69,7 +65,7 @@ def load_file(
             record_entry(cursor, entry)
         # No longer interruptible: from here the commit either happens whole or not at all.
         _begin(cursor, watch, "commit")
-        cursor.execute("COMMIT")
+        execute(cursor, statements.commit())
     except BaseException as error:
         with contextlib.suppress(duckdb.Error):  # there may be no transaction yet, or any more
             cursor.execute("ROLLBACK")
@@ -114,54 +110,33 @@ def extract(
     cursor: duckdb.DuckDBPyConnection, staged: StagedFile, watch: Watch, max_rejected_share: float
 ) -> list[Reject]:
     """Read the staged file into the temporary table `incoming` and return its rejects."""
-    file = staged.file
-    path = str(staged.unpacked or staged.path)
-    if staged.format == "parquet":
-        identifiers = parquet_identifiers(file.color, staged.header)
-        cursor.execute(statement("duckdb/extract_parquet", **identifiers), {"path": path})
-    else:
-        extract = statement("duckdb/extract_csv", **csv_identifiers(file.color, staged.header))
-        # Mixed line ends are only read when DuckDB is not strict.
-        values = {"path": path, "strict": not staged.carriage_returns, "quote": '"'}
-        cursor.execute(extract, values)
-        if _quote_left_open(cursor):
-            # It swallowed the lines behind it: read quotes as letters, which rejects that line.
-            cursor.execute("DELETE FROM reject_errors")
-            cursor.execute(extract, values | {"quote": ""})
+    statements = LocalStatements(staged)
+    execute(cursor, statements.extract())
+    if staged.format != "parquet" and execute(cursor, statements.find_open_quote()).fetchone():
+        # It swallowed the lines behind it: read quotes as letters, which rejects that line.
+        cursor.execute("DELETE FROM reject_errors")
+        execute(cursor, statements.extract(quote=""))
     rejects = take_rejects(cursor, staged, max_rejected_share)
     if rejects:
         watch.on_note(f"warning: {len(rejects):,} rows rejected; see the table rejects")
-    cursor.execute(statement("duckdb/number_ordinals", **table_identifiers(file.color)))
+    execute(cursor, statements.number_ordinals())
     return rejects
 
 
-def _quote_left_open(cursor: duckdb.DuckDBPyConnection) -> bool:
-    found = cursor.execute(
-        "SELECT 1 FROM reject_errors WHERE error_type = 'UNQUOTED VALUE' LIMIT 1"
-    ).fetchone()
-    return found is not None
-
-
-def _apply(cursor: duckdb.DuckDBPyConnection, staged: StagedFile, watch: Watch) -> Counter[str]:
+def _apply(
+    cursor: duckdb.DuckDBPyConnection, statements: LocalStatements, watch: Watch
+) -> Counter[str]:
     """Make the table hold the incoming rows; return how many were inserted, updated, deleted."""
-    identifiers = table_identifiers(staged.file.color)
-    filename = {"filename": staged.file.filename, "file_month": _file_month(staged)}
-    loaded = cursor.execute(statement("duckdb/find_file", **identifiers), filename).fetchone()
-    if loaded is None:
+    if execute(cursor, statements.find_file()).fetchone() is None:
         _begin(cursor, watch, "merge")
-        row = cursor.execute(statement("duckdb/insert_file", **identifiers), filename).fetchone()
+        row = execute(cursor, statements.insert_file()).fetchone()
         return Counter(inserted=int(row[0]) if row else 0)
     _begin(cursor, watch, "compare")
-    cursor.execute(statement("duckdb/compare_file", **identifiers), filename)
+    execute(cursor, statements.compare_file())
     _begin(cursor, watch, "merge")
-    actions = cursor.execute(statement("duckdb/merge_file", **identifiers), filename).fetchall()
+    actions = execute(cursor, statements.merge_file()).fetchall()
     words = {"INSERT": "inserted", "UPDATE": "updated", "DELETE": "deleted"}
     return Counter(words[action] for (action,) in actions)
-
-
-def _file_month(staged: StagedFile) -> int:
-    month = staged.file.month
-    return month.year * 100 + month.month
 
 
 @dataclass(frozen=True)
@@ -173,10 +148,7 @@ class _Totals:
 
 def _reconcile(cursor: duckdb.DuckDBPyConnection, staged: StagedFile, rejected: int) -> _Totals:
     """Compare the file, what was read and what the table holds; raise TripFileError on a gap."""
-    row = cursor.execute(
-        statement("duckdb/select_totals", **table_identifiers(staged.file.color)),
-        {"filename": staged.file.filename, "file_month": _file_month(staged)},
-    ).fetchone()
+    row = execute(cursor, LocalStatements(staged).select_totals()).fetchone()
     assert row is not None  # aggregates always give a row
     table_rows, table_amount, read_rows, read_amount, rounded = row
     if staged.data_lines != read_rows + rejected:

@@ -14,6 +14,8 @@ import duckdb
 from pipeline.download import StagedFile
 from pipeline.errors import TripFileError
 from pipeline.sql import statement
+from pipeline.warehouse.local_statements import LocalStatements, execute
+from pipeline.warehouse.statements import Statement
 
 _CONTENT_LENGTH = 1000  # characters of a rejected line that are kept
 
@@ -34,8 +36,9 @@ def take_rejects(
 
     Raises TripFileError when more than `max_share` (0 to 1) of the file's rows are rejected.
     """
-    read = _one(cursor, "SELECT count(*) FROM incoming")
-    misfits = _one(cursor, "SELECT count(*) FROM incoming WHERE bad_column IS NOT NULL")
+    statements = LocalStatements(staged)
+    read = _one(cursor, statements.count_read())
+    misfits = _one(cursor, statements.count_misfits())
     unread = staged.data_lines - read if staged.format != "parquet" else 0
     if misfits + unread == 0:
         return []
@@ -59,7 +62,7 @@ def save_rejects(
 ) -> None:
     """Replace the file's rows in `rejects` by these, within the cursor's transaction."""
     filename = staged.file.filename
-    cursor.execute("DELETE FROM rejects WHERE filename = $filename", {"filename": filename})
+    execute(cursor, LocalStatements(staged).delete_rejects())
     now = datetime.now(UTC).replace(tzinfo=None)
     if rejects:
         cursor.executemany(
@@ -142,7 +145,7 @@ def _open_unpacked(staged: StagedFile) -> BinaryIO:
     return staged.path.open("rb")
 
 
-def _one(cursor: duckdb.DuckDBPyConnection, sql: str) -> int:
-    row = cursor.execute(sql).fetchone()
+def _one(cursor: duckdb.DuckDBPyConnection, counting: Statement) -> int:
+    row = execute(cursor, counting).fetchone()
     assert row is not None  # an aggregate always gives a row
     return int(row[0])
