@@ -20,6 +20,7 @@ from pages.shared.frame import (
     start,
     target,
 )
+from pages.shared.happens import show_what_happens
 from pages.shared.log import show_log
 from pages.shared.picker import confirm_address, pick_choice
 from pages.shared.plan import show_plan_files, show_plan_summary
@@ -64,6 +65,7 @@ def show_page(now: Now) -> None:
         show_outcome(now.ended)
     if plan:
         show_plan_files(plan, key="plan")
+        show_what_happens(plan)
         st.session_state.shown_request = request
     if request:
         st.caption("The same on the command line")

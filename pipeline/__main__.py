@@ -10,6 +10,7 @@ from pipeline.commands.answers import answers
 from pipeline.commands.backfill import BACKFILL_HELP, backfill
 from pipeline.commands.backup import backup, rebuild, restore
 from pipeline.commands.console import told
+from pipeline.commands.explain import explain
 from pipeline.commands.preview import diff, preview
 from pipeline.commands.query import query
 from pipeline.commands.runs import runs
@@ -35,6 +36,7 @@ app.command()(setup)
 app.command()(doctor)
 app.command()(preview)
 app.command()(diff)
+app.command()(explain)
 app.command()(backup)
 app.command()(restore)
 app.command()(rebuild)

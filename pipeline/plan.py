@@ -76,7 +76,10 @@ class Request:
 
 @dataclass(frozen=True)
 class PlannedFile:
-    """One file of a plan: whether it runs, why, its state before, and its published size."""
+    """One file of a plan: whether it runs, why, its state before, and its published size.
+
+    `loaded` is the ledger's entry of the rows that are in the table now, or None.
+    """
 
     file: TripFile
     runs: bool
@@ -84,6 +87,7 @@ class PlannedFile:
     state: FileState
     bytes: int | None
     probe: Probe
+    loaded: LedgerEntry | None = None
 
     @property
     def outcome(self) -> Literal["skipped", "unavailable"] | None:
@@ -176,7 +180,8 @@ def _plan_file(
     if runs and isinstance(probe, Unknown):
         reason = f"{reason}; {probe.reason}"
     size = probe.bytes if isinstance(probe, Offer) else None
-    return PlannedFile(file, runs, reason, state, size, probe)
+    loaded = record.loaded if record else None
+    return PlannedFile(file, runs, reason, state, size, probe, loaded)
 
 
 def _decide(

@@ -30,7 +30,7 @@ COMMANDS = re.findall(r"^python -m pipeline (.+)$", README, re.MULTILINE)
 def test_the_commands_of_the_readme_run_in_order(settings: Settings) -> None:
     import gzip
 
-    assert len(COMMANDS) == 14
+    assert len(COMMANDS) == 15
     files = [TripFile(c, m) for m in months_between(Month(2020, 4), Month(2020, 8)) for c in Color]
     published = {
         f"/{file.color}/{file.stem}.csv.gz": gzip.compress(csv_bytes(file, [trip(file)]))

@@ -530,3 +530,19 @@ def test_every_step_of_a_load_has_its_place_in_the_timeline(settings: Settings) 
     assert figure.layout.yaxis.type == "category"
     ends = [b + x for trace in figure.data for b, x in zip(trace.base, trace.x, strict=True)]
     assert 0 < max(ends) <= run.seconds + 0.01
+
+
+def test_what_will_happen_is_shown_for_a_planned_file_before_it_runs(
+    settings: Settings, folder: Path
+) -> None:
+    put_trips(folder, GREEN, [trip(GREEN)])
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
+    app.query_params["source"] = str(folder)
+    app.session_state["happens"] = True
+    app.run()
+    check(app)
+    assert app.selectbox(key="explained").options == [GREEN.stem]
+    shown = texts(app)
+    assert "green: the table green_tripdata" in shown
+    assert "INSERT INTO storage.green_tripdata" in shown
+    assert History(settings.history_path).runs() == []
