@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help app test test-gcp test-cloud test-slow lint format bench bench-gcp clean
+.PHONY: help app test test-gcp test-cloud test-slow lint format hooks bench bench-gcp clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -32,7 +32,7 @@ test-cloud: $(VENV)/.dev  ## the same contract in a real project: GCP_CREDS, GCP
 test-slow: $(VENV)/.dev  ## the tests that take minutes
 	$(BIN)/python -m pytest -m "slow and not gcp"
 
-lint: $(VENV)/.dev
+lint: $(VENV)/.dev  ## lint, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -40,6 +40,9 @@ lint: $(VENV)/.dev
 format: $(VENV)/.dev  ## mend what lint can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+hooks: $(VENV)/.dev  ## lint, format and types before every commit
+	$(BIN)/pre-commit install
 
 bench: $(VENV)/.dev  ## speed and memory against the DuckDB floor, as ratios
 	$(BIN)/python -m benchmarks.backfill

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
+from pipeline import __version__
 from pipeline.commands.answers import answers
 from pipeline.commands.backfill import BACKFILL_HELP, backfill
 from pipeline.commands.backup import backup, rebuild, restore
@@ -27,6 +29,24 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="Load NYC taxi trip files so that every trip lands exactly once, and look at the result.",
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"fareground {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", help="Print it.", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Take what stands before a command."""
+
+
 app.command(help=BACKFILL_HELP)(backfill)
 app.command()(status)
 app.command()(runs)

@@ -6,11 +6,14 @@ import json
 import re
 import shlex
 import subprocess
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
+from pipeline import __version__
 from pipeline.cancel import Cancel
 from pipeline.plan import Policy
 from pipeline.preview import look_inside
@@ -27,6 +30,7 @@ README = (ROOT / "README.md").read_text()
 COMMANDS = re.findall(r"^python -m pipeline (.+)$", README, re.MULTILINE)
 
 
+@pytest.mark.timeout(300)
 def test_the_commands_of_the_readme_run_in_order(settings: Settings) -> None:
     import gzip
 
@@ -100,10 +104,69 @@ def test_every_key_of_the_preview_documents_is_in_the_readme(
             assert f'"{key}"' in README, key
 
 
-def test_links_of_the_documents_lead_somewhere() -> None:
-    for document in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
-        for link in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
-            assert link.startswith("https://") or (document.parent / link).exists(), link
+def documents() -> list[Path]:
+    """Every Markdown page of ours for people."""
+    return [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def text_of(document: Path) -> str:
+    """A page without its blocks of code, in which a link is none."""
+    return re.sub(r"^```.*?^```", "", document.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(document: Path) -> set[str]:
+    """What a link may name after the # in a page: its headings, as GitHub turns them into names."""
+    headings = re.findall(r"^#+ (.+)$", text_of(document), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def links(document: Path) -> Iterator[tuple[Path, str]]:
+    """The files a page links to or shows, each with the heading that is named, if any."""
+    for link in re.findall(r"\]\(<?([^)>\s]+)>?\)", text_of(document)):
+        if not link.startswith("https://"):
+            path, _, anchor = link.partition("#")
+            yield (document.parent / path).resolve() if path else document, anchor
+
+
+@pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_leads_to_a_file_of_ours_and_a_heading_in_it(document: Path) -> None:
+    for path, anchor in links(document):
+        assert path.exists(), path
+        assert path.is_relative_to(ROOT)
+        assert not anchor or anchor in anchors(path), (path, anchor)
+
+
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    reached, waiting = set[Path](), [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        reached.add(page)
+        waiting += {path for path, _ in links(page) if path.suffix == ".md"} - reached
+    assert set(documents()) <= reached
+
+
+def test_the_decisions_are_numbered_and_listed_with_their_titles() -> None:
+    folder = ROOT / "docs" / "decisions"
+    listed = re.findall(
+        r"^(\d+)\. \[(.+)\]\((.+)\)$", (folder / "README.md").read_text(), re.MULTILINE
+    )
+    assert [name for _, _, name in listed] == sorted(p.name for p in folder.glob("[0-9]*.md"))
+    for position, (number, title, name) in enumerate(listed, 1):
+        assert int(number) == position == int(name[:2])
+        assert (folder / name).read_text().startswith(f"# {number}. {title}\n")
+
+
+def test_the_version_is_the_newest_of_the_changelog() -> None:
+    newest = re.findall(
+        r"^## (\d+\.\d+\.\d+) - \d{4}-\d\d-\d\d$", text_of(ROOT / "CHANGELOG.md"), re.MULTILINE
+    )
+    assert newest[0] == __version__
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dynamic"] == ["version"]
+
+
+def test_the_command_line_and_the_app_say_the_version(settings: Settings) -> None:
+    assert pipeline(settings, "--version").stdout == f"fareground {__version__}\n"
+    assert "__version__" in (ROOT / "app.py").read_text()
 
 
 def test_pipeline_never_imports_streamlit() -> None:

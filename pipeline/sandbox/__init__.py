@@ -4,7 +4,7 @@
     result.table  # pyarrow.Table
 
 The process holds no secrets, opens its databases read-only, reaches no file and no network, and has
-limits on memory, time, rows and bytes; docs/decisions.md says why it is one.
+limits on memory, time, rows and bytes; docs/decisions/20-sandbox-process.md says why.
 """
 
 from __future__ import annotations
