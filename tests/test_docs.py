@@ -1,12 +1,18 @@
-"""What README says is what happens: its commands are run, its tables compared with the code."""
+"""What README and docs say is what happens: commands are run, tables compared with the code."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 import shlex
+import signal
+import socket
 import subprocess
+import time
 import tomllib
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
@@ -27,11 +33,15 @@ from tests.test_cli import FILE_KEYS, pipeline
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-COMMANDS = re.findall(r"^python -m pipeline (.+)$", README, re.MULTILINE)
+COMMAND_LINE = (ROOT / "docs" / "command-line.md").read_text()
+SETTINGS = (ROOT / "docs" / "settings.md").read_text()
+COMMANDS = re.findall(r"^python -m pipeline (.+)$", README + COMMAND_LINE, re.MULTILINE)
 
 
 @pytest.mark.timeout(300)
-def test_the_commands_of_the_readme_run_in_order(settings: Settings) -> None:
+def test_the_commands_of_the_readme_and_of_the_command_line_page_run_in_order(
+    settings: Settings,
+) -> None:
     import gzip
 
     assert len(COMMANDS) == 15
@@ -51,31 +61,75 @@ def test_the_commands_of_the_readme_run_in_order(settings: Settings) -> None:
     assert rows(settings, "SELECT count(*) FROM yellow_tripdata") == [(5,)]
 
 
-@pytest.mark.parametrize("target", ["app", "test"])
-def test_the_two_make_targets_exist_and_do_what_the_readme_says(target: str) -> None:
+def test_make_app_of_the_readme_serves_the_app(tmp_path: Path) -> None:
+    assert "```bash\nmake app\n```" in README
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = os.environ | {
+        "FAREGROUND_HOME": str(tmp_path / "home"),
+        "STREAMLIT_SERVER_PORT": str(port),
+    }
+    log = (tmp_path / "log").open("w+")
+    started = subprocess.Popen(
+        ["make", "app"], cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
+    )
+    try:
+        assert _answers(f"http://127.0.0.1:{port}/_stcore/health", started) == b"ok"
+    finally:
+        os.killpg(started.pid, signal.SIGTERM)
+        started.wait(timeout=30)
+        log.close()
+
+
+def _answers(address: str, process: subprocess.Popen[bytes]) -> bytes:
+    """What a server says once it is up; it may have packages to install first."""
+    while process.poll() is None:
+        with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=5) as answer:
+            content: bytes = answer.read()
+            return content
+        time.sleep(0.2)
+    raise AssertionError("It ended without ever answering.")
+
+
+def test_the_lines_by_hand_are_those_of_make() -> None:
+    """The README's lines for Windows do what the Makefile's rules for the app do."""
+    (block,) = re.findall(r"^```\n(py -m venv .*?)^```", README, re.MULTILINE | re.DOTALL)
     shown = subprocess.run(
-        ["make", "--dry-run", "--always-make", target],
+        ["make", "--dry-run", "--always-make", "app", "PYTHON=py"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
     ).stdout
-    assert "-m venv .venv" in shown or ".venv/bin/python" in shown
-    assert {"app": "streamlit run app.py", "test": "pytest"}[target] in shown
+    done = shown.replace("--quiet --disable-pip-version-check ", "")
+    for line in block.splitlines():
+        assert line.replace("\\Scripts\\", "/bin/") in done
 
 
-def test_every_setting_is_in_the_readme_with_its_default() -> None:
+def test_make_help_lists_every_target_and_the_readme_names_only_those() -> None:
+    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    listed = re.findall(r"^  make ([a-z-]+)  +\S", shown.stdout, re.MULTILINE)
+    phony = re.search(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert phony
+    assert sorted(listed) == sorted(phony[1].split())
+    for document in documents():
+        assert set(re.findall(r"`make ([a-z-]+)`", document.read_text())) <= set(listed), document
+    assert set(re.findall(r"^make ([a-z-]+)", README, re.MULTILINE)) <= set(listed)
+
+
+def test_every_setting_is_in_the_docs_with_its_default() -> None:
     for name, field in Settings.model_fields.items():
-        assert f"{variable_name(name)}`" in README
+        assert f"{variable_name(name)}`" in SETTINGS
         if not name.endswith("_url") and str(field.default).strip("*"):
-            assert f"| `{variable_name(name)}` | `{field.default}` |" in README
+            assert f"| `{variable_name(name)}` | `{field.default}` |" in SETTINGS
 
 
-def test_every_key_of_the_json_document_and_every_policy_is_in_the_readme() -> None:
+def test_every_key_of_the_json_document_and_every_policy_is_in_the_docs() -> None:
     for key in FILE_KEYS:
-        assert f'"{key}"' in README
+        assert f'"{key}"' in COMMAND_LINE
     for policy in Policy:
-        assert f"`{policy}`" in README
+        assert f"`{policy}`" in COMMAND_LINE
 
 
 def test_every_finding_and_schema_status_is_in_the_documents(
@@ -88,10 +142,10 @@ def test_every_finding_and_schema_status_is_in_the_documents(
         assert f"| `{finding.name}` |" in explained
     for status in get_args(Status):
         assert f"| {status} |" in explained
-        assert status in README
+        assert status in COMMAND_LINE
 
 
-def test_every_key_of_the_preview_documents_is_in_the_readme(
+def test_every_key_of_the_preview_documents_is_in_the_docs(
     settings: Settings, folder: Path
 ) -> None:
     put_trips(folder, GREEN, [trip(GREEN)])
@@ -101,7 +155,7 @@ def test_every_key_of_the_preview_documents_is_in_the_readme(
     nested = [*seen["profile"][:1], *seen["findings"][:1], *seen["schema"][:1]]
     for part in (seen, changed, changed["examples"][0], *nested):
         for key in part:
-            assert f'"{key}"' in README, key
+            assert f'"{key}"' in COMMAND_LINE, key
 
 
 def documents() -> list[Path]:

@@ -73,7 +73,7 @@ def print_files(files: Sequence[RunFile]) -> None:
 def run_document(
     run_id: str | None, state: str, request: Request, files: Sequence[RunFile]
 ) -> dict[str, Any]:
-    """Return the JSON document of a run, as README documents it."""
+    """Return the JSON document of a run, as docs/command-line.md documents it."""
     return {
         "run_id": run_id,
         "state": state,

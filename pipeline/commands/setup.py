@@ -67,7 +67,7 @@ def doctor(as_json: JsonOption = False, target: TargetOption = "local") -> None:
 
 
 def doctor_document(target: str, found: list[Finding]) -> dict[str, object]:
-    """Return the JSON document of an examination, as README documents it."""
+    """Return the JSON document of an examination, as docs/command-line.md documents it."""
     return {
         "target": target,
         "ok": not any(finding.state == "failed" for finding in found),

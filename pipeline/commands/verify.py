@@ -178,7 +178,7 @@ def _summary_table(found: Sequence[Comparison]) -> Any:
 
 
 def _document(found: Sequence[Comparison], sides: tuple[str, str]) -> dict[str, Any]:
-    """Return the JSON document, as README documents it."""
+    """Return the JSON document, as docs/loading.md documents it."""
 
     def figures(side: Summary | None) -> dict[str, Any] | None:
         if side is None:
