@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help app test test-gcp test-cloud test-slow lint format hooks bench bench-gcp clean
+.PHONY: help app test test-gcp test-cloud test-slow fuzz audit lint format hooks bench bench-gcp clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -31,6 +31,13 @@ test-cloud: $(VENV)/.dev  ## the same contract in a real project: GCP_CREDS, GCP
 
 test-slow: $(VENV)/.dev  ## the tests that take minutes
 	$(BIN)/python -m pytest -m "slow and not gcp"
+
+fuzz: $(VENV)/.dev  ## text and bytes thrown at all that reads what people write, 109,500 cases
+	$(BIN)/python -m tests.fuzz
+
+audit: $(VENV)/.dev  ## known weaknesses of the packages we use: needs a network
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
+	$(BIN)/pip-audit --requirement requirements.txt --requirement requirements-dev.txt
 
 lint: $(VENV)/.dev  ## lint, format and types
 	$(BIN)/ruff check .

@@ -12,6 +12,7 @@ from pages.shared.finding import find_passages, pick_passages
 from pages.shared.frame import reported, require_app, stand
 from pages.shared.models import pick_model
 from pages.shared.neutral import inert
+from pages.shared.people import change_button, may_change
 from pages.shared.prices import show_prices
 from pages.shared.suites import show_suites
 from pages.shared.truths import pick_truth
@@ -156,7 +157,8 @@ def ask(
     number = st.session_state.setdefault("round number", 1)
     current = make_round(number, question, passages, truth, (), may_abstain=may_abstain)
     ready = has_key(settings)
-    if row.button(
+    if change_button(
+        row,
         ":orange[:material/forum: **Ask both**]" if ready else ":material/forum: Ask both",
         type="primary",
         disabled=not ready,
@@ -201,9 +203,12 @@ def continue_rounds(subject: str, rounds: list[Round], kept: list[Document]) -> 
 def follow_up(subject: str, rounds: list[Round], kept: list[Document]) -> None:
     """Draw a question that goes on with the conversation."""
     question = st.chat_input(
-        "A follow-up question, to both sides", key=f"follow-up {subject}", max_chars=2000
+        "A follow-up question, to both sides",
+        key=f"follow-up {subject}",
+        max_chars=2000,
+        disabled=not may_change(),
     )
-    if not question:
+    if not question or not may_change():
         return
     newest = rounds[-1]
     # A follow-up alone ("and since when?") finds little: the question before it is searched too.

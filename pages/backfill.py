@@ -22,6 +22,7 @@ from pages.shared.frame import (
 )
 from pages.shared.happens import show_what_happens
 from pages.shared.log import show_log
+from pages.shared.people import change_button
 from pages.shared.picker import confirm_address, pick_choice
 from pages.shared.plan import show_plan_files, show_plan_summary
 from pages.shared.progress import show_progress, show_run_summary
@@ -97,7 +98,8 @@ def show_buttons(now: Now, request: Request | None, plan: Plan | None) -> None:
     row = st.container(horizontal=True)
     asked: Request | None = None
     ready = plan is not None and bool(plan.to_run)
-    if row.button(
+    if change_button(
+        row,
         ":orange[:material/play_arrow: **Run**]" if ready else ":material/play_arrow: Run",
         type="primary",
         disabled=not ready,
@@ -110,14 +112,16 @@ def show_buttons(now: Now, request: Request | None, plan: Plan | None) -> None:
         else:
             st.info("The choice has changed. Look at its plan, and press Run again.")
     cancelling = now.backfill is not None and now.backfill.cancel.is_set()
-    row.button(
+    change_button(
+        row,
         "Cancelling …" if cancelling else "Cancel",
         icon=":material/stop:",
         disabled=now.backfill is None or cancelling,
         on_click=now.backfill.cancel.set if now.backfill else None,
         key="cancel",
     )
-    if row.button(
+    if change_button(
+        row,
         f"Retry {files_in_words(len(failed))} that failed" if failed else "Retry failed",
         icon=":material/replay:",
         disabled=not failed,
@@ -125,7 +129,8 @@ def show_buttons(now: Now, request: Request | None, plan: Plan | None) -> None:
     ):
         assert request is not None  # there is a plan of it
         asked = replace(request, policy=Policy.MISSING_AND_FAILED, only=frozenset(failed))
-    if row.button(
+    if change_button(
+        row,
         f"Resume {files_in_words(len(unfinished.files()))}" if unfinished else "Resume",
         icon=":material/resume:",
         disabled=unfinished is None,

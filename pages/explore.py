@@ -33,6 +33,7 @@ from pages.shared.charts_places import (
 from pages.shared.figures import make_figures
 from pages.shared.filters import Chosen, choose, confirm_filters, show_picks
 from pages.shared.frame import Now, ledger, live, reported, require_app, show_synthetic, target
+from pages.shared.people import change_button
 from pages.shared.tour import offer_sample, show_arrival
 from pages.shared.words import count
 from pipeline.charts import Filters, pose, steps
@@ -243,8 +244,8 @@ def offer_zones(zones: Zones) -> None:
         return
     row = st.container(horizontal=True, vertical_alignment="center")
     for kind in missing:
-        if row.button(
-            f"Fetch the zones' {kind}", key=f"fetch-{kind}", icon=":material/cloud_download:"
+        if change_button(
+            row, f"Fetch the zones' {kind}", key=f"fetch-{kind}", icon=":material/cloud_download:"
         ):
             with reported(), st.spinner(f"Fetching the zones' {kind} …"):
                 fetch_zones(kind, load_settings())

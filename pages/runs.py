@@ -21,6 +21,7 @@ from pages.shared.frame import (
     target,
 )
 from pages.shared.log import show_log
+from pages.shared.people import ONLY_LOOKING, change_button, may_change
 from pages.shared.plan import show_plan_files, show_plan_summary
 from pages.shared.schedules import show_schedules
 from pages.shared.target import TARGET_NAMES
@@ -184,18 +185,27 @@ def show_actions(run: Run, now: Now) -> None:
         max_chars=100,
         width=340,
         placeholder="What was this run for?",
-        on_change=lambda: history().set_label(run.run_id, st.session_state[key] or ""),
+        disabled=not may_change(),
+        help=None if may_change() else ONLY_LOOKING,
+        on_change=lambda: _set_label(run.run_id, st.session_state[key] or ""),
     )
-    if row.button("Run again", icon=":material/replay:", disabled=now.run is not None, key="again"):
+    if change_button(
+        row, "Run again", icon=":material/replay:", disabled=now.run is not None, key="again"
+    ):
         propose("Run again", run.request)
     unfinished = None
     if run.state in ("interrupted", "cancelled", "failed"):
         with reported():
             unfinished = find_unfinished(run)
-    if unfinished and row.button(
-        "Resume", icon=":material/resume:", disabled=now.run is not None, key="resume"
+    if unfinished and change_button(
+        row, "Resume", icon=":material/resume:", disabled=now.run is not None, key="resume"
     ):
         propose("Resume", unfinished)
+
+
+def _set_label(run_id: str, label: str) -> None:
+    if may_change():
+        history().set_label(run_id, label)
 
 
 def find_unfinished(run: Run) -> Request | None:
@@ -217,7 +227,9 @@ def propose(title: str, request: Request) -> None:
             show_plan_files(plan, key="proposed plan")
             if not plan.to_run:
                 st.caption("Nothing is left to run.")
-            elif st.button(":orange[:material/play_arrow: **Run**]", type="primary", key="run"):
+            elif change_button(
+                st, ":orange[:material/play_arrow: **Run**]", type="primary", key="run"
+            ):
                 start(plan)
                 st.switch_page("pages/backfill.py", query_params=write_params(choice_of(request)))
 

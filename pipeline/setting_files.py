@@ -25,7 +25,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError):  # the error itself would quote the file, so a secret
+    except (OSError, ValueError, RecursionError):  # which would quote the file, so a secret
         raise UsageError(
             f"{path} cannot be read as TOML.",
             cure="Compare it with .streamlit/secrets.toml.example.",
@@ -55,7 +55,7 @@ def read_json(path: Path) -> dict[str, str]:
         found = json.loads(path.read_text("utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         found = None
     if not isinstance(found, dict) or not all(isinstance(v, str) for v in found.values()):
         raise UsageError(

@@ -68,6 +68,7 @@ GROUPS = {
         "smtp_password",
         "smtp_from",
     ),
+    "Sign-in": ("sign_in_allowed", "sign_in_readers"),
 }
 
 

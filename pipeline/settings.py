@@ -33,7 +33,13 @@ SECRETS_PATH = Path(".streamlit/secrets.toml")
 ENVIRONMENT = "environment variable"
 SAVED_ORIGIN = "saved in the app"
 
-_NEVER_SAVED = ("home", "gemini_base_url", "gemini_api_version")
+_NEVER_SAVED = (
+    "home",
+    "gemini_base_url",
+    "gemini_api_version",
+    "sign_in_allowed",
+    "sign_in_readers",
+)
 _OTHER_PREFIXES = ("gcp_", "gemini_")  # of the fields whose variables do not begin FAREGROUND_
 
 
@@ -49,7 +55,7 @@ def is_secret(field: str) -> bool:
 
 def is_savable(field: str) -> bool:
     """Whether the app may save a field in settings.json: no secret, and nothing that says where
-    that file is or where a key is sent."""
+    that file is, where a key is sent, or who may use the app."""
     return not is_secret(field) and field not in _NEVER_SAVED
 
 
@@ -150,6 +156,12 @@ class Settings(BaseSettings):
     smtp_user: str = Field("", description="User there; empty for none")
     smtp_password: SecretStr = Field(SecretStr(""), description="Password there")
     smtp_from: str = Field("", description="Sender's address; default: the one that is told")
+    sign_in_allowed: str = Field(
+        "", description="E-mail addresses that may sign in, separated by commas"
+    )
+    sign_in_readers: str = Field(
+        "", description="Addresses that may sign in and look, but change nothing"
+    )
     gcp_project_id: str = Field(
         "", alias="GCP_PROJECT_ID", description="Google Cloud project of the bucket and dataset"
     )

@@ -117,7 +117,7 @@ def open_source(name: str, settings: Settings) -> Source:
     # Two letters at least: C:\trips is a folder.
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):", word)
     if scheme is None:
-        return _open_folder(Path(word).expanduser(), word)
+        return _open_folder(_expand(word), word)
     if scheme[1].lower() == "file":
         parts = urlsplit(word)
         if parts.netloc not in ("", "localhost"):
@@ -130,6 +130,13 @@ def open_source(name: str, settings: Settings) -> Source:
     raise UsageError(
         f"There are no sources of the kind {scheme[1]}:.", cure="Use a https, http or file URL."
     )
+
+
+def _expand(word: str) -> Path:
+    try:
+        return Path(word).expanduser()
+    except RuntimeError:  # there is nobody of the name behind the ~
+        return Path(word)
 
 
 def absent_statuses(address: str, settings: Settings) -> frozenset[int]:

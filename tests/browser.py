@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -28,18 +28,24 @@ def find_chromium() -> str | None:
 
 
 @contextmanager
-def serve(home: Path) -> Iterator[str]:
+def serve(home: Path, auth: Callable[[str], str] = lambda _: "", **variables: str) -> Iterator[str]:
     """Start the app on a free port with this home and no network; yield its address.
 
     It runs in a folder of its own, so that a developer's secrets.toml is neither read nor written.
+
+    Args:
+        auth: Returns what is in auth.toml of an app at an address; none for no such file.
+        variables: Settings, without FAREGROUND_.
     """
     place = home.parent / "server"
     (place / ".streamlit").mkdir(parents=True)
     shutil.copy(ROOT / ".streamlit" / "config.toml", place / ".streamlit")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
+    if content := auth(f"http://127.0.0.1:{port}"):
+        (place / ".streamlit" / "auth.toml").write_text(content)
     closed = "http://127.0.0.1:9"  # nothing listens there
-    settings = {"HOME": str(home), "GITHUB_URL": closed, "TLC_URL": closed}
+    settings = {"HOME": str(home), "GITHUB_URL": closed, "TLC_URL": closed, **variables}
     options = ["--server.port", str(port), "--server.fileWatcherType", "none"]
     with (home.parent / "server.log").open("wb") as log:
         process = subprocess.Popen(

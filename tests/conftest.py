@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pipeline import access, redact
 from pipeline import settings as settings_module
 from pipeline.settings import Settings
 from tests.files import TARGETS
@@ -31,9 +32,17 @@ def cloud_number() -> int:
 def no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep what the developer's own secrets.toml says out of every test."""
     monkeypatch.setattr(settings_module, "SECRETS_PATH", tmp_path / "secrets.toml")
+    monkeypatch.setattr(access, "AUTH_PATH", tmp_path / "auth.toml")
     for name in Settings.model_fields:
         if name.startswith(("gcp_", "gemini_")):
             monkeypatch.delenv(settings_module.variable_name(name), raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _no_secrets_of_another_test() -> Iterator[None]:
+    """Let no test's secret be taken out of another's texts."""
+    yield
+    redact.forget()
 
 
 @pytest.fixture(scope="module")

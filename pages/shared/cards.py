@@ -17,6 +17,7 @@ from pages.shared.asking import Costly
 from pages.shared.charts import Drawn
 from pages.shared.filters import take_pick
 from pages.shared.frame import reported
+from pages.shared.people import change_button
 from pages.shared.words import plain, size
 from pipeline.charts import Question
 from pipeline.warehouse import Answer
@@ -98,7 +99,7 @@ def _ask_leave(card: Card, costly: Costly) -> None:
         f"This chart reads the trips themselves: {size(costly.bytes)} to scan, about "
         f"\\${costly.dollars:,.4f}."
     )
-    if st.button("Run it", key=f"run-{card.name}", icon=":material/play_arrow:"):
+    if change_button(st, "Run it", key=f"run-{card.name}", icon=":material/play_arrow:"):
         st.session_state.setdefault("agreed", set()).add(card.question.sql)
         st.rerun()
 

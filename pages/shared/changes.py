@@ -7,6 +7,7 @@ import streamlit as st
 from pages.shared.frame import await_plan, look, reported, start, target
 from pages.shared.inside_views import cells_table, changes_table, difference_sentence
 from pages.shared.look import Pick
+from pages.shared.people import change_button
 from pages.shared.tasks import begin, current, forget, show_running
 from pages.shared.words import count, when
 from pipeline.cancel import Cancel
@@ -35,7 +36,9 @@ def show_changes(preview: Preview, pick: Pick) -> None:
         show_running(task, "Comparing with the warehouse", key="difference-cancel")
         return
     row = st.container(horizontal=True, vertical_alignment="center")
-    if row.button("Compare with what is loaded", icon=":material/difference:", key="compare"):
+    if change_button(
+        row, "Compare with what is loaded", icon=":material/difference:", key="compare"
+    ):
         begin("difference", key, _comparison(subject, load_settings(), target()))
         st.rerun()
     if pick.source is not None:
@@ -65,7 +68,8 @@ def _comparison(subject: Subject, settings: Settings, chosen: str):
 
 def _offer_load(row: st.delta_generator.DeltaGenerator, pick: Pick, source: str) -> None:
     now = look()
-    if row.button(
+    if change_button(
+        row,
         "Load this file",
         icon=":material/play_arrow:",
         disabled=now.run is not None,

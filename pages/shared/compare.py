@@ -11,6 +11,7 @@ from pages.shared.frame import reported, show_error, show_synthetic
 from pages.shared.models import offered
 from pages.shared.neutral import inert, neutral
 from pages.shared.passages import show_passages
+from pages.shared.people import change_button
 from pages.shared.verdicts import show_claims, show_comparison, show_figures, show_score
 from pipeline.answers.asking import Asking
 from pipeline.answers.gemini import has_key
@@ -162,7 +163,8 @@ def show_sources(current: Round, *, newest: bool) -> None:
 
 def show_judge_button(current: Round, texts: dict[Side, str]) -> None:
     """Draw the way to a model's word on the claims, whose quotes are looked up."""
-    if not st.button(
+    if not change_button(
+        st,
         "Ask the model to judge too",
         icon=":material/gavel:",
         key=f"judge {current.number}",

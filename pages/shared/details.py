@@ -16,6 +16,7 @@ from pages.shared.frame import (
     target,
 )
 from pages.shared.log import as_text
+from pages.shared.people import change_button
 from pages.shared.views import Cell
 from pages.shared.words import count, plain, size, state_words, when
 from pipeline.plan import FileState, PlannedFile, Policy, Request
@@ -93,11 +94,16 @@ def _show_actions(
     )
     asked: Request | None = None
     row = st.container(horizontal=True)
-    if cell.state == FileState.FAILED and row.button(
-        "Retry this file", icon=":material/replay:", disabled=now.run is not None, key="retry-file"
+    if cell.state == FileState.FAILED and change_button(
+        row,
+        "Retry this file",
+        icon=":material/replay:",
+        disabled=now.run is not None,
+        key="retry-file",
     ):
         asked = alone
-    if row.button(
+    if change_button(
+        row,
         "Load this file again" if cell.rows else "Load this file",
         icon=":material/sync:",
         disabled=now.run is not None,

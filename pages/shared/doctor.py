@@ -9,6 +9,7 @@ import streamlit as st
 
 from pages.shared.background import ask, await_answer
 from pages.shared.frame import reported, show_error
+from pages.shared.people import change_button
 from pages.shared.target import TARGET_NAMES, target
 from pages.shared.words import plain
 from pipeline.doctor import GLYPHS, Finding, list_checks, run_checks
@@ -52,7 +53,8 @@ def show_doctor() -> None:
     row = st.container(horizontal=True, vertical_alignment="center")
     busy = visit is not None and not visit.answer.done()
     with reported():
-        if row.button(
+        if change_button(
+            row,
             "Check",
             icon=":material/stethoscope:",
             key="check",
@@ -61,7 +63,8 @@ def show_doctor() -> None:
             "made and removed again.",
         ):
             visit = begin_visit()
-        if target() == "gcp" and row.button(
+        if target() == "gcp" and change_button(
+            row,
             "Set up",
             icon=":material/construction:",
             key="set-up",

@@ -10,6 +10,7 @@ import streamlit as st
 from pages.shared.background import ask, await_answer
 from pages.shared.frame import reported
 from pages.shared.neutral import inert
+from pages.shared.people import change_button, change_form_button
 from pages.shared.words import count, size, when
 from pipeline.answers.documents import Document, Documents
 from pipeline.answers.presets import PRESETS, add_preset
@@ -67,7 +68,8 @@ def show_kept(kept: Sequence[Document]) -> None:
         alt="Documents that are kept",
     )
     picked = [kept[row] for row in event.selection.rows if row < len(kept)]
-    if st.button(
+    if change_button(
+        st,
         f"Remove {len(picked):,} picked" if picked else "Remove",
         icon=":material/delete:",
         disabled=not picked,
@@ -88,7 +90,8 @@ def show_presets(kept: Sequence[Document]) -> None:
         with st.container(border=True):
             st.markdown(f"**{inert(preset.title)}**")
             st.caption(inert(preset.address))
-            if st.button(
+            if change_button(
+                st,
                 "Fetch again" if preset.address in here else "Fetch",
                 icon=":material/download:",
                 key=f"fetch {preset.name}",
@@ -111,7 +114,7 @@ def show_upload() -> None:
             type=[ending.removeprefix(".") for ending in FORMATS],
             accept_multiple_files=True,
         )
-        if st.form_submit_button("Add", icon=":material/upload:") and files:
+        if change_form_button("Add", icon=":material/upload:") and files:
             settings = load_settings()
             with st.spinner("Reading …"):
                 keep(
@@ -127,7 +130,7 @@ def show_paste() -> None:
     with st.form("paste", clear_on_submit=True):
         title = st.text_input("Title", max_chars=200)
         text = st.text_area("Text or Markdown", height=120)
-        if st.form_submit_button("Add", icon=":material/content_paste:"):
+        if change_form_button("Add", icon=":material/content_paste:"):
             if title.strip() and text.strip():
                 keep(lambda: [documents().add_text(title.strip(), text, load_settings())])
             else:

@@ -10,6 +10,7 @@ from pages.shared.background import ask, await_answer
 from pages.shared.documents import documents
 from pages.shared.models import pill
 from pages.shared.neutral import inert
+from pages.shared.people import change_button
 from pipeline.answers.documents import Document
 from pipeline.answers.gemini import EMBEDDING_MODEL, embed, has_key
 from pipeline.answers.prices import read_prices
@@ -57,7 +58,9 @@ def offer_meaning(question: str, kept: Sequence[Document]) -> None:
     """Draw the way to a search by meaning, which is made when it is asked for."""
     price = read_prices(load_settings()).of(EMBEDDING_MODEL)
     cost = f"\\${price.input:g} a million tokens" if price else "price unknown"
-    if st.button("Search by meaning too", icon=":material/search:", key="search by meaning"):
+    if change_button(
+        st, "Search by meaning too", icon=":material/search:", key="search by meaning"
+    ):
         find_passages(question, kept, now=True)
     st.caption(
         f"{inert(EMBEDDING_MODEL)} makes a vector of every passage once ({cost}) and of each "

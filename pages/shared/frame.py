@@ -13,6 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import Page
 
 from pages.shared.background import ask, await_answer
+from pages.shared.people import admit, may_look, require_change, show_person
 from pages.shared.target import confirm_target, pick_target, target
 from pages.shared.words import files_in_words, plain
 from pipeline.errors import FaregroundError, UsageError, WarehouseBusy
@@ -68,7 +69,9 @@ def navigate_app() -> Page:
     """Declare the pages from app.py, draw what stands above each of them, and note it has run."""
     guard_output()
     st.session_state[_NAVIGATED] = True
-    page = navigate("top")
+    page = navigate("top" if may_look() else "hidden")
+    admit()
+    show_person()
     with reported():
         pick_target()
     return page
@@ -243,6 +246,7 @@ def _show_badge(place: DeltaGenerator, now: Now) -> None:
 
 def start(plan: Plan) -> Backfill:
     """Start a backfill in the background and return it; raises WarehouseBusy while one runs."""
+    require_change()
     if not plan.to_run:  # the last look was too long ago
         raise UsageError("Nothing is left to run.", cure=f"{plan.files[0].reason}.")
     return jobs().start(plan, settings=load_settings())

@@ -20,6 +20,7 @@ from pages.shared.choice import (
     read_params,
 )
 from pages.shared.frame import reported, show_synthetic
+from pages.shared.people import change_button
 from pages.shared.picker import PLACE, read_address
 from pages.shared.target import read_target_address
 from pages.shared.tasks import begin, current, show_running
@@ -249,7 +250,8 @@ def offer_fetch(pick: Pick) -> None:
                 st.info("The fetch was cancelled; what came of it is kept and continued.")
     source = pick.source
     assert source is not None
-    if st.button(
+    if change_button(
+        st,
         "Fetch the whole file into staging",
         icon=":material/download:",
         key="fetch",

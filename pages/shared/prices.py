@@ -9,6 +9,7 @@ import streamlit as st
 
 from pages.shared.frame import reported
 from pages.shared.neutral import inert
+from pages.shared.people import change_button
 from pipeline.answers.prices import Price, prices_path, read_prices, write_prices
 from pipeline.errors import UsageError
 from pipeline.settings import load_settings
@@ -46,7 +47,7 @@ def show_prices() -> None:
             },
             alt="Prices by model",
         )
-        if st.button("Save prices", icon=":material/save:", key="save prices"):
+        if change_button(st, "Save prices", icon=":material/save:", key="save prices"):
             with reported():
                 save(edited)
                 st.rerun()

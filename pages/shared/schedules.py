@@ -12,6 +12,7 @@ import streamlit as st
 
 from pages.shared.choice import SOURCES
 from pages.shared.frame import Now, reported, scheduler, target
+from pages.shared.people import change_button, change_form_button
 from pages.shared.words import plain, state_words, when
 from pipeline.errors import UsageError
 from pipeline.schedule import USUAL_HOUR, USUAL_LAG, USUAL_ZONE, CatchUp, Schedule
@@ -102,7 +103,8 @@ def _show_actions(schedules: Schedules, found: Sequence[Kept], now: Now) -> None
     names = [kept.schedule.name for kept in found]
     name = row.selectbox("Schedule", names, key="schedule", width=220)
     kept = next(kept for kept in found if kept.schedule.name == name)
-    if row.button(
+    if change_button(
+        row,
         "Run now",
         icon=":material/play_arrow:",
         disabled=now.run is not None,
@@ -112,15 +114,17 @@ def _show_actions(schedules: Schedules, found: Sequence[Kept], now: Now) -> None
         # In a thread: a look may take as long as the backfill it starts.
         threading.Thread(target=scheduler().fire, args=(name,), daemon=True).start()
         st.toast(f"{plain(name)} looks at its source now.", icon=":material/play_arrow:")
-    if kept.enabled and row.button("Pause", icon=":material/pause:", key="schedule-pause"):
+    if kept.enabled and change_button(row, "Pause", icon=":material/pause:", key="schedule-pause"):
         schedules.pause(name)
         st.rerun()
-    if not kept.enabled and row.button("Resume", icon=":material/resume:", key="schedule-resume"):
+    if not kept.enabled and change_button(
+        row, "Resume", icon=":material/resume:", key="schedule-resume"
+    ):
         schedules.resume(name)
         st.rerun()
     with row.popover("Remove", icon=":material/delete:"):
         st.write(f"Remove **{plain(name)}**? What it loaded stays.")
-        if st.button("Remove it", key="schedule-remove"):
+        if change_button(st, "Remove it", key="schedule-remove"):
             schedules.remove(name)
             st.rerun()
     _show_details(kept)
@@ -149,7 +153,7 @@ def _show_form(schedules: Schedules) -> None:
             "Publication lag (months)", 1, 24, USUAL_LAG, key="s-lag",
             help="A firing in November with a lag of 2 waits for September.",
         )  # fmt: skip
-        pressed = st.form_submit_button("Add", icon=":material/add:", type="secondary")
+        pressed = change_form_button("Add", icon=":material/add:", type="secondary")
     if pressed:
         with reported():
             moment = at or time(USUAL_HOUR[color])

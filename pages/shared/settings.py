@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.shared.frame import forget_answers, reported
+from pages.shared.people import change_button, change_form_button, require_change
 from pages.shared.words import plain
 from pipeline import settings as source
 from pipeline.errors import UsageError
@@ -47,7 +48,7 @@ def _show_group(group: str, values: list[SettingValue]) -> None:
     with st.form(f"settings {group}", border=False):
         grid = st.grid("auto", min_column_width=330)
         typed = {value.field: _show_value(grid, value) for value in values}
-        pressed = st.form_submit_button("Save", icon=":material/save:", key=f"save {group}")
+        pressed = change_form_button("Save", icon=":material/save:", key=f"save {group}")
     if pressed:
         with reported():
             _take(_find_changes(values, typed))
@@ -156,7 +157,7 @@ def _confirm(changes: dict[str, str]) -> None:
         "app shows a secret to nobody, and never logs or exports it."
     )
     row = st.container(horizontal=True)
-    if row.button(":orange[**Write**]", type="primary", key="confirm"):
+    if change_button(row, ":orange[**Write**]", type="primary", key="confirm"):
         with reported():
             _save(changes)
     if row.button("Cancel", key="cancel"):
@@ -164,6 +165,7 @@ def _confirm(changes: dict[str, str]) -> None:
 
 
 def _save(changes: dict[str, str]) -> None:
+    require_change()
     save_values(changes)
     names = ", ".join(source.variable_name(field) for field in changes)
     st.session_state[_SAVED] = f"Saved: {plain(names)}."

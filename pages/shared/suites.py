@@ -12,6 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 from pages.shared.frame import reported
 from pages.shared.models import pick_models
 from pages.shared.neutral import inert
+from pages.shared.people import change_button
 from pages.shared.search_quality import show_search_quality
 from pages.shared.words import duration, when
 from pipeline.answers import report
@@ -76,7 +77,8 @@ def watch(job: SuiteJob) -> None:
             st.markdown(f"**◐ running** · {inert(job.run.suite.suite)}")
             st.progress(answered / calls, f"{answered:,} of {calls:,} answers are kept")
             st.caption(inert(job.waiting) or "asking …")
-            st.button(
+            change_button(
+                st,
                 "Stopping …" if job.cancel.is_set() else "Stop",
                 icon=":material/stop:",
                 key="stop suite",
@@ -119,7 +121,8 @@ def show_plan() -> None:
         f"{duration(expected.seconds)} at this pace. Every answer is kept as it lands."
     )
     ready = has_key(settings)
-    if st.button(
+    if change_button(
+        st,
         ":orange[:material/play_arrow: **Run**]" if ready else ":material/play_arrow: Run",
         type="primary",
         disabled=not ready,
@@ -220,7 +223,8 @@ def show_run(run: SuiteRun, runs: Sequence[SuiteRun]) -> None:
     if (
         state_of(run) in ("stopped", "failed", "interrupted")
         and len(answers) < run.calls
-        and row.button(
+        and change_button(
+            row,
             "Resume",
             icon=":material/resume:",
             key=f"resume {run.run_id}",

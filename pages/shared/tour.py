@@ -8,6 +8,7 @@ import streamlit as st
 
 from pages.shared.choice import NEWCOMERS_CHOICE, write_params
 from pages.shared.frame import Now, await_plan, reported, start, target
+from pages.shared.people import change_button
 from pages.shared.words import files_in_words
 from pipeline.history import Run
 
@@ -30,7 +31,8 @@ def offer_sample(now: Now) -> None:
     choice = NEWCOMERS_CHOICE
     paid = target() == "gcp"
     files = len(choice.request().files())
-    if not st.button(
+    if not change_button(
+        st,
         ":orange[:material/science: **Try it with the sample**]",
         type="primary",
         key="sample",
