@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help app test test-gcp test-cloud test-slow fuzz audit lint format hooks bench bench-gcp clean
+.PHONY: help app test test-gcp test-cloud test-slow fuzz audit lint format hooks bench bench-gcp screenshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -62,6 +62,9 @@ bench: $(VENV)/.dev  ## speed and memory against the DuckDB floor, as ratios
 bench-gcp: $(VENV)/.dev  ## what our code adds to a load in Google Cloud, on emulators
 	sh tests/gcp/install.sh
 	$(BIN)/python -m benchmarks.google
+
+screenshots: $(VENV)/.dev  ## pictures of every page, light and dark, into docs/screenshots
+	$(BIN)/python -m tests.screenshots
 
 clean:  ## remove the virtual environment and caches, never your data
 	rm -rf $(VENV) .venv-emulators .mypy_cache .ruff_cache .pytest_cache .hypothesis

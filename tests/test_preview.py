@@ -536,3 +536,15 @@ def test_real_parquet_agrees_with_sql_of_its_own(settings: Settings) -> None:
         column(preview, "total_amount").distinct,
         column(preview, "PULocationID").quartiles[1],
     )
+
+
+def test_a_month_staged_from_another_source_is_shown_while_its_source_is_down(
+    settings: Settings, folder: Path
+) -> None:
+    put_trips(folder, GREEN, [trip(GREEN)] * 3)
+    fetch_subject(GREEN, str(folder), settings, Cancel())
+    down = settings.model_copy(update={"github_url": "http://127.0.0.1:9"})
+    subject = find_subject(GREEN, "github", down, Cancel())
+    assert (subject.place, subject.whole, subject.rows) == ("staged", True, 3)
+    assert f"came from {folder}" in subject.note
+    assert "could not be asked" in subject.note

@@ -24,7 +24,7 @@ Row = dict[str, Any]
 TAXI_COLORS = {Color.YELLOW: "#B58900", Color.GREEN: "#2B8A57"}
 ACCENT = "#4C84C4"
 # By payment_type; the rest are grey.
-_PAYMENT_COLORS = {1: "#4C84C4", 2: "#B58900", 3: "#A0629B", 4: "#D1605E", 5: "#7F7F7F"}
+_PAYMENT_COLORS = {1: "#4C84C4", 2: "#3D8F8F", 3: "#A0629B", 4: "#D1605E", 5: "#7F7F7F"}
 SCALE = [[0, "rgba(76,132,196,0.08)"], [0.5, "#4C84C4"], [1, "#B2425F"]]
 _FADED = 0.3
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -300,7 +300,14 @@ def styled(figure: go.Figure, height: int) -> go.Figure:
     figure.update_layout(
         height=height,
         margin={"l": 0, "r": 0, "t": 30, "b": 0},
-        legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "title": None},
+        legend={
+            "orientation": "h",
+            "y": 1,
+            "yanchor": "bottom",
+            "x": 0,
+            "title": None,
+            "traceorder": "normal",
+        },
         bargap=0.1,
         dragmode=False,
         separators=".,",

@@ -37,6 +37,7 @@ from pipeline.preview.subject import (
     read_own,
 )
 from pipeline.settings import Settings, load_settings
+from pipeline.sources import SAMPLE_SCHEME
 from pipeline.trips import Color, Month, TripFile, months_between
 
 WAYS = {"month": "A published month", "own": "A file of your own"}
@@ -201,7 +202,7 @@ def show_subject(preview: Preview, pick: Pick) -> None:
     subject = preview.subject
     row = st.container(horizontal=True, vertical_alignment="center")
     row.markdown(f"#### {plain(subject.file.stem)}")
-    if subject.place == "sample":
+    if subject.address.startswith(SAMPLE_SCHEME):
         show_synthetic(row)
     row.text(subject_sentence(preview))
     if preview.problem or subject.problem:

@@ -84,7 +84,8 @@ def find_subject(file: TripFile, source: str, settings: Settings, cancel: Cancel
     """Return what can be looked at of a source's trip file without fetching it whole.
 
     A staged file of the source's version is read in place, and so is one in a folder; of one at
-    an address the beginning is fetched.
+    an address the beginning is fetched. Where the source cannot be asked, the staged file of that
+    month is read, whatever source it came from; its note says which.
 
     Raises:
         UsageError: There can be no such source.
@@ -101,11 +102,16 @@ def find_subject(file: TripFile, source: str, settings: Settings, cancel: Cancel
     offers = probe.offers if isinstance(probe, Unknown) else (probe,)
     staged = next(filter(None, (_find_staged(offer, settings) for offer in offers)), None)
     if isinstance(probe, Unknown):
-        if staged is None:
+        if staged is not None:
+            return _whole(staged, "staged", f"This is the staged file; {probe.reason}.")
+        other = _find_any_staged(file, settings)
+        if other is None:
             raise SourceUnreachable(
-                f"{file} cannot be looked at: {probe.reason}.", cure="Try again later."
+                f"{file} cannot be looked at: {probe.reason}.",
+                cure="Try again later, or pick the source Built-in sample, which needs no network.",
             )
-        return _whole(staged, "staged", f"This is the staged file; {probe.reason}.")
+        note = f"This is the staged file, which came from {other.address}; {probe.reason}."
+        return _whole(other, "staged", note)
     if staged is not None and (probe.etag is None or probe.etag == staged.etag):
         return _whole(staged, "staged")
     if probe.address.startswith(SAMPLE_SCHEME):
@@ -198,6 +204,12 @@ def _not_published(file: TripFile, label: str, probe: Missing) -> NotPublished:
 def _find_staged(offer: Offer, settings: Settings) -> StagedFile | None:
     found = recall(staged_path(offer.file, offer.format, settings), offer.format)
     return found[0] if found and found[0].address == offer.address else None
+
+
+def _find_any_staged(file: TripFile, settings: Settings) -> StagedFile | None:
+    """Return the staged file of this month, whatever source it came from."""
+    found = (recall(staged_path(file, format, settings), format) for format in FORMATS)
+    return next((kept[0] for kept in found if kept), None)
 
 
 def _make_sample(offer: Offer, settings: Settings, cancel: Cancel) -> Subject:
