@@ -89,6 +89,13 @@ def test_all_charts_figures_filters_and_strays_are_there(two_colors: Settings) -
     assert len(app.get("plotly_chart")) == 11
     assert not app.warning
     assert not app.error
+    for element in app.get("plotly_chart"):
+        layout = json.loads(element.proto.spec)["layout"]
+        axes = {name: about for name, about in layout.items() if name[1:5] == "axis"}
+        assert len(axes) >= 2
+        for name, about in axes.items():
+            if about.get("showticklabels", True):  # not the axis that one below is shared with
+                assert about["title"]["text"], (element.proto.id, name)
 
 
 def test_the_address_holds_the_filters_and_they_say_what_they_leave(two_colors: Settings) -> None:

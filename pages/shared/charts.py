@@ -24,7 +24,8 @@ Row = dict[str, Any]
 TAXI_COLORS = {Color.YELLOW: "#B58900", Color.GREEN: "#2B8A57"}
 ACCENT = "#4C84C4"
 # By payment_type; the rest are grey.
-_PAYMENT_COLORS = {1: "#4C84C4", 2: "#3D8F8F", 3: "#A0629B", 4: "#D1605E", 5: "#7F7F7F"}
+PAYMENT_COLORS = {1: "#4C84C4", 2: "#3D8F8F", 3: "#A0629B", 4: "#D1605E", 5: "#7F7F7F"}
+OTHER = "#8A8A8A"
 SCALE = [[0, "rgba(76,132,196,0.08)"], [0.5, "#4C84C4"], [1, "#B2425F"]]
 _FADED = 0.3
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -212,7 +213,7 @@ def draw_payments(table: pa.Table, grain: str, picked: str) -> Drawn:
             x=[row["period"] for row in mine],
             y=[row["trips"] / totals[row["period"]] for row in mine],
             customdata=[pick] * len(mine),
-            marker_color=_PAYMENT_COLORS.get(code, "#9A9A9A"),
+            marker_color=PAYMENT_COLORS.get(code, OTHER),
             marker_opacity=_opacities([pick], picked)[0],
             marker_pattern_shape="/" if code is None else "",
             hovertext=[

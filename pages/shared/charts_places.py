@@ -14,7 +14,7 @@ from pipeline.charts.zones import Zones
 from pipeline.trips import Color, Month, TripFile, months_between
 
 _AIRPORTS = {1: "Newark", 132: "JFK", 138: "LaGuardia"}
-_AIRPORT_COLORS = {1: "#7F7F7F", 132: "#4C84C4", 138: "#A0629B"}
+AIRPORT_COLORS = {1: "#7F7F7F", 132: "#4C84C4", 138: "#A0629B"}
 _SHOWN = 20
 # Of the map, from few trips to many; half transparent, so that they tint both themes.
 _CLASSES = (
@@ -171,7 +171,7 @@ def draw_airports(table: pa.Table, grain: str) -> Drawn:
                     x=[row["period"] for row in mine],
                     y=[row["trips"] for row in mine],
                     mode="lines+markers" if len(mine) < 60 else "lines",
-                    line={"color": _AIRPORT_COLORS[airport], "dash": dash},
+                    line={"color": AIRPORT_COLORS[airport], "dash": dash},
                     hovertemplate=f"%{{x|%Y-%m-%d}}<br>{words} {name}: %{{y:,}} trips"
                     "<extra></extra>",
                 )

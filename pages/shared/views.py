@@ -21,10 +21,11 @@ MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "O
 STEPS = (
     "waiting", "download", "upload", "ready", "extract", "compare", "merge", "reconcile", "commit"
 )  # fmt: skip
-_STEP_COLORS = {
+# At least 3:1 against the background of either theme.
+STEP_COLORS = {
     "download": "#4C78A8",
-    "upload": "#72B7B2",
-    "extract": "#F2B01E",
+    "upload": "#3E9C96",
+    "extract": "#B58900",
     "compare": "#9D755D",
     "merge": "#E45756",
     "reconcile": "#54A24B",
@@ -264,7 +265,7 @@ def timeline(run: Run, steps: Sequence[Step]) -> go.Figure:
     """Return the steps of a run as a Gantt chart: a row a file, time in seconds since the start."""
     figure = go.Figure()
     files = list(dict.fromkeys(step.file.stem for step in steps))
-    for name, color in _STEP_COLORS.items():
+    for name, color in STEP_COLORS.items():
         mine = [step for step in steps if step.step == name]
         if not mine:
             continue
@@ -286,7 +287,7 @@ def timeline(run: Run, steps: Sequence[Step]) -> go.Figure:
     )
     # A file's name ends in its month, which Plotly would read as a date.
     figure.update_yaxes(
-        type="category", categoryorder="array", categoryarray=files[::-1], title=None
+        type="category", categoryorder="array", categoryarray=files[::-1], title="file"
     )
     figure.update_xaxes(type="linear", rangemode="tozero", title="seconds since the start")
     return figure

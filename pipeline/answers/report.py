@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 # Right is teal and wrong is orange: told apart by people who see no red or green.
-COLORS = {Outcome.RIGHT: "#0f9d8a", Outcome.WRONG: "#e07b39", Outcome.ABSTAINED: "#9aa0a6"}
+COLORS = {Outcome.RIGHT: "#0f9d8a", Outcome.WRONG: "#c96a2b", Outcome.ABSTAINED: "#858c94"}
 
 
 def chart(summaries: Iterable[Summary]) -> go.Figure:
@@ -61,7 +61,7 @@ def chart(summaries: Iterable[Summary]) -> go.Figure:
         margin={"l": 0, "r": 0, "t": 36, "b": 0},
         legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0},
     )
-    figure.update_xaxes(type="category", title=None)
+    figure.update_xaxes(type="category", title="side and model")
     figure.update_yaxes(
         range=[0, 1], tickformat=".0%", title="share of answers, with 95 % interval"
     )

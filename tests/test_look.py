@@ -1,0 +1,98 @@
+"""What the eye needs: contrast as WCAG AA asks for, in both themes.
+
+The figures are those of https://www.w3.org/TR/WCAG22/#contrast-minimum and #non-text-contrast.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from pages.shared.charts import ACCENT, OTHER, PAYMENT_COLORS, SCALE, TAXI_COLORS
+from pages.shared.charts_places import AIRPORT_COLORS
+from pages.shared.views import STEP_COLORS
+from pages.shared.words import TINTS
+from pipeline.answers import report
+from pipeline.trips import Color
+from tests.screenshots import SCHEMES
+
+ROOT = Path(__file__).parent.parent
+THEMES = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["theme"]
+TEXT, SHAPES = 4.5, 3.0  # least contrasts
+
+Rgb = tuple[float, float, float]
+
+CHART_COLORS = {
+    **{f"{color} taxis": value for color, value in TAXI_COLORS.items()},
+    **{f"payment {code}": value for code, value in PAYMENT_COLORS.items()},
+    **{f"airport {zone}": value for zone, value in AIRPORT_COLORS.items()},
+    **{f"step {step}": value for step, value in STEP_COLORS.items()},
+    **{f"outcome {outcome}": value for outcome, value in report.COLORS.items()},
+    "accent": ACCENT,
+    "other": OTHER,
+    "middle of the scale": SCALE[1][1],
+    "end of the scale": SCALE[2][1],
+}
+
+
+def parse(color: str) -> Rgb:
+    """Red, green and blue of #RRGGBB, 0 to 1."""
+    red, green, blue = (int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    return red, green, blue
+
+
+def lay(tint: str, below: str) -> Rgb:
+    """What rgba(...) looks like on a background."""
+    *parts, alpha = map(float, re.findall(r"[\d.]+", tint))
+    red, green, blue = (
+        alpha * part / 255 + (1 - alpha) * under
+        for part, under in zip(parts, parse(below), strict=True)
+    )
+    return red, green, blue
+
+
+def luminance(color: Rgb) -> float:
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in color
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: Rgb, other: Rgb) -> float:
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_contrast_is_measured_as_wcag_does() -> None:
+    assert contrast(parse("#000000"), parse("#FFFFFF")) == pytest.approx(21)
+    assert contrast(parse("#777777"), parse("#FFFFFF")) == pytest.approx(4.48, abs=0.005)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_text_can_be_read_on_every_background_of_the_theme(scheme: str) -> None:
+    theme = THEMES[scheme]
+    backgrounds = [parse(theme["backgroundColor"]), parse(theme["secondaryBackgroundColor"])]
+    backgrounds += [lay(tint, theme["backgroundColor"]) for tint in TINTS.values()]
+    for background in backgrounds:
+        assert contrast(parse(theme["textColor"]), background) >= TEXT
+    # Labels on the primary color, and those of pills, which it tints by a tenth.
+    primary = parse(theme["primaryColor"])
+    assert contrast(parse(theme["orangeTextColor"]), primary) >= TEXT
+    red, green, blue = (round(part * 255) for part in primary)
+    pill = lay(f"rgba({red}, {green}, {blue}, 0.1)", theme["backgroundColor"])
+    assert contrast(parse(theme["yellowTextColor"]), pill) >= TEXT
+
+
+@pytest.mark.parametrize("name", CHART_COLORS)
+def test_a_charts_color_stands_out_from_both_backgrounds(name: str) -> None:
+    for scheme in SCHEMES:
+        background = parse(THEMES[scheme]["backgroundColor"])
+        assert contrast(parse(CHART_COLORS[name]), background) >= SHAPES, scheme
+
+
+def test_taxi_yellow_and_green_are_the_colors_of_no_other_part_of_a_chart_with_both() -> None:
+    assert set(TAXI_COLORS) == set(Color)
+    assert not set(TAXI_COLORS.values()) & {*PAYMENT_COLORS.values(), *AIRPORT_COLORS.values()}
