@@ -23,6 +23,7 @@ from pages.shared.frame import (
 from pages.shared.log import show_log
 from pages.shared.people import ONLY_LOOKING, change_button, may_change
 from pages.shared.plan import show_plan_files, show_plan_summary
+from pages.shared.run_charts import show_run_charts
 from pages.shared.schedules import show_schedules
 from pages.shared.target import TARGET_NAMES
 from pages.shared.tour import offer_sample
@@ -68,6 +69,7 @@ def show_page(now: Now) -> None:
         run = pick_run(runs, files)
         if run is None:
             st.caption("Pick a run for its files, timeline and log.")
+            show_run_charts(None)
         else:
             show_run(run, files_of(run), now)
 
@@ -141,6 +143,7 @@ def show_run(run: Run, files: Sequence[RunFile], now: Now) -> None:
     if steps:
         st.subheader("Timeline")
         st.plotly_chart(timeline(run, steps), key="timeline", config={"displaylogo": False})
+    show_run_charts(run)
     st.subheader("Files")
     st.dataframe(
         outcome_table(files),

@@ -11,16 +11,17 @@ from pipeline import __version__
 from pipeline.commands.answers import answers
 from pipeline.commands.backfill import BACKFILL_HELP, backfill
 from pipeline.commands.backup import backup, rebuild, restore
-from pipeline.commands.console import told
+from pipeline.commands.console import say, told
 from pipeline.commands.explain import explain
 from pipeline.commands.preview import diff, preview
 from pipeline.commands.query import query
 from pipeline.commands.runs import runs
 from pipeline.commands.schedule import schedule, scheduler
-from pipeline.commands.setup import doctor, setup
+from pipeline.commands.setup import doctor, health, setup
 from pipeline.commands.status import status
 from pipeline.commands.verify import VERIFY_HELP, verify
 from pipeline.redact import guard_output
+from pipeline.upgrades import listen
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -54,6 +55,7 @@ app.command()(query)
 app.command(help=VERIFY_HELP)(verify)
 app.command()(setup)
 app.command()(doctor)
+app.command()(health)
 app.command()(preview)
 app.command()(diff)
 app.command()(explain)
@@ -66,5 +68,6 @@ app.add_typer(answers, name="answers")
 
 if __name__ == "__main__":
     guard_output()
+    listen(say)
     with told(sys.argv[1:]):
         app(prog_name="python -m pipeline")

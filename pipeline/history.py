@@ -7,9 +7,10 @@ written here goes to the log for machines too (`pipeline.events`).
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -130,6 +131,15 @@ class Step:
     step: str
     started_at: datetime
     finished_at: datetime
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long each step of one file of a run took, by the step's name, in seconds."""
+
+    run_id: str
+    run_file: RunFile
+    steps: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -335,6 +345,31 @@ class History:
             for row in rows
         ]
 
+    def timings(self, target: str, run_id: str | None = None) -> list[Timing]:
+        """Return how long files took, by color and month.
+
+        Those of one run, or else of the newest load of each file into the target.
+        """
+        wanted = "state = 'loaded' AND newest = 1" if run_id is None else "run_id = :run_id"
+        values = {"target": target, "run_id": run_id}
+        with self._file.connect() as connection:
+            files = connection.execute(_TIMED_FILES.format(wanted=wanted), values).fetchall()
+            steps = connection.execute(
+                "SELECT * FROM run_steps WHERE run_id IN (SELECT value FROM json_each(?)) "
+                "ORDER BY started_at",
+                (json.dumps(sorted({row["run_id"] for row in files})),),
+            ).fetchall()
+        took: dict[tuple[str, str], dict[str, float]] = {}
+        for row in steps:
+            ended = datetime.fromisoformat(row["finished_at"])
+            seconds = (ended - datetime.fromisoformat(row["started_at"])).total_seconds()
+            mine = took.setdefault((row["run_id"], row["file"]), {})
+            mine[row["step"]] = mine.get(row["step"], 0.0) + seconds
+        return [
+            Timing(row["run_id"], _run_file(row), took.get((row["run_id"], row["file"]), {}))
+            for row in files
+        ]
+
     def log_lines(self, run_id: str, file: TripFile | None = None) -> list[LogLine]:
         """Return the run's log, or only the lines about one file."""
         wanted = "" if file is None else " AND file = ?"
@@ -390,6 +425,17 @@ class History:
 
 _FILE_KEY = ("run_id", "file")
 
+# `newest` counts the loads of a file into the target, from the newest one back.
+_TIMED_FILES = """
+SELECT * FROM (
+    SELECT run_files.*, row_number() OVER (
+        PARTITION BY file, run_files.state ORDER BY started_at DESC, runs.run_id DESC
+    ) AS newest
+    FROM run_files JOIN runs USING (run_id) WHERE target = :target
+)
+WHERE {wanted} ORDER BY file
+"""
+
 
 def _add_columns(connection: sqlite3.Connection) -> None:
     """Bring a history that was written before these columns were thought of up to date."""
@@ -434,7 +480,5 @@ def _run(row: sqlite3.Row) -> Run:
 
 
 def _run_file(row: sqlite3.Row) -> RunFile:
-    values: dict[str, Any] = dict(row)
-    for name in ("run_id", "position"):
-        del values[name]
+    values: dict[str, Any] = {field.name: row[field.name] for field in fields(RunFile)}
     return RunFile(**values | {"file": TripFile.parse(values["file"])})

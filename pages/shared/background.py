@@ -29,14 +29,19 @@ def ask(question: Callable[[], T], name: str) -> Future[T]:
     return answer
 
 
-def await_answer(answer: Future[T], saying: str) -> T:
+def await_answer(answer: Future[T], saying: str, note: Callable[[], str] = lambda: "") -> T:
     """Return an answer as soon as it is there, or raise what it came to.
 
     Meanwhile a spinner turns beside what `saying` says, and any other click is served at once.
+    `note` is asked all the while for what makes it take longer than usual, and shown below.
     """
     if not wait([answer], timeout=_UNSEEN_SECONDS).done:
         with st.spinner(saying):
             slot = st.empty()
             while not wait([answer], timeout=0.1).done:
-                slot.empty()  # here Streamlit leaves this run of the page for a newer one
+                if why := note():
+                    slot.caption(why)
+                else:
+                    slot.empty()
+                # here Streamlit leaves this run of the page for a newer one
     return answer.result()

@@ -14,7 +14,7 @@ from streamlit.navigation.page import Page
 
 from pages.shared.background import ask, await_answer
 from pages.shared.people import admit, may_look, require_change, show_person
-from pages.shared.target import confirm_target, pick_target, target
+from pages.shared.target import TARGET_NAMES, confirm_target, pick_target, target
 from pages.shared.words import files_in_words, plain
 from pipeline.errors import FaregroundError, UsageError, WarehouseBusy
 from pipeline.history import GLYPHS, History, Run, RunFile
@@ -24,7 +24,8 @@ from pipeline.redact import guard_output
 from pipeline.schedule.scheduler import Scheduler
 from pipeline.settings import load_settings
 from pipeline.trips import TripFile
-from pipeline.warehouse import FileRecord, open_warehouse
+from pipeline.upgrades import under_way
+from pipeline.warehouse import TARGETS, FileRecord, open_warehouse
 
 _NAVIGATED = "app.py has run in this session"
 _WATCH_SECONDS = 1.0
@@ -145,13 +146,15 @@ def _ended_files(run_id: str, state: str) -> list[RunFile]:  # noqa: ARG001  par
 class Now:
     """What is going on: the run that is on, if any, and the newest one that has ended.
 
-    `backfill` is the run that is on, if it is in this process; `files` are its files.
+    `backfill` is the run that is on, if it is in this process; `files` are its files. `elsewhere`
+    is the run that is on in the other warehouse, if any.
     """
 
     run: Run | None
     backfill: Backfill | None
     files: tuple[RunFile, ...]
     ended: Run | None
+    elsewhere: Run | None = None
 
     @property
     def finished(self) -> int:
@@ -169,11 +172,13 @@ def look() -> Now:
     """Return what is going on now."""
     backfill = jobs().current(target())
     run = running_run(target(), load_settings())
+    others = (running_run(name, load_settings()) for name in TARGETS if name != target())
+    elsewhere = next(filter(None, others), None)
     ended = next((r for r in history().runs(10, target()) if r.state != "running"), None)
     if run is None:
-        return Now(None, None, (), ended)
+        return Now(None, None, (), ended, elsewhere)
     ours = backfill if backfill is not None and backfill.run_id == run.run_id else None
-    return Now(run, ours, tuple(files_of(run)), ended)
+    return Now(run, ours, tuple(files_of(run)), ended, elsewhere)
 
 
 def live(
@@ -200,7 +205,8 @@ def live(
                 beat()
                 confirm_target()
                 now = look()
-                if now.mark != began.mark or (still and now.finished != began.finished):
+                news = (now.mark, now.elsewhere) != (began.mark, began.elsewhere)
+                if news or (still and now.finished != began.finished):
                     st.rerun()
                 if now.run is not None and not still:
                     _draw(title, body, now)
@@ -211,8 +217,7 @@ def live(
 def _draw(title: str, body: Callable[[Now], None], now: Now) -> None:
     row = st.container(horizontal=True, vertical_alignment="center", gap="medium")
     row.title(title, width="content")
-    if now.run is not None:
-        _show_badge(row, now)
+    _show_badges(row, now)
     body(now)
 
 
@@ -226,22 +231,31 @@ def stand(title: str) -> None:
 
     def watch() -> None:
         with reported():
-            now = look()
-            if now.run is not None:
-                _show_badge(st.container(), now)
+            _show_badges(st.container(), look())
 
     with row:
         st.fragment(run_every=_IDLE_SECONDS)(watch)()
 
 
-def _show_badge(place: DeltaGenerator, now: Now) -> None:
-    place.page_link(
-        "pages/backfill.py",
-        label=f"{GLYPHS['running']} **A backfill is running:** {now.finished:,} of "
-        f"{files_in_words(len(now.files))} done",
-        icon="",
-        help="To the Backfill page",
-    )
+def _show_badges(place: DeltaGenerator, now: Now) -> None:
+    if now.run is not None:
+        place.page_link(
+            "pages/backfill.py",
+            label=f"{GLYPHS['running']} **A backfill is running:** {now.finished:,} of "
+            f"{files_in_words(len(now.files))} done",
+            icon="",
+            help="To the Backfill page",
+        )
+    if now.elsewhere is not None:
+        other = now.elsewhere.request.target
+        place.page_link(
+            "pages/backfill.py",
+            label=f"{GLYPHS['running']} **A backfill is running** in the warehouse "
+            f"{TARGET_NAMES[other]}",
+            icon="",
+            query_params={"target": other},
+            help="To the Backfill page of that warehouse",
+        )
 
 
 def start(plan: Plan) -> Backfill:
@@ -284,7 +298,8 @@ def ledger(now: Now) -> dict[TripFile, FileRecord] | None:
     if now.run is not None and target() == "gcp" and not reading.done():
         return dict(_newest_ledger())  # the states of the run come first anyhow
     try:
-        records = await_answer(reading, "Reading the ledger …")
+        warehouse = load_settings().warehouse_path
+        records = await_answer(reading, "Reading the ledger …", lambda: plain(under_way(warehouse)))
     except WarehouseBusy:
         _ask_ledger.clear(*key)
         if ours:

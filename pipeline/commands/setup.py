@@ -1,8 +1,8 @@
-"""`setup` and `doctor`: make what a target needs, and look whether all is well."""
+"""`setup`, `doctor` and `health`: make what a target needs, and look whether all is well."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -56,6 +56,36 @@ def doctor(as_json: JsonOption = False, target: TargetOption = "local") -> None:
 
     with reported():
         found = examine(target, lambda finding: None if as_json else _print_finding(finding))
+    _conclude(target, found, as_json)
+
+
+def health(
+    as_json: JsonOption = False,
+    target: TargetOption = "local",
+    scheduler: Annotated[
+        bool, typer.Option("--scheduler", help="Fail when no process fires the schedules.")
+    ] = False,
+    app: Annotated[
+        str, typer.Option(help="Fail when the app does not answer at this address.")
+    ] = "",
+) -> None:
+    """Look within seconds whether all can go on: for containers, and whatever watches them.
+
+    Folder, disk, runs, scheduler and warehouse, and nothing outside this machine. A warehouse that
+    a backfill holds is well. Exit code 0 when nothing failed, 1 when something did.
+
+    Example: python -m pipeline health --app http://127.0.0.1:8501
+    """
+    from pipeline.doctor import run_checks
+    from pipeline.doctor.machine import health_checks
+
+    with reported():
+        checks = health_checks(load_settings(), target, fires=scheduler, app=app)
+    found = run_checks(checks, lambda finding: None if as_json else _print_finding(finding))
+    _conclude(target, found, as_json)
+
+
+def _conclude(target: str, found: list[Finding], as_json: bool) -> None:
     failed = sum(finding.state == "failed" for finding in found)
     if as_json:
         print_json(doctor_document(target, found))

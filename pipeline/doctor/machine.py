@@ -1,4 +1,4 @@
-"""Checks of this machine: settings, folder, disk, and the local warehouse."""
+"""Checks of this machine: settings, folder, disk, the local warehouse, and what runs on it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from pipeline.doctor import Check, Concern
-from pipeline.errors import StorageError, UsageError, WarehouseBusy
+from pipeline.errors import SourceUnreachable, StorageError, UsageError, WarehouseBusy
 from pipeline.settings import Settings, make_folder
 
 _LITTLE, _TOO_LITTLE = 5e9, 0.5e9  # bytes free: fewer are worth a word, or stop a backfill
@@ -25,6 +25,28 @@ def machine_checks(target: str, settings: Settings | None) -> list[Check]:
     ]
     if target == "local":
         checks.append(Check("warehouse", lambda: _check_warehouse(settings), needs=("folder",)))
+    return checks
+
+
+def health_checks(settings: Settings, target: str, *, fires: bool, app: str) -> list[Check]:
+    """Return the few quick checks that say whether a process under this home can go on working.
+
+    `fires` makes a scheduler that is not there a failure, and not only a warning; `app` is the
+    address at which the app should answer, or "".
+    """
+    home = settings.home
+    checks = [
+        Check("folder", lambda: _check_folder(home), seconds=3),
+        Check("disk", lambda: _check_disk(home), seconds=3),
+        Check("runs", lambda: _check_runs(settings), needs=("folder",), seconds=3),
+        Check("scheduler", lambda: _check_scheduler(settings, fires), needs=("folder",), seconds=3),
+    ]
+    if target == "local":
+        checks.append(
+            Check("warehouse", lambda: _check_warehouse(settings), needs=("folder",), seconds=5)
+        )
+    if app:
+        checks.append(Check("app", lambda: _check_app(app), seconds=3))
     return checks
 
 
@@ -82,3 +104,43 @@ def _check_warehouse(settings: Settings) -> str:
     except WarehouseBusy as error:
         raise Concern(error.problem, cure=error.cure) from None
     return f"{path} opens, has schema version {SCHEMA_VERSION} and {files:,} loaded files."
+
+
+def _check_runs(settings: Settings) -> str:
+    from pipeline.history import History
+
+    if not settings.history_path.exists():
+        return "There was no run yet."
+    newest = History(settings.history_path).runs(1)
+    return f"The newest run {newest[0].state}." if newest else "There was no run yet."
+
+
+def _check_scheduler(settings: Settings, fires: bool) -> str:
+    from pipeline.schedule.scheduler import is_running
+    from pipeline.schedule.store import Schedules
+
+    enabled = sum(kept.enabled for kept in Schedules(settings).all())
+    if is_running(settings):
+        return f"A process fires the {enabled:,} enabled schedules."
+    if not enabled and not fires:
+        return "No schedule is enabled."
+    problem = f"No process fires the {enabled:,} enabled schedules."
+    cure = "Open the app in a browser, or run python -m pipeline scheduler."
+    if fires:
+        raise StorageError(problem, cure=cure)
+    raise Concern(problem, cure=cure)
+
+
+def _check_app(address: str) -> str:
+    import urllib.request
+
+    url = f"{address.rstrip('/')}/_stcore/health"  # Streamlit's own
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(url, timeout=2):
+            return f"The app answers at {address}."
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise SourceUnreachable(
+            f"The app does not answer at {url}: {reason}.", cure="Start it, or read its output."
+        ) from None

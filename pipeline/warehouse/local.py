@@ -20,6 +20,7 @@ from typing import Self
 import duckdb
 import stamina
 
+from pipeline import upgrades
 from pipeline.download import StagedFile
 from pipeline.errors import (
     FaregroundError,
@@ -44,7 +45,12 @@ from pipeline.warehouse import (
 )
 from pipeline.warehouse.local_ledger import read_records, record_entry
 from pipeline.warehouse.local_load import load_file
-from pipeline.warehouse.local_schema import is_older, keep_copy, prepare_schema
+from pipeline.warehouse.local_schema import (
+    SCHEMA_VERSION,
+    keep_copy,
+    older_version,
+    prepare_schema,
+)
 from pipeline.warehouse.results import collect
 
 _CACHE_BETWEEN_LOADS = "128MB"
@@ -103,13 +109,15 @@ class LocalWarehouse:
     def __enter__(self) -> Self:
         if not self._read_only:
             make_folder(self._path.parent)
-        self._connection = _OPENED.acquire(self._key(), self._connect)
         try:
+            self._connection = _OPENED.acquire(self._key(), self._connect)
             with self._cursor() as cursor:
                 prepare_schema(cursor, self._path, read_only=self._read_only)
         except BaseException:
             self.__exit__()
             raise
+        finally:
+            upgrades.end(self._path)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -198,7 +206,9 @@ class LocalWarehouse:
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
         connection = self._open()
-        if not self._read_only and is_older(connection):
+        before = None if self._read_only else older_version(connection)
+        if before is not None:
+            upgrades.begin(self._path, before, SCHEMA_VERSION)
             with _translated(self._path):
                 connection.execute("CHECKPOINT")
             connection.close()

@@ -54,10 +54,10 @@ def prepare_schema(cursor: duckdb.DuckDBPyConnection, path: Path, *, read_only: 
             _in_transaction(cursor, partial(_bring_forward, version=version))
 
 
-def is_older(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether an open warehouse has a version that `prepare_schema` would bring forward."""
+def older_version(connection: duckdb.DuckDBPyConnection) -> int | None:
+    """Return the version of an open warehouse that `prepare_schema` would bring forward, if so."""
     version = read_version(connection)
-    return version is not None and _OLDEST <= version < SCHEMA_VERSION
+    return version if version is not None and _OLDEST <= version < SCHEMA_VERSION else None
 
 
 def keep_copy(path: Path) -> Path:

@@ -1,0 +1,188 @@
+"""How long files took, how fast and at what cost: charts of one run, or of all newest loads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import plotly.graph_objects as go
+import streamlit as st
+from plotly.subplots import make_subplots
+
+from pages.shared.charts import TAXI_COLORS, styled
+from pages.shared.frame import history, target
+from pages.shared.views import STEP_COLORS
+from pages.shared.words import count, duration, files_in_words, size
+from pipeline.history import GLYPHS, Run, Timing
+from pipeline.trips import Color
+
+_CONFIG = {"displaylogo": False, "displayModeBar": False}
+
+
+def show_run_charts(run: Run | None) -> None:
+    """Draw the charts of a run's files; without a run, of the newest load of each file."""
+    timings = history().timings(target(), run.run_id if run else None)
+    st.subheader("Speed and cost" if target() == "gcp" else "Speed")
+    if not any(timing.steps for timing in timings):
+        st.caption("No file went through any step, so there is nothing to chart.")
+        return
+    st.caption(describe(timings, run))
+    st.plotly_chart(draw_durations(timings), key="durations", config=_CONFIG)
+    rates, costs = draw_rates(timings), draw_costs(timings)
+    if rates is None:
+        st.caption("No file was loaded, so there are no rows per second.")
+        return
+    if costs is None:
+        st.plotly_chart(rates, key="rates", config=_CONFIG)
+        return
+    left, right = st.columns(2)
+    left.plotly_chart(rates, key="rates", config=_CONFIG)
+    right.plotly_chart(costs, key="costs", config=_CONFIG)
+
+
+def describe(timings: Sequence[Timing], run: Run | None) -> str:
+    """Return in a sentence what is charted and what it comes to."""
+    loaded = [timing.run_file for timing in timings if _is_loaded(timing)]
+    seconds = sum(file.seconds or 0.0 for file in loaded)
+    rows = sum(file.rows or 0 for file in loaded)
+    rate = f", {count(round(rows / seconds))} rows per second of work" if seconds else ""
+    what = "The files of this run" if run else "The newest load of each file in this warehouse"
+    return f"{what}: {files_in_words(len(loaded))} loaded, {count(rows)} rows{rate}."
+
+
+def draw_durations(timings: Sequence[Timing]) -> go.Figure:
+    """Seconds a month, stacked by step, a chart for each color; failed files are marked."""
+    timed = [timing for timing in timings if timing.steps]
+    colors = [color for color in Color if any(t.run_file.file.color == color for t in timed)]
+    figure = make_subplots(
+        rows=len(colors), cols=1, shared_xaxes=True, vertical_spacing=0.12,
+        subplot_titles=[color.value for color in colors],
+    )  # fmt: skip
+    for row, color in enumerate(colors, start=1):
+        mine = [timing for timing in timed if timing.run_file.file.color == color]
+        for step, tint in STEP_COLORS.items():
+            if not any(step in timing.steps for timing in timed):
+                continue
+            figure.add_bar(
+                name=step,
+                legendgroup=step,
+                showlegend=row == 1,
+                x=[str(timing.run_file.file.month) for timing in mine],
+                y=[timing.steps.get(step, 0.0) for timing in mine],
+                marker_color=tint,
+                hovertext=[
+                    f"{_name(timing)}<br>{step}: {duration(timing.steps.get(step, 0.0))}"
+                    f" of {duration(sum(timing.steps.values()))}"
+                    for timing in mine
+                ],
+                hoverinfo="text",
+                row=row,
+                col=1,
+            )
+        _mark_failed(figure, mine, row)
+        figure.update_yaxes(title="seconds", rangemode="tozero", row=row, col=1)
+    _set_months(figure, timed)
+    figure.update_xaxes(title="month of the file", row=len(colors), col=1)
+    figure.update_layout(barmode="stack")
+    styled(figure, 120 + 170 * len(colors))
+    return figure.update_layout(legend={"y": 1.08 if len(colors) > 1 else 1.14}, margin_t=56)
+
+
+def draw_rates(timings: Sequence[Timing]) -> go.Figure | None:
+    """Rows per second of each loaded file, downloading included; None when none was loaded."""
+    timed = [timing for timing in timings if _is_loaded(timing) and timing.run_file.seconds]
+    if not timed:
+        return None
+    figure = go.Figure()
+    for color, mine in _by_color(timed):
+        files = [timing.run_file for timing in mine]
+        rates = [(file.rows or 0) / (file.seconds or 1.0) for file in files]
+        figure.add_bar(
+            name=color.value,
+            x=[str(file.file.month) for file in files],
+            y=rates,
+            marker_color=TAXI_COLORS[color],
+            hovertext=[
+                f"{file.file.stem}<br>{count(round(rate))} rows per second<br>{count(file.rows)} "
+                f"rows in {duration(file.seconds or 0.0)}"
+                for file, rate in zip(files, rates, strict=True)
+            ],
+            hoverinfo="text",
+        )
+    _set_months(figure, timed)
+    figure.update_layout(barmode="group")
+    figure.update_xaxes(title="month of the file")
+    figure.update_yaxes(title="rows per second", tickformat="~s", rangemode="tozero")
+    return styled(figure, 320)
+
+
+def draw_costs(timings: Sequence[Timing]) -> go.Figure | None:
+    """What BigQuery charged for each file: MB above, slot seconds below; None where it is free."""
+    billed = [timing for timing in timings if timing.run_file.bytes_billed is not None]
+    if not billed:
+        return None
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08)
+    for color, mine in _by_color(billed):
+        files = [timing.run_file for timing in mine]
+        values = (
+            [(file.bytes_billed or 0) / 1e6 for file in files],
+            [(file.slot_ms or 0) / 1e3 for file in files],
+        )
+        for row, heights in enumerate(values, start=1):
+            figure.add_bar(
+                name=color.value,
+                legendgroup=color.value,
+                showlegend=row == 1,
+                x=[str(file.file.month) for file in files],
+                y=heights,
+                marker_color=TAXI_COLORS[color],
+                hovertext=[
+                    f"{file.file.stem}<br>{size(file.bytes_billed)} billed"
+                    f"<br>{duration((file.slot_ms or 0) / 1e3)} of slot time"
+                    for file in files
+                ],
+                hoverinfo="text",
+                row=row,
+                col=1,
+            )
+    _set_months(figure, billed)
+    figure.update_layout(barmode="group")
+    figure.update_yaxes(title="MB billed", rangemode="tozero", row=1, col=1)
+    figure.update_yaxes(title="slot seconds", rangemode="tozero", row=2, col=1)
+    figure.update_xaxes(title="month of the file", row=2, col=1)
+    return styled(figure, 320)
+
+
+def _is_loaded(timing: Timing) -> bool:
+    return timing.run_file.state == "loaded"
+
+
+def _name(timing: Timing) -> str:
+    state = timing.run_file.state
+    return f"{timing.run_file.file.stem}: {GLYPHS[state]} {state}"
+
+
+def _mark_failed(figure: go.Figure, timings: Sequence[Timing], row: int) -> None:
+    for timing in timings:
+        if timing.run_file.state == "failed":
+            figure.add_annotation(
+                x=str(timing.run_file.file.month),
+                y=sum(timing.steps.values()),
+                text=f"{GLYPHS['failed']} failed",
+                showarrow=False,
+                yanchor="bottom",
+                row=row,
+                col=1,
+            )
+
+
+def _set_months(figure: go.Figure, timings: Sequence[Timing]) -> None:
+    months = sorted({str(timing.run_file.file.month) for timing in timings})
+    # Plotly would read "2020-04" as a date, and one bar would be a day wide.
+    figure.update_xaxes(type="category", categoryorder="array", categoryarray=months)
+    if len(months) < 4:  # a single bar as wide as the page looks like a mistake
+        figure.update_xaxes(range=[-0.5, 3.5])
+
+
+def _by_color(timings: Iterable[Timing]) -> list[tuple[Color, list[Timing]]]:
+    found = [(c, [t for t in timings if t.run_file.file.color == c]) for c in Color]
+    return [(color, mine) for color, mine in found if mine]
