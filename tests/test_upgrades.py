@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from pipeline import upgrades
 from pipeline.settings import Settings
 from pipeline.trips import Color, Month, TripFile
 from pipeline.warehouse import local_schema, open_warehouse
@@ -23,12 +24,16 @@ from tests.files import (
     assert_summaries_agree,
     backfill,
     header,
+    put_trips,
     request,
     rows,
+    trip,
 )
+from tests.test_cli import document, green, pipeline
 from tests.upgrades.write import FOLDER, unpack_warehouse, write_warehouse
 
 MAY = TripFile(Color.GREEN, Month(2020, 5))
+JUNE = TripFile(Color.GREEN, Month(2020, 6))
 EARLIER = list(range(_OLDEST, SCHEMA_VERSION))
 TABLES = ("storage.yellow_tripdata", "storage.green_tripdata", "load_ledger", "rejects")
 
@@ -177,3 +182,31 @@ def assert_untouched(settings: Settings, before: dict[str, list[tuple[Any, ...]]
         tables = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
     assert found == [(_OLDEST,)]
     assert ("trip_summary",) not in tables
+
+
+def test_bringing_a_warehouse_forward_is_said_while_it_happens_and_not_on_stdout(
+    settings: Settings, folder: Path
+) -> None:
+    make_home(settings, EARLIER[0])
+    put_trips(folder, JUNE, [trip(JUNE)])
+    result = pipeline(settings, *green(folder, "--from", "2020-06", "--json"))
+    assert document(result)["state"] == "succeeded"
+    assert f"from schema version {EARLIER[0]} to {SCHEMA_VERSION}" in " ".join(
+        result.stderr.split()
+    )
+
+
+def test_a_page_can_ask_whether_a_warehouse_is_being_brought_forward(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_home(settings, EARLIER[0])
+    seen: list[str] = []
+
+    def note(sentence: str) -> None:
+        seen.extend((sentence, upgrades.under_way(settings.warehouse_path)))
+
+    monkeypatch.setattr(upgrades, "_listeners", [note])
+    with open_warehouse("local", settings):
+        assert upgrades.under_way(settings.warehouse_path) == ""
+    assert len(set(seen)) == 1
+    assert "MB" in seen[0]

@@ -28,15 +28,13 @@ def show_run_charts(run: Run | None) -> None:
     st.caption(describe(timings, run))
     st.plotly_chart(draw_durations(timings), key="durations", config=_CONFIG)
     rates, costs = draw_rates(timings), draw_costs(timings)
+    drawn = {name: chart for name, chart in {"rates": rates, "costs": costs}.items() if chart}
+    for place, (name, chart) in zip(st.columns(len(drawn) or 1), drawn.items(), strict=False):
+        place.plotly_chart(chart, key=name, config=_CONFIG)
     if rates is None:
         st.caption("No file was loaded, so there are no rows per second.")
-        return
-    if costs is None:
-        st.plotly_chart(rates, key="rates", config=_CONFIG)
-        return
-    left, right = st.columns(2)
-    left.plotly_chart(rates, key="rates", config=_CONFIG)
-    right.plotly_chart(costs, key="costs", config=_CONFIG)
+    if target() == "gcp" and costs is None:
+        st.caption("BigQuery billed nothing for these files.")
 
 
 def describe(timings: Sequence[Timing], run: Run | None) -> str:
@@ -82,7 +80,7 @@ def draw_durations(timings: Sequence[Timing]) -> go.Figure:
         figure.update_yaxes(title="seconds", rangemode="tozero", row=row, col=1)
     _set_months(figure, timed)
     figure.update_xaxes(title="month of the file", row=len(colors), col=1)
-    figure.update_layout(barmode="stack")
+    figure.update_layout(barmode="stack", showlegend=True)
     styled(figure, 120 + 170 * len(colors))
     return figure.update_layout(legend={"y": 1.08 if len(colors) > 1 else 1.14}, margin_t=56)
 
@@ -109,16 +107,16 @@ def draw_rates(timings: Sequence[Timing]) -> go.Figure | None:
             hoverinfo="text",
         )
     _set_months(figure, timed)
-    figure.update_layout(barmode="group")
+    figure.update_layout(barmode="group", showlegend=True)
     figure.update_xaxes(title="month of the file")
     figure.update_yaxes(title="rows per second", tickformat="~s", rangemode="tozero")
     return styled(figure, 320)
 
 
 def draw_costs(timings: Sequence[Timing]) -> go.Figure | None:
-    """What BigQuery charged for each file: MB above, slot seconds below; None where it is free."""
+    """What BigQuery charged for each file: MB above, slot seconds below; None for nothing."""
     billed = [timing for timing in timings if timing.run_file.bytes_billed is not None]
-    if not billed:
+    if not any(timing.run_file.bytes_billed or timing.run_file.slot_ms for timing in billed):
         return None
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08)
     for color, mine in _by_color(billed):
@@ -145,7 +143,7 @@ def draw_costs(timings: Sequence[Timing]) -> go.Figure | None:
                 col=1,
             )
     _set_months(figure, billed)
-    figure.update_layout(barmode="group")
+    figure.update_layout(barmode="group", showlegend=True)
     figure.update_yaxes(title="MB billed", rangemode="tozero", row=1, col=1)
     figure.update_yaxes(title="slot seconds", rangemode="tozero", row=2, col=1)
     figure.update_xaxes(title="month of the file", row=2, col=1)

@@ -280,6 +280,7 @@ def timeline(run: Run, steps: Sequence[Step]) -> go.Figure:
         )
     figure.update_layout(
         barmode="overlay",
+        showlegend=True,  # of a single step too
         height=110 + 26 * max(2, len(files)),
         margin={"l": 0, "r": 0, "t": 36, "b": 0},
         legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0},

@@ -27,3 +27,8 @@ def test_a_backfill_of_google_cloud_is_priced_run_and_shown(gcp_settings: Settin
     assert grid(app)["green 2020", "Apr"].startswith("● loaded")
     (run,) = History(gcp_settings.history_path).runs()
     assert (run.state, run.request.target) == ("succeeded", "gcp")
+    app = open_app("pages/runs.py", target="gcp", run=run.run_id)
+    assert "Speed and cost" in texts(app)
+    (timing,) = History(gcp_settings.history_path).timings("gcp", run.run_id)
+    assert {"download", "upload", "extract", "merge"} <= timing.steps.keys()
+    assert timing.run_file.bytes_billed is not None
