@@ -52,6 +52,7 @@ hooks: $(VENV)/.dev  ## lint, format and types before every commit
 	$(BIN)/pre-commit install
 
 bench: $(VENV)/.dev  ## speed and memory against the DuckDB floor, as ratios
+	$(BIN)/python -m benchmarks.startup
 	$(BIN)/python -m benchmarks.backfill
 	$(BIN)/python -m benchmarks.charts
 	$(BIN)/python -m benchmarks.preview

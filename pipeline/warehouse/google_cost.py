@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pipeline.plan import Plan
 from pipeline.settings import Settings
 from pipeline.sql import statement
 from pipeline.trips import Month
 from pipeline.warehouse.google_columns import months_condition, table_identifiers
 from pipeline.warehouse.google_jobs import JobRunner
 from pipeline.warehouse.google_ledger import parameter, read_base
+
+if TYPE_CHECKING:  # a plan is made from what a warehouse says
+    from pipeline.plan import Plan
 
 # Bytes a load scans of its own file for each published byte, by format: the unpacked text once,
 # the typed rows twice, and half of those for the summaries (docs/google-cloud.md has the sizes;
