@@ -13,6 +13,7 @@ import duckdb
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
+from pipeline import __version__
 from pipeline.history import History
 from pipeline.settings import Settings
 from pipeline.trips import Color, Month, Selection
@@ -78,6 +79,14 @@ def test_a_cold_link_to_a_page_shows_our_navigation_to_everyone(
                 ["Backfill", "Preview", "Explore", "Answers", "Runs", "Setup"]
             )
             assert visitor.page.get_by_test_id("stSidebarNavLink").count() == 0
+
+
+def test_the_menu_says_which_version_this_is(browser: Browser, address: str) -> None:
+    with Visitor(browser, address) as visitor:
+        visitor.open()
+        visitor.page.get_by_test_id("stMainMenu").click()
+        visitor.page.get_by_test_id("stMainMenuItem-about").click()
+        expect(visitor.page.get_by_role("dialog")).to_contain_text(f"Fareground {__version__}")
 
 
 def test_a_newcomer_reaches_charts_of_the_sample_by_one_click(

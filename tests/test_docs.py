@@ -218,9 +218,16 @@ def test_the_version_is_the_newest_of_the_changelog() -> None:
     assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dynamic"] == ["version"]
 
 
-def test_the_command_line_and_the_app_say_the_version(settings: Settings) -> None:
+def test_the_command_line_says_the_version(settings: Settings) -> None:
     assert pipeline(settings, "--version").stdout == f"fareground {__version__}\n"
-    assert "__version__" in (ROOT / "app.py").read_text()
+
+
+def test_the_code_names_only_documents_that_are_there() -> None:
+    code = [*(ROOT / "pipeline").rglob("*.py"), *(ROOT / "pages").rglob("*.py")]
+    code += [*(ROOT / "sql").rglob("*.sql"), ROOT / "Makefile"]
+    named = {name for path in code for name in re.findall(r"\bdocs/[\w/-]+\.md", path.read_text())}
+    assert "docs/answers.md" in named
+    assert all((ROOT / name).exists() for name in named), named
 
 
 def test_pipeline_never_imports_streamlit() -> None:
