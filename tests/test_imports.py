@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from pipeline.settings import Settings
+
+ROOT = Path(__file__).parents[1]
 
 # Each takes from a tenth of a second to more than one.
 SLOW = {
@@ -40,3 +44,16 @@ def test_a_command_at_work_is_seen_to_import_what_it_needs(settings: Settings) -
     assert "duckdb" in loaded(
         "backfill", "--color", "green", "--from", "2020-04", "--source", "sample"
     )
+
+
+def test_the_first_page_imports_nothing_that_only_other_pages_need() -> None:
+    page = ast.parse((ROOT / "pages" / "backfill.py").read_text())
+    imports = [node for node in page.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    code = ast.unparse(ast.Module(imports, [])) + "\nimport sys; print(*sys.modules)"
+    shown = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    names = set(shown.stdout.split())
+    assert "pages.shared.frame" in names
+    other = {"duckdb", "google.cloud", "google.genai", "pypdf", "selectolax", "sqlglot", "yaml"}
+    assert not names & other
