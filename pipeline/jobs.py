@@ -56,7 +56,10 @@ def resume_request(run_id: str, settings: Settings) -> Request:
     finished = ("loaded", "skipped", "unavailable")
     left = frozenset(f.file for f in history.files(run_id) if f.state not in finished)
     if not left:
-        raise UsageError(f"The run {run_id} finished all its files; there is nothing to resume.")
+        raise UsageError(
+            f"The run {run_id} finished all its files; there is nothing to resume.",
+            cure="Run it again instead, if its files shall be looked at once more.",
+        )
     return replace(run.request, only=left)
 
 

@@ -146,7 +146,10 @@ def save_values(changes: Mapping[str, str]) -> None:
         )
     ]
     if faults:
-        raise UsageError("Nothing was saved: " + "; ".join(f.rstrip(".") for f in faults) + ".")
+        raise UsageError(
+            "Nothing was saved: " + "; ".join(f.rstrip(".") for f in faults) + ".",
+            cure="Mend what is named, and save again.",
+        )
     kept = {variable_name(field): text or None for field, text in changes.items()}
     secret = {variable_name(field) for field in changes if is_secret(field)}
     if secret:

@@ -1,4 +1,4 @@
-"""What the eye needs: contrast as WCAG AA asks for, in both themes.
+"""What the eye needs: contrast as WCAG AA asks for, in both themes, and pictures of both.
 
 The figures are those of https://www.w3.org/TR/WCAG22/#contrast-minimum and #non-text-contrast.
 """
@@ -17,7 +17,7 @@ from pages.shared.views import STEP_COLORS
 from pages.shared.words import TINTS
 from pipeline.answers import report
 from pipeline.trips import Color
-from tests.screenshots import SCHEMES
+from tests.screenshots import FOLDER, MOST_BYTES, SCHEMES, pages
 
 ROOT = Path(__file__).parent.parent
 THEMES = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["theme"]
@@ -96,3 +96,9 @@ def test_a_charts_color_stands_out_from_both_backgrounds(name: str) -> None:
 def test_taxi_yellow_and_green_are_the_colors_of_no_other_part_of_a_chart_with_both() -> None:
     assert set(TAXI_COLORS) == set(Color)
     assert not set(TAXI_COLORS.values()) & {*PAYMENT_COLORS.values(), *AIRPORT_COLORS.values()}
+
+
+def test_every_page_has_its_pictures_in_both_themes_and_they_are_small() -> None:
+    wanted = {f"{page}-{scheme}.png" for page in pages("a-run") for scheme in SCHEMES}
+    assert {path.name for path in FOLDER.glob("*.png")} >= wanted
+    assert all(path.stat().st_size < MOST_BYTES for path in FOLDER.glob("*.png"))

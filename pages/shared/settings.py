@@ -136,7 +136,10 @@ def _take(changes: dict[str, str]) -> None:
         if text and (fault := find_fault(field, text))
     ]
     if faults:
-        raise UsageError("Nothing was saved: " + "; ".join(f.rstrip(".") for f in faults) + ".")
+        raise UsageError(
+            "Nothing was saved: " + "; ".join(f.rstrip(".") for f in faults) + ".",
+            cure="Mend what is named, and save again.",
+        )
     if any(source.is_secret(field) for field in changes):
         _confirm(changes)
     else:

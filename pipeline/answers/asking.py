@@ -50,7 +50,9 @@ class Asking:
         except FaregroundError as error:
             self.error = error
         except Exception:  # a bug must not leave the page waiting for ever
-            self.error = FaregroundError("The answer could not be had, for a reason unknown.")
+            self.error = FaregroundError(
+                "The answer could not be had, for a reason unknown.", cure="Ask again."
+            )
             raise
         finally:
             self.waiting = ""

@@ -121,7 +121,10 @@ def diff(
             if not subject.whole and not subject.problem:
                 subject = fetch_subject(file, source, settings, cancel, tell)
             if subject.problem:
-                raise TripFileError(subject.problem)
+                raise TripFileError(
+                    subject.problem,
+                    cure="`preview` shows what is in it; take the month from another source.",
+                )
             with open_warehouse(target, settings, read_only=True) as warehouse:
                 return find_difference(subject, warehouse, settings, cancel), subject
 

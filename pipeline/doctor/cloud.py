@@ -153,7 +153,10 @@ class _Examination:
             finally:
                 blob.delete(retry=self._retry, timeout=_PATIENCE)
         if read != wanted:
-            raise WarehouseError(f"An object of {self.place.bucket} came back changed.")
+            raise WarehouseError(
+                f"An object of {self.place.bucket} came back changed.",
+                cure="See whether a proxy or a lifecycle rule changes what is stored there.",
+            )
         return "An object was written, read and deleted."
 
     def check_jobs(self) -> str:

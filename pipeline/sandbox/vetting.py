@@ -40,6 +40,7 @@ MOST_LETTERS = 20_000
 
 _EXPLAIN = re.compile(r"\s*EXPLAIN(\s+ANALYZE)?(\s*\([^()]*\))?(?=\s)", re.IGNORECASE)
 _READING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+MEND_QUERY = "Mend the SQL there and run it again."
 _CURE = "Use a single SELECT, such as SELECT count(*) FROM {table}."
 
 
@@ -57,7 +58,9 @@ def vet(connection: duckdb.DuckDBPyConnection, sql: str, tables: Collection[str]
     try:
         statements = connection.extract_statements(sql)
     except duckdb.Error as error:
-        raise UsageError(f"The query cannot be read: {first_line(error)}") from None
+        raise UsageError(
+            f"The query cannot be read: {first_line(error)}", cure=MEND_QUERY
+        ) from None
     if not statements:
         raise UsageError("There is no query.", cure=cure)
     if len(statements) > 1:

@@ -19,7 +19,7 @@ import duckdb
 
 from pipeline.errors import UsageError, WarehouseBusy
 from pipeline.sandbox import FILE_TABLES, PREVIEW_TABLES, WAREHOUSE_TABLES
-from pipeline.sandbox.vetting import first_line, vet
+from pipeline.sandbox.vetting import MEND_QUERY, first_line, vet
 
 if TYPE_CHECKING:
     import pyarrow
@@ -56,7 +56,7 @@ def main() -> None:
             cure="Ask for less, or raise FAREGROUND_QUERY_MEMORY_LIMIT.",
         )
     except duckdb.Error as error:
-        _write_head(out, problem=f"The query cannot run: {first_line(error)}", cure="")
+        _write_head(out, problem=f"The query cannot run: {first_line(error)}", cure=MEND_QUERY)
     else:
         _write_head(out, truncated=truncated, seconds=time.perf_counter() - started)
         _write_table(out, table)
@@ -186,7 +186,9 @@ def _batches(reader: Any) -> Iterator[Any]:
                 raise duckdb.InterruptException(text) from None
             if "Out of Memory" in text:
                 raise duckdb.OutOfMemoryException(text) from None
-            raise UsageError(f"The query cannot run: {first_line(error)}") from None
+            raise UsageError(
+                f"The query cannot run: {first_line(error)}", cure=MEND_QUERY
+            ) from None
 
 
 def _showable(table: pyarrow.Table) -> pyarrow.Table:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pipeline.download import StagedFile
 from pipeline.errors import UsageError, WarehouseError
+from pipeline.sandbox.vetting import MEND_QUERY
 from pipeline.settings import Settings
 from pipeline.sql import statement
 from pipeline.trips import Color, TripFile
@@ -124,9 +125,13 @@ class GoogleWarehouse:
                 job = runner.run("query", "run the query", sql)
                 table, _ = self._reader().fetch(job, limit + 1)
             except (BadRequest, NotFound) as error:
-                raise UsageError(f"The query cannot run: {first_line(str(error))}") from None
+                raise UsageError(
+                    f"The query cannot run: {first_line(str(error))}", cure=MEND_QUERY
+                ) from None
             except JobFailed as error:
-                raise UsageError(f"The query cannot run: {first_line(error.message)}") from None
+                raise UsageError(
+                    f"The query cannot run: {first_line(error.message)}", cure=MEND_QUERY
+                ) from None
         columns = [map(_plain, column.to_pylist()) for column in table.columns]
         rows = list(zip(*columns, strict=True))
         return QueryResult(tuple(table.column_names), rows[:limit], truncated=len(rows) > limit)

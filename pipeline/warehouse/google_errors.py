@@ -13,6 +13,7 @@ from pipeline.warehouse.google_place import Place
 if TYPE_CHECKING:
     from google.api_core.retry import Retry
 
+_ELSE = "Run it again; if it happens twice, ask `python -m pipeline doctor --target gcp`."
 # A job that ended with one of these did nothing and may be asked for again.
 TRANSIENT_REASONS = frozenset(
     {
@@ -127,7 +128,7 @@ def explain(place: Place, doing: str, reason: str, message: str) -> FaregroundEr
         return WarehouseError(
             f"Could not {doing}: it took too long. {text}", cure="Raise GCP_JOB_TIMEOUT_SECONDS."
         )
-    return WarehouseError(f"Could not {doing}: {text}")
+    return WarehouseError(f"Could not {doing}: {text}", cure=_ELSE)
 
 
 def first_line(message: str) -> str:
@@ -174,8 +175,11 @@ def _translate(place: Place, doing: str, error: Exception) -> FaregroundError:
             cure="Check the network and run the backfill again.",
         )
     if isinstance(error, OSError):
-        return StorageError(f"Could not {doing}: {error.strerror or error}.")
-    return WarehouseError(f"Could not {doing}: {first_line(str(error))}")
+        return StorageError(
+            f"Could not {doing}: {error.strerror or error}.",
+            cure="See that FAREGROUND_HOME is on a disk with room that can be written.",
+        )
+    return WarehouseError(f"Could not {doing}: {first_line(str(error))}", cure=_ELSE)
 
 
 _REASONS = {403: "accessDenied", 429: "rateLimitExceeded", 500: "backendError", 503: "backendError"}

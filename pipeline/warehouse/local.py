@@ -30,7 +30,7 @@ from pipeline.errors import (
     WarehouseError,
 )
 from pipeline.sandbox import WAREHOUSE_TABLES, is_reading_warehouse
-from pipeline.sandbox.vetting import first_line, vet
+from pipeline.sandbox.vetting import MEND_QUERY, first_line, vet
 from pipeline.settings import Settings, make_folder
 from pipeline.sql import translate
 from pipeline.trips import TripFile
@@ -155,7 +155,9 @@ class LocalWarehouse:
                 columns = tuple(column[0] for column in cursor.description or [])
                 rows = cursor.fetchmany(limit + 1)
             except duckdb.Error as error:
-                raise UsageError(f"The query cannot run: {first_line(error)}") from None
+                raise UsageError(
+                    f"The query cannot run: {first_line(error)}", cure=MEND_QUERY
+                ) from None
             finally:
                 cursor.execute("ROLLBACK")
         return QueryResult(columns, rows[:limit], truncated=len(rows) > limit)
@@ -171,7 +173,9 @@ class LocalWarehouse:
                 table = collect(found, found.schema)
             except duckdb.Error as error:
                 raise WarehouseError(
-                    f"The warehouse could not be read: {first_line(error)}"
+                    f"The warehouse could not be read: {first_line(error)}",
+                    cure="Try again; if it happens twice, `python -m pipeline doctor` looks for "
+                    "the cause.",
                 ) from error
         return Answer(table, ours, time.perf_counter() - started)
 
@@ -196,7 +200,9 @@ class LocalWarehouse:
     @contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
         if self._connection is None:
-            raise WarehouseError("The warehouse is used outside its `with` block.")
+            raise WarehouseError(
+                "The warehouse is used outside its `with` block.", cure="Open it with `with`."
+            )
         with self._connection.cursor() as cursor, _translated(self._path):
             # Counting progress is what query_progress needs; printing it would spoil stdout.
             cursor.execute("SET enable_progress_bar_print = false")
