@@ -176,7 +176,9 @@ def anchors(document: Path) -> set[str]:
 
 def links(document: Path) -> Iterator[tuple[Path, str]]:
     """The files a page links to or shows, each with the heading that is named, if any."""
-    for link in re.findall(r"\]\(<?([^)>\s]+)>?\)", text_of(document)):
+    text = text_of(document)
+    found = re.findall(r"\]\(<?([^)>\s]+)>?\)", text) + re.findall(r'<img src="([^"]+)"', text)
+    for link in found:
         if not link.startswith("https://"):
             path, _, anchor = link.partition("#")
             yield (document.parent / path).resolve() if path else document, anchor
@@ -228,6 +230,16 @@ def test_the_code_names_only_documents_that_are_there() -> None:
     named = {name for path in code for name in re.findall(r"\bdocs/[\w/-]+\.md", path.read_text())}
     assert "docs/answers.md" in named
     assert all((ROOT / name).exists() for name in named), named
+
+
+def test_the_pictures_are_pngs_of_every_page_in_both_themes_and_small() -> None:
+    folder = ROOT / "docs" / "screenshots"
+    pages = {page.stem for page in (ROOT / "pages").glob("*.py")}
+    wanted = {f"{page}-{scheme}.png" for page in pages for scheme in ("light", "dark")}
+    assert wanted <= {path.name for path in folder.iterdir()}
+    for path in folder.iterdir():
+        assert path.read_bytes().startswith(b"\x89PNG")
+        assert path.stat().st_size < 200_000, path
 
 
 def test_pipeline_never_imports_streamlit() -> None:
