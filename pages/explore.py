@@ -149,8 +149,8 @@ def make_cards(chosen: Chosen, zones: Zones) -> list[Card]:
             "zones",
             "Pickups by zone",
         ),
-        card("pairs", partial(draw_pairs, zones=zones)),
-        card("airports", partial(draw_airports, grain=grain)),
+        card("pairs", partial(draw_pairs, zones=zones, picked=at("way", "")), "way"),
+        card("airports", partial(draw_airports, grain=grain, picked=at("way", "")), "way"),
         card("colors", partial(draw_colors, picked=at("slot", "")), "slot"),
         Card("coverage", pose("coverage", Filters(strays=True), target()), draw_coverage),
     ]

@@ -18,6 +18,7 @@ FILTERS = {
     "not recorded": Filters(payments=(NOT_RECORDED,)),
     "hours": Filters(weekdays=(0, 4, 6), hours=(0, 8)),
     "zones": Filters(zones=(1, 132)),
+    "ways": Filters(zones=(1, 132), dropoffs=(1, 41)),
     "miles": Filters(minimum_miles=Decimal("1.5")),
     "everything": Filters(
         (Color.YELLOW,),
@@ -25,6 +26,7 @@ FILTERS = {
         date(2020, 4, 30),
         (1, NOT_RECORDED),
         (1, 132, 265),
+        (1, 41, 138),
         Decimal("0.5"),
         (0, 1, 2, 3, 4),
         (7, 8, 23),

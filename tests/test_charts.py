@@ -62,6 +62,7 @@ def kept(trips: list[Trip], filters: Filters) -> Iterator[Trip]:
             and (filters.last is None or (day is not None and day <= filters.last))
             and (not filters.payments or paid in filters.payments)
             and (not filters.zones or trip["zone"] in filters.zones)
+            and (not filters.dropoffs or trip["to"] in filters.dropoffs)
             and (
                 filters.minimum_miles is None
                 or (trip["miles"] is not None and trip["miles"] >= filters.minimum_miles)
@@ -167,7 +168,7 @@ def some_filters(opened: Warehouse) -> list[Filters]:
 
 def fits(name: str, filters: Filters) -> bool:
     """What is about files is asked of sums only, so never by zone or distance."""
-    sums = not filters.zones and filters.minimum_miles is None
+    sums = not filters.zones and not filters.dropoffs and filters.minimum_miles is None
     return sums or name not in ("coverage", "strays")
 
 
@@ -223,6 +224,7 @@ def test_sums_answer_where_they_can_and_the_trips_where_they_cannot() -> None:
     assert origins["some days"]["zones"] == "trips"
     assert origins["hours"]["zones"] == "trips"
     assert origins["zones"]["over_time"] == "trips"
+    assert set(origins["ways"].values()) == {"trips"}
     assert set(origins["miles"].values()) == {"trips"}
 
 

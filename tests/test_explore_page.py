@@ -132,6 +132,8 @@ def test_what_was_clicked_is_in_the_address_and_can_be_let_go_of(two_colors: Set
         check(app.button(key=f"drop-{name}").click().run())
         assert name not in app.query_params
         assert metrics(app)["Trips"] == left
+    for way, left in (("42/41", "4"), ("132/*", "3"), ("*/41", "9"), ("*/1", "0")):
+        assert metrics(explore(way=way))["Trips"].replace("unknown", "0") == left
     app = explore(slot="2/8")  # 2020-04-01 was a Wednesday
     assert metrics(app)["Trips"] == "6"
 

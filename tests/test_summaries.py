@@ -43,6 +43,7 @@ def varied(file: TripFile, number: int, seed: int = 0) -> list[dict[str, Any]]:
                 pickup=chance.choice([f"{month}-{day:02} {hour:02}:00:00"] * 30 + [None]),
                 dropoff=f"{month}-{day:02} {hour:02}:{dropoff}",
                 PULocationID=chance.choice(["1", "132", "265", None]),
+                DOLocationID=chance.choice(["1", "41", "138", None]),
                 payment_type=chance.choice(["1", "2", "4", None]),
                 trip_distance=chance.choice(["1.5", "0", "-3", "200", "200.01", "98765.4", None]),
                 fare_amount=chance.choice(["8", "-8", "0.45", None]),

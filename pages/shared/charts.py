@@ -12,7 +12,6 @@ from typing import Any
 
 import plotly.graph_objects as go
 import pyarrow as pa
-from plotly.subplots import make_subplots
 
 from pipeline.charts import payment_name
 from pipeline.trips import Color
@@ -52,34 +51,40 @@ def draw_over_time(table: pa.Table, grain: str, picked: str) -> Drawn:
     rows = [row for row in rows_of(table) if row["period"] is not None]
     if not rows:
         return None, NOTHING
-    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06)
+    traces = []
     for color, mine in _by_color(rows):
         picks = [f"{row['period']}/{end_of(row['period'], grain)}" for row in mine]
-        for number, (column, unit) in enumerate((("trips", ""), ("dollars", "$")), start=1):
-            figure.add_bar(
-                name=color.value,
-                legendgroup=color.value,
-                showlegend=number == 1,
-                x=[row["period"] for row in mine],
-                y=[row[column] for row in mine],
-                customdata=picks,
-                marker_color=TAXI_COLORS[color],
-                marker_opacity=_opacities(picks, picked),
-                hovertemplate=f"%{{x|%Y-%m-%d}}<br>{color}: {unit}%{{y:,.0f}}<extra></extra>",
-                row=number,
-                col=1,
+        for axis, column, unit in (("", "trips", ""), ("2", "dollars", "$")):
+            traces.append(
+                {
+                    "type": "bar",
+                    "name": color.value,
+                    "legendgroup": color.value,
+                    "showlegend": not axis,
+                    "x": [row["period"] for row in mine],
+                    "y": [row[column] for row in mine],
+                    "xaxis": f"x{axis}",
+                    "yaxis": f"y{axis}",
+                    "customdata": picks,
+                    "marker": {"color": TAXI_COLORS[color], "opacity": _opacities(picks, picked)},
+                    "hovertemplate": f"%{{x|%Y-%m-%d}}<br>{color}: {unit}%{{y:,.0f}}"
+                    "<extra></extra>",
+                }
             )
-    figure.update_layout(barmode="stack", clickmode="event+select")
-    figure.update_yaxes(title="trips", row=1, col=1, tickformat="~s", rangemode="tozero")
-    figure.update_yaxes(title="revenue, $", row=2, col=1, tickformat="~s")
-    figure.update_xaxes(type="date", tickformatstops=_DATE_STOPS)
-    figure.update_xaxes(title=f"{grain} of pickup", row=2, col=1)
-    if len({row["period"] for row in rows}) == 1:  # a single bar needs a width, in milliseconds
-        figure.update_traces(width=86_400_000.0 * 0.5)
-        figure.update_xaxes(dtick=86_400_000.0)
+    days = _day_axis(traces, {row["period"] for row in rows})
+    figure = make_figure(
+        traces,
+        420,
+        xaxis=days | {"anchor": "y", "matches": "x2", "showticklabels": False},
+        xaxis2=days | {"anchor": "y2", "title": {"text": f"{grain} of pickup"}},
+        yaxis={"title": {"text": "trips"}, **_FROM_ZERO, "domain": [0.53, 1]},
+        yaxis2={"title": {"text": "revenue, $"}, "tickformat": "~s", "domain": [0, 0.47]},
+        barmode="stack",
+        clickmode="event+select",
+    )
     missing = all(row["dollars"] is None for row in rows)
     note = "total_amount is missing in all these trips: no revenue." if missing else ""
-    return styled(figure, 420), note
+    return figure, note
 
 
 def end_of(period: date, grain: str) -> date:
@@ -95,47 +100,49 @@ def draw_week_hours(table: pa.Table, picked: str) -> Drawn:
     if not rows:
         return None, NOTHING
     trips = {(row["weekday"], row["hour"]): row["trips"] for row in rows}
-    figure = go.Figure()
-    for weekday in reversed(range(7)):
-        picks = [f"{weekday}/{hour}" for hour in range(24)]
-        counts = [trips.get((weekday, hour), 0) for hour in range(24)]
-        figure.add_bar(
-            x=list(range(24)),
-            y=[1] * 24,
-            base=[6 - weekday] * 24,
-            width=1,
-            customdata=picks,
-            marker={
-                "color": counts,
-                "coloraxis": "coloraxis",
-                "opacity": _opacities(picks, picked),
-                "line": {"width": 0},
-            },
-            hovertext=[
-                f"{WEEKDAYS[weekday]}, {hour:02}:00 to {hour:02}:59<br>{count:,} trips"
-                for hour, count in enumerate(counts)
-            ],
-            hoverinfo="text",
-            showlegend=False,
-        )
-    figure.update_layout(
+    # One trace, for a browser draws one of 168 bars sooner than seven of 24.
+    slots = [(weekday, hour) for weekday in reversed(range(7)) for hour in range(24)]
+    picks = [f"{weekday}/{hour}" for weekday, hour in slots]
+    counts = [trips.get(slot, 0) for slot in slots]
+    squares = {
+        "type": "bar",
+        "x": [hour for _, hour in slots],
+        "y": [1] * len(slots),
+        "base": [6 - weekday for weekday, _ in slots],
+        "width": 1,
+        "customdata": picks,
+        "marker": {
+            "color": counts,
+            "coloraxis": "coloraxis",
+            "opacity": _opacities(picks, picked),
+            "line": {"width": 0},
+        },
+        "hovertext": [
+            f"{WEEKDAYS[weekday]}, {hour:02}:00 to {hour:02}:59<br>{count:,} trips"
+            for (weekday, hour), count in zip(slots, counts, strict=True)
+        ],
+        "hoverinfo": "text",
+        "showlegend": False,
+    }
+    return make_figure(
+        [squares],
+        420,
+        xaxis=_HOUR_AXIS,
+        yaxis={
+            "title": {"text": "weekday"},
+            "tickvals": [6.5 - weekday for weekday in range(7)],
+            "ticktext": [name[:3] for name in WEEKDAYS],
+            "range": [0, 7],
+            "showgrid": False,
+        },
         barmode="overlay",
         clickmode="event+select",
         coloraxis={
             "colorscale": SCALE,
             "cmin": 0,
-            "colorbar": {"title": "trips", "thickness": 12, "tickformat": "~s"},
+            "colorbar": {"title": {"text": "trips"}, "thickness": 12, "tickformat": "~s"},
         },
-    )
-    figure.update_xaxes(title="hour of pickup", dtick=3, range=[-0.5, 23.5])
-    figure.update_yaxes(
-        tickvals=[6.5 - weekday for weekday in range(7)],
-        ticktext=[name[:3] for name in WEEKDAYS],
-        range=[0, 7],
-        title="weekday",
-        showgrid=False,
-    )
-    return styled(figure, 420), ""
+    ), ""
 
 
 def draw_fares(table: pa.Table) -> Drawn:
@@ -170,27 +177,35 @@ def _distribution(
     note = f"Not drawn, but counted: {told}." if told else ""
     if not drawn:
         return None, note or NOTHING
-    figure = go.Figure()
     width = unit["width"]
-    for color, mine in _by_color(drawn):
-        figure.add_bar(
-            name=color.value,
-            x=[(row[column] + 0.5) * width for row in mine],
-            y=[row["trips"] for row in mine],
-            width=width,
-            marker_color=TAXI_COLORS[color],
-            marker_line_width=0,
-            hovertext=[
+    traces = [
+        {
+            "type": "bar",
+            "name": color.value,
+            "x": [(row[column] + 0.5) * width for row in mine],
+            "y": [row["trips"] for row in mine],
+            "width": width,
+            "marker": {"color": TAXI_COLORS[color], "line": {"width": 0}},
+            "hovertext": [
                 f"{unit['prefix']}{row[column] * width:g} to under "
                 f"{unit['prefix']}{(row[column] + 1) * width:g}<br>{color}: {row['trips']:,} trips"
                 for row in mine
             ],
-            hoverinfo="text",
-        )
-    figure.update_layout(barmode="stack")
-    figure.update_xaxes(title=unit["title"], tickprefix=unit["prefix"], range=[0, top * width])
-    figure.update_yaxes(title="trips", tickformat="~s", rangemode="tozero")
-    return styled(figure, 320), note
+            "hoverinfo": "text",
+        }
+        for color, mine in _by_color(drawn)
+    ]
+    return make_figure(
+        traces,
+        320,
+        xaxis={
+            "title": {"text": unit["title"]},
+            "tickprefix": unit["prefix"],
+            "range": [0, top * width],
+        },
+        yaxis={"title": {"text": "trips"}, **_FROM_ZERO},
+        barmode="stack",
+    ), note
 
 
 def draw_payments(table: pa.Table, grain: str, picked: str) -> Drawn:
@@ -203,33 +218,40 @@ def draw_payments(table: pa.Table, grain: str, picked: str) -> Drawn:
     totals: dict[date, int] = {}
     for row in rows:
         totals[row["period"]] = totals.get(row["period"], 0) + row["trips"]
-    figure = go.Figure()
+    traces = []
     codes = {row["payment_type"] for row in rows}
     for code in sorted(codes, key=lambda c: (c is None, c or 0)):
         mine = [row for row in rows if row["payment_type"] == code]
         pick = str(-1 if code is None else code)
-        figure.add_bar(
-            name=payment_name(code),
-            x=[row["period"] for row in mine],
-            y=[row["trips"] / totals[row["period"]] for row in mine],
-            customdata=[pick] * len(mine),
-            marker_color=PAYMENT_COLORS.get(code, OTHER),
-            marker_opacity=_opacities([pick], picked)[0],
-            marker_pattern_shape="/" if code is None else "",
-            hovertext=[
-                f"{row['period']}<br>{payment_name(code)}: "
-                f"{row['trips'] / totals[row['period']]:.1%}, {row['trips']:,} trips"
-                for row in mine
-            ],
-            hoverinfo="text",
+        traces.append(
+            {
+                "type": "bar",
+                "name": payment_name(code),
+                "x": [row["period"] for row in mine],
+                "y": [row["trips"] / totals[row["period"]] for row in mine],
+                "customdata": [pick] * len(mine),
+                "marker": {
+                    "color": PAYMENT_COLORS.get(code, OTHER),
+                    "opacity": _opacities([pick], picked)[0],
+                    "pattern": {"shape": "/" if code is None else ""},
+                },
+                "hovertext": [
+                    f"{row['period']}<br>{payment_name(code)}: "
+                    f"{row['trips'] / totals[row['period']]:.1%}, {row['trips']:,} trips"
+                    for row in mine
+                ],
+                "hoverinfo": "text",
+            }
         )
-    figure.update_layout(barmode="stack", clickmode="event+select")
-    figure.update_xaxes(type="date", title=f"{grain} of pickup", tickformatstops=_DATE_STOPS)
-    figure.update_yaxes(title="share of trips", tickformat=".0%", range=[0, 1])
-    if len(totals) == 1:
-        figure.update_traces(width=86_400_000.0 * 0.5)
-        figure.update_xaxes(dtick=86_400_000.0)
-    return styled(figure, 320), ""
+    days = _day_axis(traces, set(totals))
+    return make_figure(
+        traces,
+        320,
+        xaxis=days | {"title": {"text": f"{grain} of pickup"}},
+        yaxis={"title": {"text": "share of trips"}, "tickformat": ".0%", "range": [0, 1]},
+        barmode="stack",
+        clickmode="event+select",
+    ), ""
 
 
 def draw_tips(table: pa.Table, picked: str) -> Drawn:
@@ -237,27 +259,37 @@ def draw_tips(table: pa.Table, picked: str) -> Drawn:
     rows = [row for row in rows_of(table) if row["fares"] and row["tips"] is not None]
     if not rows:
         return None, "No tips: they are recorded only for trips paid by card."
-    figure = go.Figure()
+    traces = []
     for color, mine in _by_color(rows):
         picks = [f"*/{row['hour']}" for row in mine]
-        figure.add_bar(
-            name=color.value,
-            x=[row["hour"] for row in mine],
-            y=[row["tips"] / row["fares"] for row in mine],
-            customdata=picks,
-            marker_color=TAXI_COLORS[color],
-            marker_opacity=_opacities(picks, picked),
-            hovertext=[
-                f"{row['hour']:02}:00 to {row['hour']:02}:59<br>{color}: "
-                f"{row['tips'] / row['fares']:.1%} of the fare, {row['trips']:,} card trips"
-                for row in mine
-            ],
-            hoverinfo="text",
+        traces.append(
+            {
+                "type": "bar",
+                "name": color.value,
+                "x": [row["hour"] for row in mine],
+                "y": [row["tips"] / row["fares"] for row in mine],
+                "customdata": picks,
+                "marker": {"color": TAXI_COLORS[color], "opacity": _opacities(picks, picked)},
+                "hovertext": [
+                    f"{row['hour']:02}:00 to {row['hour']:02}:59<br>{color}: "
+                    f"{row['tips'] / row['fares']:.1%} of the fare, {row['trips']:,} card trips"
+                    for row in mine
+                ],
+                "hoverinfo": "text",
+            }
         )
-    figure.update_layout(barmode="group", clickmode="event+select")
-    figure.update_xaxes(title="hour of pickup", dtick=3, range=[-0.5, 23.5])
-    figure.update_yaxes(title="tip, share of the fare", tickformat=".0%", rangemode="tozero")
-    return styled(figure, 320), ""
+    return make_figure(
+        traces,
+        320,
+        xaxis=_HOUR_AXIS,
+        yaxis={
+            "title": {"text": "tip, share of the fare"},
+            "tickformat": ".0%",
+            "rangemode": "tozero",
+        },
+        barmode="group",
+        clickmode="event+select",
+    ), ""
 
 
 def draw_colors(table: pa.Table, picked: str) -> Drawn:
@@ -265,28 +297,43 @@ def draw_colors(table: pa.Table, picked: str) -> Drawn:
     rows = [row for row in rows_of(table) if row["hour"] is not None]
     if not rows:
         return None, NOTHING
-    figure = go.Figure()
     found = list(_by_color(rows))
+    traces = []
     for color, mine in found:
         total = sum(row["trips"] for row in mine)
-        figure.add_scatter(
-            name=color.value,
-            x=[row["hour"] for row in mine],
-            y=[row["trips"] / total for row in mine],
-            customdata=[f"*/{row['hour']}" for row in mine],
-            mode="lines+markers",
-            marker_size=[11 if picked == f"*/{row['hour']}" else 6 for row in mine],
-            line={"color": TAXI_COLORS[color], "dash": "dot" if color == Color.GREEN else "solid"},
-            hovertemplate=f"%{{x:02d}}:00<br>{color}: %{{y:.1%}} of its trips<extra></extra>",
+        traces.append(
+            {
+                "type": "scatter",
+                "name": color.value,
+                "x": [row["hour"] for row in mine],
+                "y": [row["trips"] / total for row in mine],
+                "customdata": [f"*/{row['hour']}" for row in mine],
+                "mode": "lines+markers",
+                "marker": {"size": [11 if picked == f"*/{row['hour']}" else 6 for row in mine]},
+                "line": {
+                    "color": TAXI_COLORS[color],
+                    "dash": "dot" if color == Color.GREEN else "solid",
+                },
+                "hovertemplate": f"%{{x:02d}}:00<br>{color}: %{{y:.1%}} of its trips"
+                "<extra></extra>",
+            }
         )
-    figure.update_layout(clickmode="event+select")
-    figure.update_xaxes(title="hour of pickup", dtick=3, range=[-0.5, 23.5])
-    figure.update_yaxes(title="share of the color's trips", tickformat=".0%", rangemode="tozero")
+    figure = make_figure(
+        traces,
+        320,
+        xaxis=_HOUR_AXIS,
+        yaxis={
+            "title": {"text": "share of the color's trips"},
+            "tickformat": ".0%",
+            "rangemode": "tozero",
+        },
+        clickmode="event+select",
+    )
     note = ""
     if len(found) == 1:
         other = next(color for color in Color if color != found[0][0])
         note = f"There are no {other} trips to compare with: load some, or pick that color above."
-    return styled(figure, 320), note
+    return figure, note
 
 
 _DATE_STOPS = [
@@ -296,24 +343,45 @@ _DATE_STOPS = [
 ]
 
 
-def styled(figure: go.Figure, height: int) -> go.Figure:
-    """Return the figure with what all of them have in common; `height` is in pixels."""
-    figure.update_layout(
-        height=height,
-        margin={"l": 0, "r": 0, "t": 30, "b": 0},
-        legend={
+_HOUR_AXIS: Row = {"title": {"text": "hour of pickup"}, "dtick": 3, "range": [-0.5, 23.5]}
+_FROM_ZERO: Row = {"tickformat": "~s", "rangemode": "tozero"}
+
+
+def make_figure(traces: list[Row], height: int, **layout: Any) -> go.Figure:
+    """Return a figure of these traces, with what all of them have in common.
+
+    It is made of plain values at once: Plotly checks each change of a figure anew, which takes
+    several times as long.
+
+    Args:
+        height: In pixels.
+        layout: What this figure has of its own, as in Plotly's reference.
+    """
+    shared: Row = {
+        "height": height,
+        "margin": {"l": 0, "r": 0, "t": 30, "b": 0},
+        "legend": {
             "orientation": "h",
             "y": 1,
             "yanchor": "bottom",
             "x": 0,
-            "title": None,
             "traceorder": "normal",
         },
-        bargap=0.1,
-        dragmode=False,
-        separators=".,",
-    )
-    return figure
+        "bargap": 0.1,
+        "dragmode": False,
+        "separators": ".,",
+    }
+    return go.Figure({"data": traces, "layout": shared | layout})
+
+
+def _day_axis(traces: list[Row], periods: set[date]) -> Row:
+    """Return an axis of days; a single bar is given a width, in milliseconds, for it has none."""
+    axis: Row = {"type": "date", "tickformatstops": _DATE_STOPS}
+    if len(periods) == 1:
+        for trace in traces:
+            trace["width"] = 86_400_000.0 * 0.5
+        axis["dtick"] = 86_400_000.0
+    return axis
 
 
 def _by_color(rows: Sequence[Row]) -> Iterable[tuple[Color, list[Row]]]:

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from pages.shared.charts import ACCENT, NOTHING, TAXI_COLORS, Drawn, rows_of, styled
+from pages.shared.charts import ACCENT, NOTHING, TAXI_COLORS, Drawn, Row, make_figure, rows_of
 from pipeline.charts.zones import Zones
 from pipeline.trips import Color, Month, TripFile, months_between
 
@@ -40,23 +40,31 @@ def draw_zones(table: pa.Table, zones: Zones, picked: str) -> Drawn:
     if not rows:
         return None, "No zone of pickup is known for these trips."
     shown = rows[:_SHOWN][::-1]
-    figure = go.Figure()
-    figure.add_bar(
-        orientation="h",
-        x=[row["trips"] for row in shown],
-        y=[zones.name(row["zone"]) for row in shown],
-        customdata=[str(row["zone"]) for row in shown],
-        marker_color=ACCENT,
-        marker_opacity=[1.0 if picked in ("", str(row["zone"])) else 0.3 for row in shown],
-        hovertext=[_told(zones.name(row["zone"]), row) for row in shown],
-        hoverinfo="text",
-    )
-    figure.update_layout(clickmode="event+select")
-    figure.update_xaxes(title="trips", tickformat="~s", rangemode="tozero")
-    figure.update_yaxes(title="pickup zone", type="category", automargin=True)
+    bars = {
+        "type": "bar",
+        "orientation": "h",
+        "x": [row["trips"] for row in shown],
+        "y": [zones.name(row["zone"]) for row in shown],
+        "customdata": [str(row["zone"]) for row in shown],
+        "marker": {
+            "color": ACCENT,
+            "opacity": [1.0 if picked in ("", str(row["zone"])) else 0.3 for row in shown],
+        },
+        "hovertext": [_told(zones.name(row["zone"]), row) for row in shown],
+        "hoverinfo": "text",
+    }
+    figure = _make_bars(bars, "pickup zone")
     more = len(rows) - len(shown)
-    return styled(figure, 120 + 22 * max(4, len(shown))), (
-        f"{more:,} more zones are in the data." if more else ""
+    return figure, (f"{more:,} more zones are in the data." if more else "")
+
+
+def _make_bars(bars: Row, title: str) -> go.Figure:
+    return make_figure(
+        [bars],
+        120 + 22 * max(4, len(bars["y"])),
+        xaxis={"title": {"text": "trips"}, "tickformat": "~s", "rangemode": "tozero"},
+        yaxis={"title": {"text": title}, "type": "category", "automargin": True},
+        clickmode="event+select",
     )
 
 
@@ -73,33 +81,39 @@ def draw_map(table: pa.Table, zones: Zones, picked: str) -> Drawn:
     )
     if not rows:
         return None, NOTHING
-    figure = go.Figure()
     empty = set(outlines) - {row["zone"] for row in rows}
-    _add_areas(figure, [outlines[zone] for zone in empty], "no trips", "rgba(128,128,128,0.12)")
+    traces = _areas([outlines[zone] for zone in empty], "no trips", "rgba(128,128,128,0.12)")
     classes = min(len(_CLASSES), len(rows))
     for number in range(classes):
         mine = rows[len(rows) * number // classes : len(rows) * (number + 1) // classes]
         name = f"{mine[0]['trips']:,} to {mine[-1]['trips']:,} trips"
         fill = _CLASSES[len(_CLASSES) - classes + number]
-        _add_areas(figure, [outlines[row["zone"]] for row in mine], name, fill)
+        traces += _areas([outlines[row["zone"]] for row in mine], name, fill)
     if picked.isdigit() and int(picked) in outlines:
-        _add_areas(figure, [outlines[int(picked)]], zones.name(int(picked)), "rgba(0,0,0,0)", 3)
+        traces += _areas([outlines[int(picked)]], zones.name(int(picked)), "rgba(0,0,0,0)", 3)
     centers = [_center(outlines[row["zone"]]) for row in rows]
-    figure.add_scatter(
-        x=[x for x, _ in centers],
-        y=[y for _, y in centers],
-        mode="markers",
-        marker={"size": 12, "color": "rgba(128,128,128,0.01)"},
-        customdata=[str(row["zone"]) for row in rows],
-        hovertext=[_told(zones.name(row["zone"]), row) for row in rows],
-        hoverinfo="text",
-        showlegend=False,
+    traces.append(
+        {
+            "type": "scatter",
+            "x": [x for x, _ in centers],
+            "y": [y for _, y in centers],
+            "mode": "markers",
+            "marker": {"size": 12, "color": "rgba(128,128,128,0.01)"},
+            "customdata": [str(row["zone"]) for row in rows],
+            "hovertext": [_told(zones.name(row["zone"]), row) for row in rows],
+            "hoverinfo": "text",
+            "showlegend": False,
+        }
     )
-    figure.update_layout(clickmode="event+select", hovermode="closest")
-    # A degree of longitude in New York is shorter than one of latitude, by the cosine of 40.7.
-    figure.update_yaxes(visible=False, scaleanchor="x", scaleratio=1.319)
-    figure.update_xaxes(visible=False)
-    return styled(figure, 560), ""
+    return make_figure(
+        traces,
+        560,
+        xaxis={"visible": False},
+        # A degree of longitude in New York is shorter than one of latitude, by the cosine of 40.7.
+        yaxis={"visible": False, "scaleanchor": "x", "scaleratio": 1.319},
+        clickmode="event+select",
+        hovermode="closest",
+    ), ""
 
 
 Outline = tuple[list[float | None], list[float | None]]
@@ -120,64 +134,87 @@ def _center(outline: Outline) -> tuple[float, float]:
     return (min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2
 
 
-def _add_areas(
-    figure: go.Figure, outlines: list[Outline], name: str, fill: str, line: float = 0.6
-) -> None:
-    if outlines:
-        figure.add_scatter(
-            x=[x for xs, _ in outlines for x in xs],
-            y=[y for _, ys in outlines for y in ys],
-            name=name,
-            mode="lines",
-            fill="toself",
-            fillcolor=fill,
-            line={"width": line, "color": "rgba(128,128,128,0.9)"},
-            hoverinfo="skip",
-        )
+def _areas(outlines: list[Outline], name: str, fill: str, line: float = 0.6) -> list[Row]:
+    """Return these outlines as one trace, or no trace when there are none."""
+    if not outlines:
+        return []
+    return [
+        {
+            "type": "scatter",
+            "x": [x for xs, _ in outlines for x in xs],
+            "y": [y for _, ys in outlines for y in ys],
+            "name": name,
+            "mode": "lines",
+            "fill": "toself",
+            "fillcolor": fill,
+            "line": {"width": line, "color": "rgba(128,128,128,0.9)"},
+            "hoverinfo": "skip",
+        }
+    ]
 
 
-def draw_pairs(table: pa.Table, zones: Zones) -> Drawn:
+def draw_pairs(table: pa.Table, zones: Zones, picked: str) -> Drawn:
     """The busiest ways from zone to zone."""
     rows = rows_of(table)[::-1]
     if not rows:
         return None, NOTHING
     names = [f"{zones.name(r['pickup_zone'])} → {zones.name(r['dropoff_zone'])}" for r in rows]
-    figure = go.Figure()
-    figure.add_bar(
-        orientation="h",
-        x=[row["trips"] for row in rows],
-        y=names,
-        marker_color=ACCENT,
-        hovertext=[_told(name, row) for name, row in zip(names, rows, strict=True)],
-        hoverinfo="text",
-    )
-    figure.update_xaxes(title="trips", tickformat="~s", rangemode="tozero")
-    figure.update_yaxes(title="from → to", type="category", automargin=True)
-    return styled(figure, 120 + 22 * max(4, len(rows))), ""
+    picks = [_way(row["pickup_zone"], row["dropoff_zone"]) for row in rows]
+    bars = {
+        "type": "bar",
+        "orientation": "h",
+        "x": [row["trips"] for row in rows],
+        "y": names,
+        "customdata": picks,
+        "marker": {
+            "color": ACCENT,
+            "opacity": [1.0 if picked == pick or picked not in picks else 0.3 for pick in picks],
+        },
+        "hovertext": [_told(name, row) for name, row in zip(names, rows, strict=True)],
+        "hoverinfo": "text",
+    }
+    return _make_bars(bars, "from → to"), ""
 
 
-def draw_airports(table: pa.Table, grain: str) -> Drawn:
+def _way(start: int | None, end: int | None) -> str:
+    """Return what a click on this way picks; nothing where an end of it is not known."""
+    return "" if start is None or end is None else f"{start}/{end}"
+
+
+def draw_airports(table: pa.Table, grain: str, picked: str) -> Drawn:
     """Trips to and from the three airports, over time."""
     rows = [row for row in rows_of(table) if row["period"] is not None]
     if not rows:
         return None, "None of these trips began or ended at an airport."
-    figure = go.Figure()
+    traces = []
     for airport, name in _AIRPORTS.items():
         for began, words, dash in ((True, "from", "solid"), (False, "to", "dot")):
             mine = [r for r in rows if r["airport"] == airport and bool(r["began_there"]) == began]
-            if mine:
-                figure.add_scatter(
-                    name=f"{words} {name}",
-                    x=[row["period"] for row in mine],
-                    y=[row["trips"] for row in mine],
-                    mode="lines+markers" if len(mine) < 60 else "lines",
-                    line={"color": AIRPORT_COLORS[airport], "dash": dash},
-                    hovertemplate=f"%{{x|%Y-%m-%d}}<br>{words} {name}: %{{y:,}} trips"
+            if not mine:
+                continue
+            pick = f"{airport}/*" if began else f"*/{airport}"
+            traces.append(
+                {
+                    "type": "scatter",
+                    "name": f"{words} {name}",
+                    "x": [row["period"] for row in mine],
+                    "y": [row["trips"] for row in mine],
+                    "customdata": [pick] * len(mine),
+                    "mode": "lines+markers",  # a line alone cannot be clicked
+                    "marker": {"size": 6 if len(mine) < 60 else 3},
+                    "opacity": 1.0 if picked == pick or "*" not in picked else 0.3,
+                    "line": {"color": AIRPORT_COLORS[airport], "dash": dash},
+                    "hovertemplate": f"%{{x|%Y-%m-%d}}<br>{words} {name}: %{{y:,}} trips"
                     "<extra></extra>",
-                )
-    figure.update_xaxes(type="date", title=f"{grain} of pickup")
-    figure.update_yaxes(title="trips", tickformat="~s", rangemode="tozero")
-    return styled(figure, 320), ""
+                }
+            )
+    return make_figure(
+        traces,
+        320,
+        xaxis={"type": "date", "title": {"text": f"{grain} of pickup"}},
+        yaxis={"title": {"text": "trips"}, "tickformat": "~s", "rangemode": "tozero"},
+        clickmode="event+select",
+    ), ""
 
 
 def draw_coverage(table: pa.Table) -> Drawn:
@@ -188,30 +225,37 @@ def draw_coverage(table: pa.Table) -> Drawn:
     trips = {TripFile.parse(row["filename"]): row for row in rows}
     months = sorted({file.month for file in trips})
     every = list(months_between(months[0], months[-1]))
-    figure = go.Figure()
+    traces = []
     for color in Color:
         mine = [month for month in every if TripFile(color, month) in trips]
         if mine:
-            figure.add_bar(
-                name=color.value,
-                x=[str(month) for month in mine],
-                y=[trips[TripFile(color, month)]["trips"] for month in mine],
-                marker_color=TAXI_COLORS[color],
-                hovertext=[_file_told(trips[TripFile(color, month)]) for month in mine],
-                hoverinfo="text",
+            traces.append(
+                {
+                    "type": "bar",
+                    "name": color.value,
+                    "x": [str(month) for month in mine],
+                    "y": [trips[TripFile(color, month)]["trips"] for month in mine],
+                    "marker": {"color": TAXI_COLORS[color]},
+                    "hovertext": [_file_told(trips[TripFile(color, month)]) for month in mine],
+                    "hoverinfo": "text",
+                }
             )
-    figure.update_layout(barmode="group")
-    # Plotly would read 2020-04 as a date, and leave no gap for a month that is not loaded.
-    figure.update_xaxes(
-        title="month of the file",
-        type="category",
-        categoryorder="array",
-        categoryarray=[str(month) for month in every],
-        range=[-0.5, len(every) - 0.5],
+    figure = make_figure(
+        traces,
+        300,
+        # Plotly would read 2020-04 as a date, and leave no gap for a month that is not loaded.
+        xaxis={
+            "title": {"text": "month of the file"},
+            "type": "category",
+            "categoryorder": "array",
+            "categoryarray": [str(month) for month in every],
+            "range": [-0.5, len(every) - 0.5],
+        },
+        yaxis={"title": {"text": "trips loaded"}, "tickformat": "~s", "rangemode": "tozero"},
+        barmode="group",
     )
-    figure.update_yaxes(title="trips loaded", tickformat="~s", rangemode="tozero")
     gaps = [str(m) for m in every for c in Color if _gap(c, m, trips)]
-    return styled(figure, 300), (f"Not loaded in between: {len(gaps):,} files." if gaps else "")
+    return figure, (f"Not loaded in between: {len(gaps):,} files." if gaps else "")
 
 
 def _gap(color: Color, month: Month, trips: Collection[TripFile]) -> bool:

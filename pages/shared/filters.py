@@ -27,6 +27,7 @@ _PICKS = {
     "slot": r"([0-6]|\*)/([01]?\d|2[0-3])",
     "paid": r"-?\d{1,2}",
     "zone": r"\d{1,4}",
+    "way": r"\d{1,4}/\d{1,4}|\d{1,4}/\*|\*/\d{1,4}",
 }
 _PAYMENT_CODES = [*PAYMENTS, NOT_RECORDED]
 _PICTURES = ("png", "svg")
@@ -38,8 +39,8 @@ _MOST_MILES = 200.0
 class Chosen:
     """What the page shows: the filters of the widgets, what was clicked, and the periods' length.
 
-    `picks` are by dimension (day, slot, paid, zone), as text; `grain` is one of GRAINS; `picture`
-    is png or svg; `first` and `last` are the days that are charted.
+    `picks` are by dimension (day, slot, paid, zone, way), as text; `grain` is one of GRAINS;
+    `picture` is png or svg; `first` and `last` are the days that are charted.
     """
 
     filters: Filters
@@ -308,6 +309,10 @@ def _narrow(filters: Filters, name: str, pick: str) -> Filters:
         )
     if name == "paid":
         return replace(filters, payments=(int(pick),))
+    if name == "way":  # * is anywhere
+        start, end = pick.split("/")
+        zones = filters.zones if start == "*" else (int(start),)
+        return replace(filters, zones=zones, dropoffs=() if end == "*" else (int(end),))
     return replace(filters, zones=(int(pick),))
 
 
@@ -360,4 +365,8 @@ def _pick_words(name: str, pick: str, zones: Zones) -> str:
         return f"{days}{int(hour):02}:00 to {int(hour):02}:59"
     if name == "paid":
         return payment_name(int(pick))
+    if name == "way":
+        return " → ".join(
+            "anywhere" if end == "*" else zones.name(int(end)) for end in pick.split("/")
+        )
     return zones.name(int(pick))

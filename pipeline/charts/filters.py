@@ -43,6 +43,7 @@ class Filters:
         last: Last day of pickup, included.
         payments: Codes of `payment_type`, or NOT_RECORDED.
         zones: TLC zones of pickup.
+        dropoffs: TLC zones of dropoff.
         minimum_miles: Shortest distance.
         weekdays: 0 (Monday) to 6.
         hours: Hours of pickup, 0 to 23.
@@ -54,6 +55,7 @@ class Filters:
     last: date | None = None
     payments: tuple[int, ...] = ()
     zones: tuple[int, ...] = ()
+    dropoffs: tuple[int, ...] = ()
     minimum_miles: Decimal | None = None
     weekdays: tuple[int, ...] = ()
     hours: tuple[int, ...] = ()
@@ -144,6 +146,8 @@ def trip_conditions(filters: Filters, color: Color, begin: str, end: str) -> Con
     )
     if filters.zones:
         found.among("zone", "PULocationID", filters.zones)
+    if filters.dropoffs:
+        found.among("dropoff", "DOLocationID", filters.dropoffs)
     if filters.minimum_miles is not None:
         found.add("trip_distance >= @minimum_miles", minimum_miles=filters.minimum_miles)
     return found

@@ -46,7 +46,7 @@ _KEYS = {
     "fare_amount": "fare_amount",
     "trip_distance": "trip_distance",
     "airport": f"IF(PULocationID IN {_AIRPORTS}, PULocationID, DOLocationID)",
-    "began_there": f"PULocationID IN {_AIRPORTS}",
+    "began_there": f"COALESCE(PULocationID IN {_AIRPORTS}, FALSE)",
 }
 
 # What is added up of them. The inner parentheses are for sqlglot, which would lose them.
@@ -141,7 +141,7 @@ def pose(name: str, filters: Filters, target: str, grain: str = "day") -> Questi
 
 def find_origin(chart: Chart, filters: Filters) -> Origin:
     """Return what can answer a chart under these filters: the sums if they can, or the trips."""
-    if filters.minimum_miles is not None:
+    if filters.minimum_miles is not None or filters.dropoffs:
         return "trips"
     by_hour = bool(filters.weekdays or filters.hours)
     if chart.origin == "zone_summary" and (by_hour or not filters.whole_months):
@@ -166,7 +166,7 @@ def steps(filters: Filters) -> Iterator[tuple[str, Filters]]:
         ("days", ("first", "last")),
         ("weekdays and hours", ("weekdays", "hours")),
         ("payment", ("payments",)),
-        ("zones", ("zones",)),
+        ("zones", ("zones", "dropoffs")),
         ("distance", ("minimum_miles",)),
     ):
         then = replace(now, **{field: getattr(filters, field) for field in fields})
