@@ -345,6 +345,19 @@ _DATE_STOPS = [
 
 _HOUR_AXIS: Row = {"title": {"text": "hour of pickup"}, "dtick": 3, "range": [-0.5, 23.5]}
 _FROM_ZERO: Row = {"tickformat": "~s", "rangemode": "tozero"}
+_COMMON: Row = {
+    "margin": {"l": 0, "r": 0, "t": 30, "b": 0},
+    "legend": {
+        "orientation": "h",
+        "y": 1,
+        "yanchor": "bottom",
+        "x": 0,
+        "traceorder": "normal",
+    },
+    "bargap": 0.1,
+    "dragmode": False,
+    "separators": ".,",
+}
 
 
 def make_figure(traces: list[Row], height: int, **layout: Any) -> go.Figure:
@@ -357,21 +370,13 @@ def make_figure(traces: list[Row], height: int, **layout: Any) -> go.Figure:
         height: In pixels.
         layout: What this figure has of its own, as in Plotly's reference.
     """
-    shared: Row = {
-        "height": height,
-        "margin": {"l": 0, "r": 0, "t": 30, "b": 0},
-        "legend": {
-            "orientation": "h",
-            "y": 1,
-            "yanchor": "bottom",
-            "x": 0,
-            "traceorder": "normal",
-        },
-        "bargap": 0.1,
-        "dragmode": False,
-        "separators": ".,",
-    }
-    return go.Figure({"data": traces, "layout": shared | layout})
+    return go.Figure({"data": traces, "layout": {**_COMMON, "height": height, **layout}})
+
+
+def styled(figure: go.Figure, height: int) -> go.Figure:
+    """Return a figure that was put together step by step with what all of them have in common."""
+    figure.update_layout(_COMMON | {"height": height})
+    return figure
 
 
 def _day_axis(traces: list[Row], periods: set[date]) -> Row:
