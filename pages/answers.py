@@ -81,7 +81,13 @@ def show_key_line() -> None:
 def ask_documents(kept: list[Document]) -> None:
     """Draw a comparison over documents."""
     if not kept:
-        st.info("There is no document to ask yet: add one under Documents.")
+        st.info("There is no document to ask yet.")
+        st.button(
+            "Add a document",
+            icon=":material/add:",
+            key="add document",
+            on_click=lambda: st.session_state.update(view="kept"),
+        )
         return
     rounds = rounds_of("documents")
     above, below = places(rounds)

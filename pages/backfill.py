@@ -20,6 +20,7 @@ from pages.shared.frame import (
     start,
     target,
 )
+from pages.shared.glossary import explain
 from pages.shared.happens import show_what_happens
 from pages.shared.log import show_log
 from pages.shared.people import change_button
@@ -50,7 +51,7 @@ def show_page(now: Now) -> None:
     if records == {} and now.run is None and now.ended is None:
         greet(now)
     choice = pick_choice()
-    st.subheader("Run" if now.run else "Plan")
+    st.subheader("Run" if now.run else "Plan", help=explain("backfill", "source", "staging"))
     request, plan = None, None
     with reported():
         request = replace(choice.request(), target=target())
@@ -185,7 +186,7 @@ def show_grid(
     cells = find_cells(files, records or {}, plan, run_files, source)
     if not cells:
         return
-    st.subheader("Months")
+    st.subheader("Months", help=explain("trip file", "unavailable", "stale"))
     if records is None and now.run:
         st.info(
             f"The process {now.run.pid} holds the warehouse, so the ledger cannot be read; the "

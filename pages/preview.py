@@ -24,6 +24,12 @@ def show_page() -> None:
         pick = pick_file()
         if pick is None:
             st.info("Name the folder or URL, or drop a file, to look inside.")
+            st.button(
+                "Look into the sample",
+                icon=":material/science:",
+                key="sample",
+                on_click=lambda: st.session_state.update(file_way="month", file_source="sample"),
+            )
             return
         show_preview(await_preview(pick), pick)
 

@@ -20,6 +20,7 @@ from pages.shared.frame import (
     start,
     target,
 )
+from pages.shared.glossary import explain
 from pages.shared.log import show_log
 from pages.shared.people import ONLY_LOOKING, change_button, may_change
 from pages.shared.plan import show_plan_files, show_plan_summary
@@ -134,7 +135,7 @@ def show_run(run: Run, files: Sequence[RunFile], now: Now) -> None:
         figures |= cost_figures(*cost)
     grid = st.grid("auto", min_column_width=150)
     for name, figure in figures.items():
-        grid.metric(name, figure)
+        grid.metric(name, figure, help=explain("reject") if name == "Rejected" else None)
     show_actions(run, now)
     for file in files:
         if file.state == "failed":

@@ -166,13 +166,18 @@ def test_a_click_on_a_cell_shows_that_file(browser: Browser, address: str) -> No
         expect(visitor.page.get_by_role("button", name="Load this file again")).to_be_visible()
 
 
-def test_a_run_is_run_again_from_its_page_after_a_look_at_the_plan(
+def test_a_run_by_keyboard_seen_on_a_phone_is_run_again_after_a_look_at_the_plan(
     browser: Browser, address: str, settings: Settings
 ) -> None:
     with Visitor(browser, address) as visitor:
         visitor.open(f"{SAMPLE}&force=yes")
-        visitor.press("Run")
+        visitor.press_by_keyboard("Run")
         expect(visitor.page.get_by_text("● succeeded")).to_be_visible()
+        visitor.page.set_viewport_size({"width": 390, "height": 844})
+        visitor.settle()
+        main = visitor.page.get_by_test_id("stMain")
+        assert main.evaluate("main => main.scrollWidth <= main.clientWidth")
+        visitor.page.set_viewport_size({"width": 1400, "height": 1600})
         visitor.page.get_by_role("link", name="Details").click()
         expect(visitor.page.get_by_role("heading", name="Timeline")).to_be_visible()
         visitor.press("Run again")

@@ -258,3 +258,14 @@ def test_every_test_that_the_reliability_page_names_exists() -> None:
     sources = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
     assert len(named) > 20
     assert named <= set(re.findall(r"^def (test_\w+)\(", sources, re.MULTILINE))
+
+
+def test_the_words_page_says_what_the_tooltips_say_and_the_design_words_are_there() -> None:
+    from pages.shared.glossary import WORDS
+
+    shown = re.findall(r"^\| ([a-z ]+) \| (.+) \|$", (ROOT / "docs" / "words.md").read_text(), re.M)
+    assert {word: meaning for word, meaning in shown if word != "word"} == WORDS
+    assert {"policy", "stale", "stray", "reject", "ordinal"} <= WORDS.keys()
+    used = "".join(path.read_text() for path in (ROOT / "pages").rglob("*.py"))
+    for word in ("policy", "stale", "stray", "reject", "ordinal"):
+        assert re.search(rf"(explain|words)\([^)]*[\"']{word}[\"']", used), word

@@ -228,3 +228,12 @@ def test_numbers_stay_numbers_and_nothing_stays_nothing() -> None:
     shown = rows_table([{"a": 1, "b": None}, {"a": None, "b": None}])
     assert str(shown["a"].dtype) == "Int64"
     assert shown["b"].isna().all()
+
+
+def test_with_nothing_to_look_into_the_sample_is_a_click_away(settings: Settings) -> None:
+    assert not settings.home.exists()
+    app = open_app("pages/preview.py", source=" ")
+    check(app.selectbox(key="file_source").set_value("place").run())
+    check(app.button(key="sample").click().run())
+    assert app.selectbox(key="file_source").value == "sample"
+    assert "The whole file" in texts(app)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.shared.frame import await_plan, look, reported, start, target
+from pages.shared.glossary import explain
 from pages.shared.inside_views import cells_table, changes_table, difference_sentence
 from pages.shared.look import Pick
 from pages.shared.people import change_button
@@ -112,7 +113,7 @@ def _show_difference(difference: Difference) -> None:
     }
     grid = st.grid("auto", min_column_width=120)
     for name, figure in figures.items():
-        grid.metric(name, figure)
+        grid.metric(name, figure, help=explain("reject") if name == "Rejected" else None)
     if difference.examples:
         st.dataframe(
             changes_table(difference.examples),

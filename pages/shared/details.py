@@ -15,6 +15,7 @@ from pages.shared.frame import (
     start,
     target,
 )
+from pages.shared.glossary import explain
 from pages.shared.log import as_text
 from pages.shared.people import change_button
 from pages.shared.views import Cell
@@ -23,6 +24,7 @@ from pipeline.plan import FileState, PlannedFile, Policy, Request
 from pipeline.trips import Selection, TripFile
 from pipeline.warehouse import FileRecord, LedgerEntry
 
+_HELP = {"rejected": explain("reject")}
 _COUNTS = ("rows", "inserted", "updated", "deleted", "unchanged", "rejected", "rounded")
 
 
@@ -62,7 +64,7 @@ def _show_entry(entry: LedgerEntry, *, kept: bool) -> None:
         st.markdown("The rows of an earlier load are still there:")
     grid = st.grid("auto", min_column_width=110)
     for name in _COUNTS:
-        grid.metric(name, count(getattr(entry, name)))
+        grid.metric(name, count(getattr(entry, name)), help=_HELP.get(name))
     amount = entry.total_amount
     facts = {
         "amount": "unknown" if amount is None else f"${amount:,.2f} in all",

@@ -14,6 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from pages.shared.charts import WEEKDAYS
 from pages.shared.choice import Params, is_news
+from pages.shared.glossary import explain
 from pages.shared.picker import read_address
 from pages.shared.target import read_target_address
 from pages.shared.words import plain
@@ -195,7 +196,7 @@ def _draw(files: Collection[TripFile], zones: Zones) -> Chosen:
             "Strays",
             key="strays",
             persist_state="session",
-            help="Count trips whose pickup lies outside the month of their file, too.",
+            help=f"Count strays, too. {explain('stray')}",
         )
     if not colors:
         st.caption("No color is picked, so both are shown.")

@@ -8,6 +8,7 @@ import streamlit as st
 
 from pages.shared.choice import SOURCES
 from pages.shared.frame import reported
+from pages.shared.glossary import explain as words
 from pages.shared.words import plain
 from pipeline.explain import Explanation, as_text, explain
 from pipeline.plan import Plan
@@ -49,7 +50,10 @@ def _show(found: Explanation) -> None:
         _show_values(found.variables)
     st.markdown("**Conditions**: which way it takes")
     st.markdown("\n".join(f"- **{plain(c.question)}** {plain(c.answer)}" for c in found.conditions))
-    st.markdown(f"**Statements**: {len(found.statements)}, in this order")
+    st.markdown(
+        f"**Statements**: {len(found.statements)}, in this order",
+        help=words("ordinal", "void", "reject", "ledger"),
+    )
     for step, statements in groupby(found.statements, lambda statement: statement.step):
         those = list(statements)
         is_script = those[-1].name == "transaction"

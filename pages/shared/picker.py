@@ -13,6 +13,7 @@ from pages.shared.choice import (
     read_params,
     write_params,
 )
+from pages.shared.glossary import explain
 from pages.shared.target import read_target_address
 from pages.shared.words import plain
 from pipeline.plan import Policy
@@ -105,7 +106,13 @@ def draw_choice() -> Choice:
             key="policy",
             required=True,
             persist_state="session",
-            help="\n".join(f"- **{policy}**: {policy.meaning}" for policy in Policy),
+            help="\n".join(
+                [
+                    f"{explain('policy')}\n",
+                    *(f"- **{policy}**: {policy.meaning}" for policy in Policy),
+                    f"\nStale: {explain('stale')}",
+                ]
+            ),
         )
         with row.popover("More", icon=":material/tune:"):
             force = st.toggle(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.shared.choice import Params, is_news
+from pages.shared.glossary import explain
 from pipeline.errors import FaregroundError
 from pipeline.settings import load_settings
 from pipeline.warehouse import TARGETS
@@ -49,7 +50,7 @@ def pick_target() -> None:
         known[:] = [address]
         wanted = address[_KEY][-1]
         state[_KEY] = wanted if wanted in TARGETS else "local"
-    row.caption("Warehouse", width="content")
+    row.caption("Warehouse", width="content", help=explain("warehouse"))
     chosen = row.segmented_control(
         "Warehouse",
         list(TARGETS),
