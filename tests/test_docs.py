@@ -39,7 +39,7 @@ COMMANDS = re.findall(r"^python -m pipeline (.+)$", README + COMMAND_LINE, re.MU
 
 
 @pytest.mark.timeout(300)
-def test_the_commands_of_the_readme_and_of_the_command_line_page_run_in_order(
+def test_the_commands_of_the_readme_and_its_command_line_page_run(
     settings: Settings,
 ) -> None:
     import gzip
