@@ -250,11 +250,10 @@ def _show_badges(place: DeltaGenerator, now: Now) -> None:
         other = now.elsewhere.request.target
         place.page_link(
             "pages/backfill.py",
-            label=f"{GLYPHS['running']} **A backfill is running** in the warehouse "
-            f"{TARGET_NAMES[other]}",
+            label=f"{GLYPHS['running']} **Running in {TARGET_NAMES[other]}**",
             icon="",
             query_params={"target": other},
-            help="To the Backfill page of that warehouse",
+            help="A backfill of the other warehouse is on: to its Backfill page",
         )
 
 
