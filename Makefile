@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help app test test-gcp test-cloud test-slow fuzz audit lint format hooks bench bench-gcp screenshots clean
+.PHONY: help app test test-gcp test-cloud test-slow fuzz audit licences lint format hooks bench bench-gcp screenshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -38,6 +38,9 @@ fuzz: $(VENV)/.dev  ## text and bytes thrown at all that reads what people write
 audit: $(VENV)/.dev  ## known weaknesses of the packages we use: needs a network
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
 	$(BIN)/pip-audit --requirement requirements.txt --requirement requirements-dev.txt
+
+licences: $(VENV)/.dev  ## write docs/licences.md anew
+	$(BIN)/python -m tests.licences
 
 lint: $(VENV)/.dev  ## lint, format and types
 	$(BIN)/ruff check .

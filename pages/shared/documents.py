@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import ceil
 
 import pandas as pd
 import streamlit as st
@@ -113,6 +114,7 @@ def show_upload() -> None:
             "Markdown, text, HTML or PDF",
             type=[ending.removeprefix(".") for ending in FORMATS],
             accept_multiple_files=True,
+            max_upload_size=ceil(load_settings().max_document_mb),
         )
         if change_form_button("Add", icon=":material/upload:") and files:
             settings = load_settings()

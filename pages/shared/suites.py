@@ -29,7 +29,14 @@ from pipeline.answers.prices import read_prices
 from pipeline.answers.scoring import GLYPHS, Outcome
 from pipeline.answers.suite_jobs import SuiteJob, SuiteJobs
 from pipeline.answers.suite_runs import SIDES, SuiteRun, SuiteRuns
-from pipeline.answers.suites import Suite, open_library, parse_suite, read_suite, shipped_suites
+from pipeline.answers.suites import (
+    MAX_BYTES,
+    Suite,
+    open_library,
+    parse_suite,
+    read_suite,
+    shipped_suites,
+)
 from pipeline.settings import load_settings, make_folder
 
 _LISTED = 50
@@ -157,7 +164,10 @@ def pick_suite() -> tuple[Suite, Path] | None:
     if name in shipped:
         return read_suite(shipped[name]), shipped[name].parent
     file = st.file_uploader(
-        "A YAML file (docs/answers.md says what it holds)", type=["yaml", "yml"], key="suite file"
+        "A YAML file (docs/answers.md says what it holds)",
+        type=["yaml", "yml"],
+        max_upload_size=MAX_BYTES // 10**6,
+        key="suite file",
     )
     if file is None:
         return None

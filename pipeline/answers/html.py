@@ -1,10 +1,23 @@
-"""HTML as Markdown: headings, lists, tables and code stay, everything that acts goes."""
+"""HTML as Markdown: headings, lists, tables and code stay, everything that acts goes.
+
+The parser takes four times as long for twice the nesting, and no cheap look tells how deep a page
+is nested. So a page with many tags is read in a process of its own, which can be stopped.
+"""
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from pipeline.errors import DocumentError
+
+SECONDS = 30
+TAGS_HERE = 10_000  # read within this process: nested as deep as can be, some two seconds
 
 # Their content is no text of the page.
 _DROPPED_TAGS = """
@@ -20,8 +33,32 @@ figure figcaption details summary hr address body html
 _BLOCKS = frozenset(_BLOCKS_TAGS.split())
 
 
-def read_html(source: str) -> tuple[str, str, str]:
-    """Return text as Markdown, title and date of a page; the last two may be empty."""
+def read_html(source: str, name: str) -> tuple[str, str, str]:
+    """Return text as Markdown, title and date of a page; the last two may be empty.
+
+    Raises DocumentError when reading it takes too long.
+    """
+    if source.count("<") <= TAGS_HERE:
+        return _read(source)
+    try:
+        result = subprocess.run(
+            [sys.executable, "-m", "pipeline.answers.html"],
+            input=source.encode("utf-8", "replace"),
+            capture_output=True,
+            timeout=SECONDS,
+            check=False,
+            cwd=Path(__file__).parents[2],  # where the package is, whatever the caller's folder
+        )
+        text, title, date = json.loads(result.stdout)
+    except (subprocess.TimeoutExpired, ValueError, OSError):
+        raise DocumentError(
+            f"{name} could not be read as HTML within {SECONDS} s.",
+            cure="It is nested too deep, or too large; give its text.",
+        ) from None
+    return text, title, date
+
+
+def _read(source: str) -> tuple[str, str, str]:
     tree = LexborHTMLParser(source)
     title = tree.css_first("title")
     date = ""
@@ -95,3 +132,12 @@ def _tidy(text: str) -> str:
     """Drop trailing spaces, and leave at most one empty line between blocks."""
     lines = [line.rstrip() for line in text.split("\n")]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"
+
+
+def main() -> None:
+    """Read a page on stdin and print what `read_html` returns as JSON: what that starts."""
+    json.dump(_read(sys.stdin.buffer.read().decode()), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

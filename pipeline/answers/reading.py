@@ -71,7 +71,7 @@ def read(content: bytes, name: str) -> Reading:
         if kind == "html":
             from pipeline.answers.html import read_html
 
-            text, title, date = read_html(text)
+            text, title, date = read_html(text, name)
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
     if len(text) > MAX_CHARACTERS:
         raise DocumentError(
