@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
@@ -208,6 +209,19 @@ def test_a_warehouse_that_another_process_holds_is_said(
         server.behave(drip=(10, 0.05))
         with run_elsewhere(settings, server.url) as process:
             assert f"The process {process.pid} holds the warehouse" in texts(explore())
+
+
+def test_a_warehouse_that_cannot_be_read_is_said_with_a_cure_and_the_filters_stay(
+    two_colors: Settings,
+) -> None:
+    with duckdb.connect(str(two_colors.warehouse_path)) as connection:
+        connection.execute("DROP TABLE trip_summary")
+    app = explore(taxi="green")
+    (error,) = app.error
+    assert "The warehouse could not be read" in error.value
+    assert "pipeline doctor" in error.value
+    assert app.multiselect(key="payment").value == []
+    assert not app.metric
 
 
 def test_downloads_hold_the_chart_and_open_again(two_colors: Settings) -> None:
