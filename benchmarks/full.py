@@ -35,7 +35,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import duckdb
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Locator, sync_playwright
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from benchmarks.backfill import _FLOOR
 from benchmarks.months import FIRST, LAST, Made, make_months
@@ -202,21 +203,25 @@ def visit_pages(visitor: Visitor, names: list[str], going_on: Callable[[], bool]
         for name in names:
             link = page.get_by_test_id("stTopNavLink").get_by_text(name, exact=True)
             title = page.locator("h1", has_text=name)
-            timed(
-                name, lambda link=link, title=title: (link.click(), title.wait_for()), _READY[name]
-            )
+            timed(name, functools.partial(_follow, link, title), _READY[name])
             if name == "Explore":
                 color = page.get_by_test_id("stButtonGroup").first.get_by_text("green", exact=True)
-                timed(
-                    "Explore: filter",
-                    functools.partial(_filter, visitor, color.click),
-                    _READY[name],
-                )
+                timed("Explore: filter", functools.partial(_filter, visitor, color), _READY[name])
     return found
 
 
-def _filter(visitor: Visitor, click: Callable[[], None]) -> None:
-    click()
+def _follow(link: Locator, title: Locator) -> None:
+    """Click a link to a page; once more, as people do, when nothing came of it for ten seconds."""
+    link.click()
+    try:
+        title.wait_for(timeout=10_000)
+    except PlaywrightTimeout:
+        link.click()
+        title.wait_for()
+
+
+def _filter(visitor: Visitor, color: Locator) -> None:
+    color.click()
     visitor.page.locator("[data-test-script-state=running]").wait_for(timeout=30_000)
     state = "document.querySelector('[data-testid=stApp]').getAttribute('data-test-script-state')"
     visitor.page.wait_for_function(f"{state} === 'notRunning'", timeout=120_000)

@@ -207,6 +207,7 @@ def live(
                 now = look()
                 news = (now.mark, now.elsewhere) != (began.mark, began.elsewhere)
                 if news or (still and now.finished != began.finished):
+                    st.empty()  # a click that came meanwhile goes first: `rerun` would lose it
                     st.rerun()
                 if now.run is not None and not still:
                     _draw(title, body, now)
