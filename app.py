@@ -4,14 +4,9 @@ import streamlit as st
 
 from pages.shared.frame import navigate_app
 from pages.shared.tour import keep_tour
-from pipeline import __version__
 
-st.set_page_config(
-    page_title="Fareground",
-    page_icon="🚕",
-    layout="wide",
-    menu_items={"About": f"**Fareground {__version__}**. Every taxi trip lands exactly once."},
-)
+# No menu_items: with them Streamlit shows a Stop button of its own beside ours while a page runs.
+st.set_page_config(page_title="Fareground", page_icon="🚕", layout="wide")
 page = navigate_app()
 keep_tour(page.title)
 page.run()

@@ -209,7 +209,7 @@ class History:
         self._tell(
             run_id,
             "run-begun",
-            f"run {run_id} of {len(plan.to_run)} files begins",
+            f"run {run_id} begins, files: {len(plan.to_run)}",
             target=request.target,
             source=request.source,
             policy=request.policy.value,

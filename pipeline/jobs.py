@@ -105,7 +105,7 @@ class Backfill:
         self._started = time.monotonic()
         self.history.interrupt_runs(self.plan.request.target)
         self.history.start_run(self.run_id, self.plan, self._origin)
-        self.history.log(self.run_id, f"run {self.run_id} of {len(self._work)} files begins")
+        self.history.log(self.run_id, f"run {self.run_id} begins, files: {len(self._work)}")
 
     def run(self) -> RunState:
         """Run every file of the plan, one bad file not stopping the others; return how it ended."""

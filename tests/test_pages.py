@@ -372,7 +372,7 @@ def test_a_link_to_a_run_shows_its_counts_timeline_files_and_log(settings: Setti
     total = sum(file.rows or 0 for file in history.files(run.run_id))
     assert next(m.value for m in app.metric if m.label == "Inserted") == f"{total:,}"
     assert app.get("plotly_chart")
-    assert f"run {run.run_id} of 2 files begins" in texts(app)
+    assert f"run {run.run_id} begins, files: 2" in texts(app)
 
     app.text_input(key=f"label of {run.run_id}").set_value("first *try*").run()
     check(app)

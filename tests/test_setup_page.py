@@ -8,6 +8,7 @@ import time
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pipeline import __version__
 from pipeline import settings as settings_module
 from pipeline.history import History
 from pipeline.setting_values import save_values
@@ -71,6 +72,10 @@ def test_with_nothing_set_every_setting_is_there_and_no_file_is_made(settings: S
     assert "Nothing was changed" in app.info[-1].value
     assert not saved_path(settings.home).exists()
     assert not settings_module.SECRETS_PATH.exists()
+
+
+def test_the_page_says_which_version_this_is() -> None:
+    assert f"Fareground {__version__}" in texts(open_setup())
 
 
 def test_a_bad_value_is_refused_with_a_suggestion_and_a_good_one_is_kept(
