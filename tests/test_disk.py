@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.history import History
 from pipeline.settings import Settings
 from pipeline.trips import Color, Month, TripFile
 from tests.files import (
@@ -191,3 +195,66 @@ def test_on_a_read_only_disk_what_is_loaded_can_be_read_and_a_backfill_says_what
         assert "FAREGROUND_HOME" in result.stderr
         found = pipeline(settings, "query", "SELECT count(*) FROM green_tripdata", "--format=csv")
         assert (found.returncode, found.stdout.split()[-1]) == (0, "3000")
+
+
+@contextmanager
+def on_a_slow_disk(
+    settings: Settings, log: Path, *arguments: str
+) -> Iterator[subprocess.Popen[str]]:
+    """Run a command whose every write waits 3 ms for the disk, and every flush to it 200 ms."""
+    strace = shutil.which("strace")
+    if strace is None:
+        reason = "strace, which slows the disk down, is not installed"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    slow = [
+        strace, "-D", "-f", "-qq", "-o", str(log), "-e", "trace=fsync,fdatasync,pwrite64",
+        "-e", "inject=fsync,fdatasync:delay_enter=200000", "-e", "inject=pwrite64:delay_enter=3000",
+    ]  # fmt: skip
+    with subprocess.Popen(
+        [*slow, sys.executable, "-m", "pipeline", *arguments],
+        env=os.environ | {"FAREGROUND_HOME": str(settings.home)},
+        cwd=Path(__file__).parents[1],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.slow
+def test_a_slow_disk_only_takes_longer_and_cancel_answers_soon(
+    settings: Settings, folder: Path, tmp_path: Path
+) -> None:
+    put_trips(folder, GREEN, old_version(GREEN))
+    put_trips(folder, MAY, old_version(MAY))
+    asked = ["backfill", "--color", "green", "--from", "2020-04", "--source", str(folder)]
+    log = tmp_path / "calls"
+    with on_a_slow_disk(settings, log, *asked) as process:
+        _, said = process.communicate(timeout=90)
+    assert process.returncode == 0, said
+    assert log.read_text().count("(DELAYED)") >= 10
+    assert sums(settings)[GREEN.filename][0] == 3000
+    assert_summaries_agree(settings)
+
+    with on_a_slow_disk(settings, log, *asked, "--to", "2020-05") as process:
+        begun = time.monotonic()
+        while History(settings.history_path).runs()[0].state != "running":
+            assert time.monotonic() - begun < 60
+            time.sleep(0.05)
+        pressed = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+        assert time.monotonic() - pressed < 10  # some flushes of 0.2 s are still on their way
+    assert process.returncode == 130, said
+    state, _ = backfill(settings, request(folder, GREEN, MAY))
+    assert state in ("succeeded", "nothing-to-do")
+    assert {name: count for name, (count, _) in sums(settings).items()} == {
+        GREEN.filename: 3000,
+        MAY.filename: 3000,
+    }
+    assert_summaries_agree(settings)
