@@ -75,6 +75,15 @@ def test_the_base_is_pinned_slim_and_the_python_that_is_tested() -> None:
     assert project["tool"]["mypy"]["python_version"] == found[1]
 
 
+def test_hadolint_finds_nothing_wrong(tmp_path: Path) -> None:
+    hadolint = Path(sys.executable).with_name("hadolint")
+    found = subprocess.run([hadolint, ROOT / "Dockerfile"], capture_output=True, text=True)
+    assert (found.returncode, found.stdout) == (0, "")
+    careless = tmp_path / "Dockerfile"
+    careless.write_text("FROM python\n")
+    assert subprocess.run([hadolint, careless], capture_output=True).returncode == 1
+
+
 def test_it_runs_as_a_user_that_is_not_root_and_owns_only_its_data() -> None:
     order = [word for word, _ in instructions()]
     user = the("USER")
