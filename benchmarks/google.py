@@ -21,7 +21,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from benchmarks.backfill import Measured, run, write_month
-from pipeline.history import History, Step
+from pipeline.history import History
+from pipeline.run_records import Step
 from tests.gcp.emulators import LOCATION, PROJECT, PYTHON, Emulators, running_emulators
 
 ROWS = 300_000

@@ -31,9 +31,9 @@ from pages.shared.tour import land, offer_sample
 from pages.shared.views import MONTH_NAMES, file_at, find_cells, grid_table
 from pages.shared.words import duration, files_in_words, outcomes, plain, state_words, when
 from pipeline.errors import FaregroundError
-from pipeline.history import GLYPHS, Run
 from pipeline.jobs import resume_request
 from pipeline.plan import FileState, Plan, Policy, Request
+from pipeline.run_records import GLYPHS, Run
 from pipeline.settings import load_settings
 from pipeline.trips import TripFile
 from pipeline.warehouse import FileRecord

@@ -40,9 +40,9 @@ from pages.shared.words import (
     when,
 )
 from pipeline.errors import FaregroundError
-from pipeline.history import Run, RunFile
 from pipeline.jobs import resume_request
 from pipeline.plan import Request
+from pipeline.run_records import Run, RunFile
 from pipeline.settings import load_settings
 from pipeline.warehouse.google_cost import price
 

@@ -10,43 +10,18 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pipeline.errors import UsageError
 from pipeline.events import Event, tell
 from pipeline.plan import Plan, Policy, Request
 from pipeline.redact import redact
+from pipeline.run_records import LogLine, Run, RunFile, RunState, Step, Timing
 from pipeline.sqlite_file import SqliteFile
 from pipeline.trips import Color, Month, Selection, TripFile
-
-RunState = Literal["running", "succeeded", "failed", "cancelled", "interrupted", "nothing-to-do"]
-RunFileState = Literal[
-    "queued", "running", "loaded", "skipped", "failed", "unavailable", "cancelled"
-]
-
-# A glyph for each state of a file, a run or a schedule: with its word it stands wherever it shows.
-GLYPHS: dict[str, str] = {
-    "missing": "·",
-    "queued": "○",
-    "running": "◐",
-    "loaded": "●",
-    "skipped": "◌",
-    "failed": "✕",
-    "unavailable": "–",
-    "stale": "↻",
-    "cancelled": "◼",
-    "succeeded": "●",
-    "interrupted": "‖",
-    "nothing-to-do": "◌",
-    "enabled": "●",
-    "paused": "‖",
-    "up-to-date": "●",
-    "waiting": "○",
-    "busy": "◐",
-}
 
 _VERSION = 1  # of the tables below; raised with each change to them
 
@@ -76,85 +51,6 @@ CREATE TABLE IF NOT EXISTS run_log (
 CREATE INDEX IF NOT EXISTS run_log_by_run ON run_log (run_id, line);
 CREATE INDEX IF NOT EXISTS run_steps_by_run ON run_steps (run_id);
 """
-
-
-@dataclass(frozen=True)
-class RunFile:
-    """One file of a run. Counts are rows; `rows` is how many are in the table afterwards.
-
-    `bytes` and `sha256` are of the file as published; `seconds` is download plus load.
-    `bytes_billed` and `slot_ms` (milliseconds) are what BigQuery charged, None elsewhere.
-    """
-
-    file: TripFile
-    state: RunFileState
-    reason: str = ""
-    rows: int | None = None
-    inserted: int | None = None
-    updated: int | None = None
-    deleted: int | None = None
-    unchanged: int | None = None
-    rejected: int | None = None
-    bytes: int | None = None
-    sha256: str | None = None
-    seconds: float | None = None
-    bytes_billed: int | None = None
-    slot_ms: int | None = None
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run as it was asked for and as it went. `origin` is app or command line."""
-
-    run_id: str
-    state: RunState
-    request: Request
-    source_label: str
-    started_at: datetime
-    finished_at: datetime | None
-    pid: int
-    origin: str
-    label: str
-
-    @property
-    def seconds(self) -> float:
-        """How long the run took, or has taken so far."""
-        end = self.finished_at or datetime.now(UTC)
-        return (end - self.started_at).total_seconds()
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of one file of a run, from and to when (UTC)."""
-
-    file: TripFile
-    step: str
-    started_at: datetime
-    finished_at: datetime
-
-
-@dataclass(frozen=True)
-class Timing:
-    """How long each step of one file of a run took, by the step's name, in seconds."""
-
-    run_id: str
-    run_file: RunFile
-    steps: dict[str, float]
-
-
-@dataclass(frozen=True)
-class LogLine:
-    """One line of a run's log; `file` is None for the run as a whole."""
-
-    line: int
-    at: datetime
-    file: TripFile | None
-    level: Literal["info", "warning", "error"]
-    message: str
-
-    def __str__(self) -> str:
-        name = f" {self.file.stem}" if self.file else ""
-        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.level.upper()}{name} {self.message}"
 
 
 class History:

@@ -20,10 +20,11 @@ from filelock import FileLock, Timeout
 from pipeline.cancel import Cancel
 from pipeline.download import StagedFile
 from pipeline.errors import Cancelled, FaregroundError, NotPublished, UsageError, WarehouseBusy
-from pipeline.history import History, Run, RunFile, RunState
+from pipeline.history import History
 from pipeline.load import FileProgress, FileWork, mark_unavailable
 from pipeline.plan import Plan, Request, make_plan
 from pipeline.redact import redact
+from pipeline.run_records import Run, RunFile, RunState
 from pipeline.settings import Settings, make_folder
 from pipeline.sources import open_source
 from pipeline.trips import TripFile

@@ -17,8 +17,9 @@ from typing import Literal
 from pipeline.cancel import Cancel
 from pipeline.download import Progress, StagedFile, stage
 from pipeline.errors import FaregroundError
-from pipeline.history import History, RunFile
+from pipeline.history import History
 from pipeline.plan import PlannedFile
+from pipeline.run_records import RunFile
 from pipeline.settings import Settings
 from pipeline.sources import Missing
 from pipeline.trips import TripFile

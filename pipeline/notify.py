@@ -14,7 +14,7 @@ from email.message import EmailMessage
 import httpx2
 import stamina
 
-from pipeline.history import RunFile, RunState
+from pipeline.run_records import RunFile, RunState
 from pipeline.settings import Settings
 
 _PATIENCE = 10.0  # seconds for one try

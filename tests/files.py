@@ -16,9 +16,10 @@ import duckdb
 
 from pipeline.cancel import Cancel
 from pipeline.download import StagedFile, stage
-from pipeline.history import History, RunFile
+from pipeline.history import History
 from pipeline.jobs import Backfill, prepare_plan, run_backfill
 from pipeline.plan import Policy, Request
+from pipeline.run_records import RunFile
 from pipeline.settings import Settings
 from pipeline.sources import Missing, open_source
 from pipeline.trips import COLUMNS, Color, Month, Selection, TripFile

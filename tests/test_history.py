@@ -5,8 +5,9 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from pipeline.history import History, RunFile
+from pipeline.history import History
 from pipeline.plan import FileState, Plan, PlannedFile
+from pipeline.run_records import RunFile
 from pipeline.sources import Missing
 from tests.files import GREEN, request
 

@@ -23,10 +23,11 @@ from pages.shared.frame import jobs
 from pages.shared.log import narrow
 from pages.shared.words import duration, plain, size
 from pipeline.__main__ import app as command
-from pipeline.history import GLYPHS, History, RunFile
+from pipeline.history import History
 from pipeline.jobs import prepare_plan
 from pipeline.load import FileProgress
 from pipeline.plan import FileState, Policy
+from pipeline.run_records import GLYPHS, RunFile
 from pipeline.settings import Settings
 from pipeline.trips import Color, Month, Selection
 from tests.files import GREEN, YELLOW, put, put_trips, trip

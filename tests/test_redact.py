@@ -25,7 +25,7 @@ from pipeline.answers import report
 from pipeline.answers.suite_runs import Answer, SuiteRun
 from pipeline.answers.suites import read_suite, shipped_suites
 from pipeline.errors import FaregroundError
-from pipeline.history import History, LogLine
+from pipeline.history import History
 from pipeline.redact import (
     MARK,
     describe_exception,
@@ -35,6 +35,7 @@ from pipeline.redact import (
     redact_all,
     remember,
 )
+from pipeline.run_records import LogLine
 from pipeline.settings import Settings
 from pipeline.sources import split_login
 from pipeline.warehouse.google_place import read_key

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from pages.shared.run_charts import describe, draw_costs, draw_durations, draw_rates
-from pipeline.history import History, RunFile, Timing
+from pipeline.history import History
 from pipeline.jobs import backfill_lock
 from pipeline.plan import FileState, Plan, PlannedFile, Policy
+from pipeline.run_records import RunFile, Timing
 from pipeline.settings import Settings
 from pipeline.sources import Missing
 from pipeline.trips import Color, Month, TripFile

@@ -17,10 +17,11 @@ from pages.shared.people import admit, may_look, require_change, show_person
 from pages.shared.target import TARGET_NAMES, confirm_target, pick_target, target
 from pages.shared.words import files_in_words, plain
 from pipeline.errors import FaregroundError, UsageError, WarehouseBusy
-from pipeline.history import GLYPHS, History, Run, RunFile
+from pipeline.history import History
 from pipeline.jobs import Backfill, Jobs, prepare_plan, running_run
 from pipeline.plan import Plan, Request
 from pipeline.redact import guard_output
+from pipeline.run_records import GLYPHS, Run, RunFile
 from pipeline.schedule.scheduler import Scheduler
 from pipeline.settings import load_settings
 from pipeline.trips import TripFile

@@ -8,8 +8,8 @@ import streamlit as st
 
 from pages.shared.frame import history
 from pages.shared.words import count
-from pipeline.history import LogLine, Run, RunFile
 from pipeline.redact import redact
+from pipeline.run_records import LogLine, Run, RunFile
 
 _ALL = "all files"
 _SHOWN = 500

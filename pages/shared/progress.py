@@ -7,7 +7,7 @@ import streamlit as st
 from pages.shared.frame import Now, show_synthetic
 from pages.shared.views import overall_share, progress_table
 from pages.shared.words import count, duration, files_in_words, size, when
-from pipeline.history import Run
+from pipeline.run_records import Run
 
 
 def show_run_summary(now: Now) -> None:

@@ -12,7 +12,7 @@ from pages.shared.charts import TAXI_COLORS, styled
 from pages.shared.frame import history, target
 from pages.shared.views import STEP_COLORS
 from pages.shared.words import count, duration, files_in_words, size
-from pipeline.history import GLYPHS, Run, Timing
+from pipeline.run_records import GLYPHS, Run, Timing
 from pipeline.trips import Color
 
 _CONFIG = {"displaylogo": False, "displayModeBar": False}

@@ -10,7 +10,7 @@ from pages.shared.choice import NEWCOMERS_CHOICE, write_params
 from pages.shared.frame import Now, await_plan, reported, start, target
 from pages.shared.people import change_button
 from pages.shared.words import files_in_words
-from pipeline.history import Run
+from pipeline.run_records import Run
 
 _TOUR = "the tour"
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 
-from pipeline.history import GLYPHS, RunFile
+from pipeline.run_records import GLYPHS, RunFile
 
 # Half transparent, so that they tint a light and a dark background alike; the text keeps the
 # theme's own color and with it its contrast.

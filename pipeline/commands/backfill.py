@@ -181,7 +181,7 @@ def _show_progress(work: Backfill, thread: threading.Thread) -> None:
 
 
 def _print_plan(plan: Plan, as_json: bool) -> None:
-    from pipeline.history import GLYPHS, RunFile
+    from pipeline.run_records import GLYPHS, RunFile
 
     files = [
         RunFile(

@@ -12,8 +12,8 @@ from pipeline.commands.console import JsonOption, escape, make_table, out, print
 from pipeline.settings import load_settings
 
 if TYPE_CHECKING:
-    from pipeline.history import Run, RunFile
     from pipeline.plan import Request
+    from pipeline.run_records import Run, RunFile
 
 
 def runs(
@@ -52,7 +52,7 @@ def runs(
 
 
 def print_files(files: Sequence[RunFile]) -> None:
-    from pipeline.history import GLYPHS
+    from pipeline.run_records import GLYPHS
 
     for f in files:
         parts = [f"{GLYPHS[f.state]} {f.file.stem:<23} {f.state:<11}"]

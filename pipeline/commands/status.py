@@ -53,7 +53,7 @@ def status(as_json: JsonOption = False, target: TargetOption = "local") -> None:
 
 
 def _status_table(files: Sequence[dict[str, Any]]) -> Table:
-    from pipeline.history import GLYPHS
+    from pipeline.run_records import GLYPHS
 
     colors = sorted({f["color"] for f in files})
     table = make_table("month", *colors)

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.history import History, RunFile, Step
+from pipeline.history import History
 from pipeline.jobs import Backfill, Jobs, prepare_plan, run_backfill
 from pipeline.plan import Policy
+from pipeline.run_records import RunFile, Step
 from pipeline.settings import Settings
 from pipeline.trips import Color, Month, TripFile
 from tests.files import GREEN, TARGETS, amounts, put_trips, request, rows, trip
