@@ -1,6 +1,6 @@
 """What happens, as JSON lines for machines, beside the history that people read.
 
-    tell(home, "run-ended", "run 20260401-093000-1f2e failed", level="error", run_id=run_id)
+    tell(home, "run-ended", "run 20260401-093000-1f2e3d4c failed", level="error", run_id=run_id)
 
 Every process under FAREGROUND_HOME writes to one file, logs/fareground.jsonl, which is rotated;
 docs/events.schema.json says what a line holds. No secret is in it, and telling never fails.

@@ -87,7 +87,7 @@ class Backfill:
 
     def __init__(self, plan: Plan, settings: Settings, origin: str) -> None:
         self.plan = plan
-        self.run_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        self.run_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
         self.history = History(settings.history_path)
         self.cancel = Cancel()
         self.state: RunState = "running"

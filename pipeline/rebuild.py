@@ -38,7 +38,7 @@ def rebuild(settings: Settings) -> Iterator[Path | Rebuilt]:
     First comes where the old warehouse file was moved to, if there was one. Raises WarehouseBusy
     while a backfill runs, StorageError when the disk is full.
     """
-    run_id = f"rebuild-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    run_id = f"rebuild-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
     with backfill_lock("local", settings):
         aside = _move_aside(settings.warehouse_path)
         if aside is not None:

@@ -119,7 +119,7 @@ class SuiteRuns:
     ) -> SuiteRun:
         """Write down a run that begins now, and return it."""
         now = datetime.now(UTC)
-        run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
         with self._file.connect() as connection:
             connection.execute(
                 "INSERT INTO suite_runs VALUES "

@@ -44,7 +44,7 @@ Examples:
 
     python -m pipeline backfill --from 2019-01 --to 2021-07 --source ~/trips --dry-run
 
-    python -m pipeline backfill --resume 20260401-093000-1f2e
+    python -m pipeline backfill --resume 20260401-093000-1f2e3d4c
 """
 
 
