@@ -172,8 +172,9 @@ class Now:
 def look() -> Now:
     """Return what is going on now."""
     backfill = jobs().current(target())
-    run = running_run(target(), load_settings())
-    others = (running_run(name, load_settings()) for name in TARGETS if name != target())
+    settings = load_settings()
+    run = running_run(target(), settings)
+    others = (running_run(name, settings) for name in TARGETS if name != target())
     elsewhere = next(filter(None, others), None)
     ended = next((r for r in history().runs(10, target()) if r.state != "running"), None)
     if run is None:
