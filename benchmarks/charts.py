@@ -27,8 +27,10 @@ import duckdb
 
 from benchmarks.backfill import backfill, write_month
 from pipeline.charts import CHARTS, Filters, pose
+from pipeline.charts.questions import TRIPS
 from pipeline.settings import Settings
 from pipeline.warehouse import open_warehouse
+from pipeline.warehouse.summaries import SUMMARIES
 from tests.browser import Visitor, find_chromium, serve
 
 MONTHS = 12
@@ -79,7 +81,8 @@ def measure(home: Path, filters: Filters, names: list[str]) -> dict[str, Measure
 def grow(home: Path) -> int:
     """Fill the sums as many months would, from those that are there; return their trips."""
     with duckdb.connect(str(home / "warehouse.duckdb")) as connection:
-        for table, day in (("trip_summary", "pickup_day"), ("zone_summary", "pickup_month")):
+        for table, summary in SUMMARIES.items():
+            day = "pickup_day" if "pickup_day" in summary.keys else "pickup_month"
             connection.execute(
                 f"""
                 INSERT INTO {table} BY NAME
@@ -168,7 +171,7 @@ def main() -> None:
         many.mkdir()
         shutil.copyfile(home / "warehouse.duckdb", many / "warehouse.duckdb")
         total = grow(many)
-        grown = measure(many, ALL, [n for n in names if pose(n, ALL, "local").origin != "trips"])
+        grown = measure(many, ALL, [n for n in names if pose(n, ALL, "local").origin != TRIPS])
     print(
         f"\nMedian of {ROUNDS}, the best in brackets, warm; DuckDB {duckdb.__version__}, Python "
         f"{platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}.\n"
@@ -178,7 +181,7 @@ def main() -> None:
     )
     print("|---|---|---|---|---|")
     for name in names:
-        own = pose(name, ALL, "local").origin != "trips"
+        own = pose(name, ALL, "local").origin != TRIPS
         print(
             f"| {name} | {sums[name] if own else ''} | {trips[name] if own else sums[name]} | "
             f"{grown[name] if own else ''} | "

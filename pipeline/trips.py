@@ -287,6 +287,9 @@ SHORTEST_TIMED = 60
 LONGEST_TIMED = 6 * 60 * 60
 FARTHEST_TIMED = 200
 
+# Beyond this, in miles, a distance is called absurd: the longest trip within the city is some 40.
+MOST_MILES = 100
+
 
 def _column_of(color: Color, ending: str) -> str:
     return next(column.name for column in COLUMNS[color] if column.name.endswith(ending))

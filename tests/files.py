@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from pipeline.settings import Settings
 from pipeline.sources import Missing, open_source
 from pipeline.trips import COLUMNS, Color, Month, Selection, TripFile
 from pipeline.warehouse import LedgerEntry, LoadJob, Warehouse, Watch, open_warehouse
+from pipeline.warehouse.summaries import SUMMARIES
 
 GREEN = TripFile(Color.GREEN, Month(2020, 4))
 YELLOW = TripFile(Color.YELLOW, Month(2020, 4))
@@ -167,57 +168,94 @@ def amounts(settings: Settings, file: TripFile) -> list[str]:
 
 
 def assert_summaries_agree(settings: Settings) -> None:
-    """The sums that charts are drawn from are those of the trips, file by file, zone by zone."""
+    """The sums that charts are drawn from are those of the trips, worked out without SQL."""
+    with warehouse(settings) as opened:
+        local = opened.name == "local"
     for color in Color:
-        loaded = rows(
-            settings,
-            "SELECT filename, PULocationID, payment_type, count(*), sum(total_amount)"
-            f" FROM {color.table} GROUP BY filename, PULocationID, payment_type",
-        )
-        zones = rows(
-            settings,
-            "SELECT filename, PULocationID, payment_type, sum(trips), sum(total_amount)"
-            f" FROM zone_summary WHERE color = '{color}'"
-            " GROUP BY filename, PULocationID, payment_type",
-        )
-        assert Counter(zones) == Counter(loaded)
-        pickup, dropoff = color.pickup, color.dropoff
         told = rows(
             settings,
-            f"SELECT filename, {pickup}, {dropoff}, payment_type, total_amount, fare_amount,"
-            f" tip_amount, trip_distance FROM {color.table}",
+            f"SELECT filename, {color.pickup}, {color.dropoff}, payment_type, PULocationID,"
+            " DOLocationID, total_amount, fare_amount, tip_amount, trip_distance"
+            f" FROM {color.table}",
         )
-        kept = rows(
-            settings,
-            "SELECT filename, pickup_day, pickup_hour, payment_type, stray, trips,"
-            " total_amount, fare_amount, tip_amount, trip_distance, fares, distances,"
-            f" timed_miles, timed_seconds FROM trip_summary WHERE color = '{color}'",
-        )
-        assert {row[:5]: row[5:] for row in kept} == _summed(told)
-        assert len(kept) == len(_summed(told))
+        trips = [_told(*row) for row in told]
+        for summary in SUMMARIES.values():
+            if summary.of and not local:
+                continue
+            keys = ("filename", *summary.keys, "stray")
+            kept = rows(
+                settings,
+                f"SELECT {', '.join((*keys, *summary.sums))} FROM {summary.name}"
+                f" WHERE color = '{color}'",
+            )
+            about = [t for t in trips if not summary.only or t["airport"] is not None]
+            expected = _summed(about, keys, summary.sums)
+            assert {row[: len(keys)]: row[len(keys) :] for row in kept} == expected, summary.name
+            assert len(kept) == len(expected)
 
 
-def _summed(trips: Iterable[tuple[Any, ...]]) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-    """The rows of trip_summary for these trips, worked out without SQL."""
-    groups: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
-    for filename, pickup, dropoff, payment, *amounts in trips:
-        day, hour = (pickup.date(), pickup.hour) if pickup else (None, None)
-        stray = pickup is None or f"{pickup:%Y-%m}" not in filename
-        taken = dropoff - pickup if pickup and dropoff else timedelta()
-        far = amounts[3] is not None and 0 < amounts[3] <= 200
-        timed = far and timedelta(minutes=1) <= taken <= timedelta(hours=6)
-        seconds = taken // timedelta(seconds=1) if timed else None
-        group = groups.setdefault((filename, day, hour, payment, stray), [])
-        group.append((*amounts, amounts[3] if timed else None, seconds))
+def _told(
+    filename: str,
+    pickup: datetime | None,
+    dropoff: datetime | None,
+    payment: int | None,
+    zone: int | None,
+    to: int | None,
+    *amounts: Decimal | None,
+) -> dict[str, Any]:
+    """A trip as the summaries see it: what it is counted under, and what it adds to the sums."""
+    dollars, fare, tip, miles = amounts
+    taken = dropoff - pickup if pickup and dropoff else timedelta()
+    timed = miles is not None and 0 < miles <= 200
+    timed = timed and timedelta(minutes=1) <= taken <= timedelta(hours=6)
+    absurd = miles is not None and not 0 <= miles <= 100
+    began = zone in (1, 132, 138)
+    ended = to in (1, 132, 138)
+    return {
+        "filename": filename,
+        "pickup_day": pickup.date() if pickup else None,
+        "pickup_month": pickup.date().replace(day=1) if pickup else None,
+        "weekday": pickup.weekday() if pickup else None,
+        "pickup_hour": pickup.hour if pickup else None,
+        "stray": pickup is None or f"{pickup:%Y-%m}" not in filename,
+        "payment_type": payment,
+        "PULocationID": zone,
+        "airport": zone if began else to if ended else None,
+        "began_there": began,
+        "fare step": _step(fare, 1, 100),
+        "mile step": _step(miles, 2, 30),
+        "trips": 1,
+        "total_amount": dollars,
+        "fare_amount": fare,
+        "tip_amount": tip,
+        "trip_distance": miles,
+        "fares": int(fare is not None),
+        "distances": int(miles is not None),
+        "absurd_miles": miles if absurd else None,
+        "absurd_distances": int(absurd),
+        "timed_miles": miles if timed else None,
+        "timed_seconds": taken // timedelta(seconds=1) if timed else None,
+    }
 
-    def total(values: Iterable[Any]) -> Any:
-        known = [value for value in values if value is not None]
+
+def _step(value: Decimal | None, steps: int, top: int) -> Decimal | None:
+    """A value rounded down to a step of the distributions."""
+    if value is None:
+        return None
+    return Decimal(-1) if value < 0 else min(Decimal(top), Decimal(int(value * steps)) / steps)
+
+
+def _summed(
+    trips: Iterable[dict[str, Any]], keys: tuple[str, ...], sums: tuple[str, ...]
+) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    """The rows of a summary for these trips."""
+    steps = {"fare_amount": "fare step", "trip_distance": "mile step"}
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for trip in trips:
+        groups.setdefault(tuple(trip[steps.get(key, key)] for key in keys), []).append(trip)
+
+    def total(group: list[dict[str, Any]], name: str) -> Any:
+        known = [trip[name] for trip in group if trip[name] is not None]
         return sum(known) if known else None
 
-    found = {}
-    for key, group in groups.items():
-        dollars, fares, tips, miles, timed_miles, seconds = zip(*group, strict=True)
-        sums = [total(values) for values in (dollars, fares, tips, miles)]
-        known_counts = [sum(v is not None for v in values) for values in (fares, miles)]
-        found[key] = (len(group), *sums, *known_counts, total(timed_miles), total(seconds))
-    return found
+    return {key: tuple(total(group, name) for name in sums) for key, group in groups.items()}

@@ -196,7 +196,10 @@ def test_the_figures_are_the_sums_of_each_day(loaded: Settings) -> None:
                 "fares": sum(trip["fare"] is not None for trip in mine),
                 "distances": sum(trip["miles"] is not None for trip in mine),
             }
+            absurd = [t for t in mine if t["miles"] is not None and not 0 <= t["miles"] <= 100]
+            assert added(told, "absurd_distances") == len(absurd)
             for name, of, column in (
+                ("absurd_miles", absurd, "miles"),
                 ("total_amount", mine, "total"),
                 ("fare_amount", mine, "fare"),
                 ("trip_distance", mine, "miles"),
@@ -217,8 +220,15 @@ def test_sums_answer_where_they_can_and_the_trips_where_they_cannot() -> None:
         name: {chart: pose(chart, filters, "local").origin for chart in CHARTS}
         for name, filters in FILTERS.items()
     }
-    assert origins["all"]["over_time"] == "trip_summary"
+    assert origins["all"]["over_time"] == "day_summary"
+    assert origins["all"]["tips"] == "slot_summary"
+    assert origins["all"]["fares"] == origins["a month"]["fares"] == "fare_summary"
+    assert origins["some days"]["distances"] == "trips"
+    assert origins["some days"]["airports"] == "airport_summary"
     assert origins["some days"]["week_hours"] == "trip_summary"
+    assert origins["hours"]["over_time"] == "trip_summary"
+    assert origins["hours"]["week_hours"] == "slot_summary"
+    assert pose("over_time", Filters(), "gcp").origin == "trip_summary"
     assert origins["a month"]["zones"] == "zone_summary"
     assert origins["zones"]["zones"] == "zone_summary"
     assert origins["some days"]["zones"] == "trips"

@@ -215,7 +215,7 @@ def test_a_warehouse_that_cannot_be_read_is_said_with_a_cure_and_the_filters_sta
     two_colors: Settings,
 ) -> None:
     with duckdb.connect(str(two_colors.warehouse_path)) as connection:
-        connection.execute("DROP TABLE trip_summary")
+        connection.execute("DROP TABLE day_summary")
     app = explore(taxi="green")
     (error,) = app.error
     assert "The warehouse could not be read" in error.value
@@ -280,6 +280,7 @@ def test_a_period_ends_with_its_month_or_week() -> None:
 def test_sparklines_have_few_points_and_unknown_figures_say_so() -> None:
     names = ("trips", "total_amount", "fare_amount", "fares", "trip_distance", "distances")
     more = ("timed_miles", "timed_seconds", "card_tips", "card_fares")
+    more += ("absurd_miles", "absurd_distances")
     days = [Month(2020, 1).plus(n).first_day for n in range(500)]
     columns: dict[str, Any] = {name: [None] * 500 for name in (*names, *more)}
     table = pa.table({"day": days, **columns, "trips": [2] * 500})
@@ -288,6 +289,20 @@ def test_sparklines_have_few_points_and_unknown_figures_say_so() -> None:
     assert len(found["Trips"].course) <= 60
     assert found["Average speed"].value == "unknown"
     assert found["Average speed"].course == []
+
+
+def test_absurd_distances_are_left_out_of_the_average_and_their_number_is_said(
+    settings: Settings, folder: Path
+) -> None:
+    miles = ["1", "3", "100", "100.01", "-2", "60000", None]
+    put_trips(folder, GREEN, [trip(GREEN, trip_distance=value) for value in miles])
+    load(folder, GREEN, settings)
+    question = pose("figures", Filters(), "local")
+    with warehouse(settings) as opened:
+        table = opened.read(question.sql, question.parameters).table
+    figure = next(f for f in make_figures(table, None) if f.name == "Average distance")
+    assert figure.value == "34.67 mi"
+    assert "Left out as absurd: 3 trips" in figure.help
 
 
 def _luminance(color: str) -> float:

@@ -24,11 +24,6 @@ from pipeline.warehouse import Answer
 
 # Longer than a chart's query should ever take: a warehouse that does not answer is said to.
 _PATIENCE = 120.0
-_ORIGINS = {
-    "trip_summary": "the sums by day, hour and payment",
-    "zone_summary": "the sums by month and zone",
-    "trips": "the trips",
-}
 
 
 @dataclass(frozen=True)
@@ -107,7 +102,7 @@ def _ask_leave(card: Card, costly: Costly) -> None:
 def _show_details(card: Card, answer: Answer, figure: go.Figure | None) -> None:
     billed = f", {size(answer.bytes_billed)} billed" if answer.bytes_billed is not None else ""
     row = st.container(horizontal=True, vertical_alignment="center")
-    row.caption(f"{answer.seconds * 1000:,.0f} ms from {_ORIGINS[card.question.origin]}{billed}")
+    row.caption(f"{answer.seconds * 1000:,.0f} ms from {card.question.of_what}{billed}")
     with row.popover("SQL and data", icon=":material/code:", key=f"details-{card.name}"):
         st.code(as_run(card.question, answer), language="sql", height=320, wrap_lines=True)
         buttons = st.container(horizontal=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from pages.shared.charts import Row, rows_of
+from pipeline.trips import MOST_MILES
 
 _MOST_POINTS = 60
 
@@ -35,6 +36,12 @@ def _ratio(above: str, below: str, factor: float = 1.0) -> Callable[[Sequence[Ro
     return value
 
 
+def _average_distance(rows: Sequence[Row]) -> float | None:
+    trips = (_total(rows, "distances") or 0) - (_total(rows, "absurd_distances") or 0)
+    miles = (_total(rows, "trip_distance") or 0) - (_total(rows, "absurd_miles") or 0)
+    return miles / trips if trips else None
+
+
 def _sum(name: str) -> Callable[[Sequence[Row]], float | None]:
     return lambda rows: _total(rows, name)
 
@@ -50,9 +57,9 @@ _FIGURES: tuple[tuple[str, Callable[[Sequence[Row]], float | None], str, str], .
     ("Average fare", _ratio("fare_amount", "fares"), "${:,.2f}", "Of trips whose fare is known."),
     (
         "Average distance",
-        _ratio("trip_distance", "distances"),
+        _average_distance,
         "{:,.2f} mi",
-        "Of trips whose distance is known, absurd ones included.",
+        f"Of trips of 0 to {MOST_MILES} miles.",
     ),
     (
         "Average speed",
@@ -81,5 +88,7 @@ def make_figures(now: pa.Table, before: pa.Table | None) -> list[Figure]:
         course = [point for group in groups if (point := measure(group)) is not None]
         delta = f"{value / old - 1:+.1%}" if value is not None and old and old > 0 else None
         shown = "unknown" if value is None else form.format(value).replace("$-", "-$")
+        if name == "Average distance" and (absurd := _total(rows, "absurd_distances")):
+            words += f" Left out as absurd: {absurd:,.0f} trips."
         found.append(Figure(name, shown, delta, course if len(course) > 1 else [], words))
     return found

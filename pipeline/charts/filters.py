@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from pipeline.trips import Color
 from pipeline.warehouse import Scalar
+from pipeline.warehouse.summaries import Summary
 
 # The TLC's codes of payment_type; 0 appears in files of 2025.
 PAYMENTS = {
@@ -22,7 +23,7 @@ PAYMENTS = {
 }
 NOT_RECORDED = -1  # stands for a payment_type of NULL
 
-# 0 is Monday, as 1900-01-01 was: the engines number weekdays each in their own way.
+# As in `summaries`, of a day.
 WEEKDAY = "MOD(DATE_DIFF(pickup_day, DATE '1900-01-01', DAY), 7)"
 
 
@@ -101,8 +102,9 @@ def common_conditions(filters: Filters, found: Conditions, weekday: str, hour: s
         found.among("hour", hour, filters.hours)
 
 
-def summary_conditions(filters: Filters, day: str) -> Conditions:
-    """Return the conditions on a summary whose rows' days, or months' first days, are in `day`."""
+def summary_conditions(filters: Filters, summary: Summary) -> Conditions:
+    """Return the conditions on the rows of a summary that can answer under these filters."""
+    day = "pickup_day" if "pickup_day" in summary.keys else "pickup_month"
     found = Conditions()
     if set(filters.colors) != set(Color):
         found.among("color", "color", [color.value for color in filters.colors])
@@ -112,13 +114,15 @@ def summary_conditions(filters: Filters, day: str) -> Conditions:
         found.add(f"{day} >= @first", first=filters.first)
     if filters.last:
         found.add(f"{day} <= @last", last=filters.last)
-    if day == "pickup_day":
-        common_conditions(filters, found, WEEKDAY, "pickup_hour")
-    else:
-        _add_payments(filters, found)
-        if filters.zones:
-            found.among("zone", "PULocationID", filters.zones)
+    common_conditions(filters, found, weekday_of(summary), "pickup_hour")
+    if filters.zones:
+        found.among("zone", "PULocationID", filters.zones)
     return found
+
+
+def weekday_of(summary: Summary | None) -> str:
+    """Return the weekday of a row of a summary, or of the trips grouped by day."""
+    return "weekday" if summary and "weekday" in summary.keys else WEEKDAY
 
 
 def trip_conditions(filters: Filters, color: Color, begin: str, end: str) -> Conditions:

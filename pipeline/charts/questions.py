@@ -4,119 +4,106 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
 
-from pipeline.charts.filters import WEEKDAY, Filters, summary_conditions, trip_conditions
+from pipeline.charts.filters import Filters, summary_conditions, trip_conditions, weekday_of
 from pipeline.sql import statement
-from pipeline.trips import FARTHEST_TIMED, LONGEST_TIMED, SHORTEST_TIMED, Color
+from pipeline.trips import Color
 from pipeline.warehouse import Scalar
-
-Origin = Literal["trip_summary", "zone_summary", "trips"]
+from pipeline.warehouse.google_columns import trip_expressions
+from pipeline.warehouse.summaries import AT_AIRPORTS, KEYS, SUMMARIES, SUMS, Summary
 
 # What a period of a chart over time is, and what GoogleSQL calls it; its weeks begin on Monday.
 GRAINS = {"day": "DAY", "week": "ISOWEEK", "month": "MONTH"}
+TRIPS = "trips"  # what a chart is asked of where no summary can answer it
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart: the name of its statement, its title, and the sums that can answer it, if any.
+    """A chart: the name of its statement, its title, and what can answer it.
 
-    `keys` and `sums` are the columns that its statement uses, of `_KEYS` and `_SUMS`; none where
-    only the sums are ever asked. `only` is a condition on the trips that it is about.
+    Attributes:
+        summaries: Those that have all its columns, the smallest first.
+        keys: The columns it groups trips by, where it is asked of trips.
+        sums: What it adds up of them, beside counting; of SUMS.
+        only: A condition on the trips that it is about.
     """
 
     name: str
     title: str
-    origin: Origin
+    summaries: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     sums: tuple[str, ...] = ()
     only: str = ""
 
 
-# What trips are grouped by for the charts, as GoogleSQL with a color's own columns to fill in. The
-# distributions are by cell here: putting the few different cells into steps afterwards takes less
-# time than rounding each trip's.
-_AIRPORTS = "(1, 132, 138)"  # Newark, JFK, LaGuardia
-_KEYS = {
-    "pickup_day": "DATE({pickup})",
-    "pickup_hour": "EXTRACT(HOUR FROM {pickup})",
-    "payment_type": "payment_type",
-    "PULocationID": "PULocationID",
-    "DOLocationID": "DOLocationID",
-    "fare_amount": "fare_amount",
-    "trip_distance": "trip_distance",
-    "airport": f"IF(PULocationID IN {_AIRPORTS}, PULocationID, DOLocationID)",
-    "began_there": f"COALESCE(PULocationID IN {_AIRPORTS}, FALSE)",
-}
-
-# What is added up of them. The inner parentheses are for sqlglot, which would lose them.
-_MICROS = "UNIX_MICROS({dropoff}) - UNIX_MICROS({pickup})"
-_TIMED = (
-    f"{_MICROS} BETWEEN {SHORTEST_TIMED * 10**6} AND {LONGEST_TIMED * 10**6}"
-    f" AND trip_distance > 0 AND trip_distance <= {FARTHEST_TIMED}"
-)
-_SUMS = {
-    "total_amount": "SUM(total_amount)",
-    "fare_amount": "SUM(fare_amount)",
-    "tip_amount": "SUM(tip_amount)",
-    "trip_distance": "SUM(trip_distance)",
-    "fares": "COUNT(fare_amount)",
-    "distances": "COUNT(trip_distance)",
-    "timed_miles": f"SUM(IF({_TIMED}, trip_distance, NULL))",
-    "timed_seconds": f"SUM(IF({_TIMED}, DIV(({_MICROS}), 1000000), NULL))",
-}
-
 _DAY, _HOUR, _PAID = "pickup_day", "pickup_hour", "payment_type"
 _DOLLARS = ("total_amount",)
+_DAILY = ("day_summary", "trip_summary")
+_HOURLY = ("slot_summary", "trip_summary")
 CHARTS = {
     chart.name: chart
     for chart in (
-        Chart("count", "Trips left", "trip_summary"),
-        Chart("figures", "Figures", "trip_summary", (_DAY, _PAID), tuple(_SUMS)),
-        Chart("over_time", "Trips and revenue over time", "trip_summary", (_DAY,), _DOLLARS),
-        Chart("week_hours", "Trips by weekday and hour", "trip_summary", (_DAY, _HOUR), _DOLLARS),
-        Chart("payments", "How trips were paid", "trip_summary", (_DAY, _PAID)),
+        Chart(
+            "count", "Trips left", ("day_summary", "slot_summary", "trip_summary", "zone_summary")
+        ),
+        Chart("figures", "Figures", _DAILY, (_DAY, _PAID), tuple(SUMS)[1:]),
+        Chart("over_time", "Trips and revenue over time", _DAILY, (_DAY,), _DOLLARS),
+        Chart("week_hours", "Trips by weekday and hour", _HOURLY, (_DAY, _HOUR), _DOLLARS),
+        Chart("payments", "How trips were paid", _DAILY, (_DAY, _PAID)),
         Chart(
             "tips",
             "Card tips by hour",
-            "trip_summary",
+            _HOURLY,
             (_HOUR, _PAID),
             ("tip_amount", "fare_amount"),
             "payment_type = 1",
         ),
-        Chart("colors", "Yellow against green", "trip_summary", (_HOUR,), _DOLLARS),
-        Chart("fares", "Fares", "trips", ("fare_amount",)),
-        Chart("distances", "Distances", "trips", ("trip_distance",)),
-        Chart("zones", "Busiest pickup zones", "zone_summary", ("PULocationID",), _DOLLARS),
+        Chart("colors", "Yellow against green", _HOURLY, (_HOUR,), _DOLLARS),
+        Chart("fares", "Fares", ("fare_summary",), ("fare_amount",)),
+        Chart("distances", "Distances", ("distance_summary",), ("trip_distance",)),
+        Chart("zones", "Busiest pickup zones", ("zone_summary",), ("PULocationID",), _DOLLARS),
         Chart(
             "pairs",
             "Busiest ways from zone to zone",
-            "trips",
+            (),
             ("PULocationID", "DOLocationID"),
             _DOLLARS,
         ),
         Chart(
             "airports",
             "Airport trips",
-            "trips",
+            ("airport_summary",),
             ("airport", "began_there", _DAY),
             _DOLLARS,
-            f"(PULocationID IN {_AIRPORTS} OR DOLocationID IN {_AIRPORTS})",
+            AT_AIRPORTS,
         ),
-        Chart("coverage", "What is loaded", "trip_summary"),
-        Chart("strays", "Strays", "trip_summary"),
+        Chart("coverage", "What is loaded", _DAILY),
+        Chart("strays", "Strays", _DAILY),
     )
 }
+
+# Trips are grouped by the very cell here: putting the few different cells into steps afterwards
+# takes less time than rounding each trip's.
+_CELLS = {"DOLocationID", "fare_amount", "trip_distance"}
 
 
 @dataclass(frozen=True)
 class Question:
-    """What a chart asks of a warehouse: GoogleSQL, the values of its @parameters, and of what."""
+    """What a chart asks of a warehouse: GoogleSQL, and the values of its @parameters.
+
+    `origin` is what is asked: the name of a summary, or TRIPS.
+    """
 
     chart: Chart
     sql: str
     parameters: dict[str, Scalar]
-    origin: Origin
+    origin: str
+
+    @property
+    def of_what(self) -> str:
+        """What is asked, in words."""
+        summary = SUMMARIES.get(self.origin)
+        return f"the sums by {summary.words}" if summary else "the trips"
 
 
 def pose(name: str, filters: Filters, target: str, grain: str = "day") -> Question:
@@ -127,28 +114,33 @@ def pose(name: str, filters: Filters, target: str, grain: str = "day") -> Questi
         grain: One of GRAINS, for the charts over time.
     """
     chart = CHARTS[name]
-    origin = find_origin(chart, filters)
-    if origin == "trips":
+    summary = find_summary(chart, filters, target)
+    if summary is None:
         trips, parameters = _select_trips(chart, filters, target)
     else:
-        day = "pickup_day" if origin == "trip_summary" else "pickup_month"
-        found = summary_conditions(filters, day)
-        trips = f"(\n    SELECT *\n    FROM {origin}{found.where('    ')}\n)"
+        found = summary_conditions(filters, summary)
+        trips = f"(\n    SELECT *\n    FROM {summary.name}{found.where('    ')}\n)"
         parameters = found.parameters
-    sql = statement(f"charts/{name}", trips=trips, grain=GRAINS[grain], weekday=WEEKDAY)
-    return Question(chart, sql, parameters, origin)
+    sql = statement(f"charts/{name}", trips=trips, grain=GRAINS[grain], weekday=weekday_of(summary))
+    return Question(chart, sql, parameters, summary.name if summary else TRIPS)
 
 
-def find_origin(chart: Chart, filters: Filters) -> Origin:
-    """Return what can answer a chart under these filters: the sums if they can, or the trips."""
+def find_summary(chart: Chart, filters: Filters, target: str) -> Summary | None:
+    """Return the smallest summary that can answer a chart under these filters, if any can."""
     if filters.minimum_miles is not None or filters.dropoffs:
-        return "trips"
-    by_hour = bool(filters.weekdays or filters.hours)
-    if chart.origin == "zone_summary" and (by_hour or not filters.whole_months):
-        return "trips"
-    if chart.origin == "trip_summary" and filters.zones:
-        return "trips"
-    return chart.origin
+        return None
+    for name in chart.summaries:
+        summary = SUMMARIES[name]
+        keys = set(summary.keys)
+        if (
+            (target == "local" or not summary.of)
+            and (filters.whole_months or "pickup_day" in keys)
+            and (not filters.zones or "PULocationID" in keys)
+            and (not filters.hours or "pickup_hour" in keys)
+            and (not filters.weekdays or keys & {"pickup_day", "weekday"})
+        ):
+            return summary
+    return None
 
 
 def steps(filters: Filters) -> Iterator[tuple[str, Filters]]:
@@ -189,12 +181,17 @@ def _select_trips(chart: Chart, filters: Filters, target: str) -> tuple[str, dic
         if chart.only:
             found.add(chart.only)
         parameters |= found.parameters
-        times = {"pickup": color.pickup, "dropoff": color.dropoff}
+        expressions = trip_expressions(color)
         columns = [
             f"'{color}' AS color",
-            *(f"{_KEYS[key].format_map(times)} AS {key}" for key in chart.keys),
-            "COUNT(*) AS trips",
-            *(f"{_SUMS[name].format_map(times)} AS {name}" for name in chart.sums),
+            *(
+                key if key in _CELLS else f"{KEYS[key].sql.format_map(expressions)} AS {key}"
+                for key in chart.keys
+            ),
+            *(
+                f"{SUMS[name].sql.format_map(expressions)} AS {name}"
+                for name in ("trips", *chart.sums)
+            ),
         ]
         listed = ",\n        ".join(columns)
         grouped = f"\n    GROUP BY {', '.join(chart.keys)}" if chart.keys else ""

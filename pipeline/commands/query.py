@@ -39,7 +39,8 @@ def query(
 ) -> None:
     """Run one read-only SQL statement on the warehouse.
 
-    Tables: yellow_tripdata, green_tripdata, rejects, load_ledger, trip_summary, zone_summary.
+    Tables: yellow_tripdata, green_tripdata, rejects, load_ledger, and the sums that
+    charts are drawn from (trip_summary, day_summary, zone_summary, ...).
     Files and the network are out of reach.
 
     Example: python -m pipeline query "SELECT count(*) FROM green_tripdata" --format json

@@ -14,14 +14,13 @@ import duckdb
 
 from pipeline.preview.rows import EXAMPLES, Extraction, fetch_dicts, fetch_value
 from pipeline.sql import statement
-from pipeline.trips import COLUMNS, Color, Month, TripFile
+from pipeline.trips import COLUMNS, MOST_MILES, Color, Month, TripFile
 from pipeline.warehouse.local_columns import table_identifiers
 
 Unit = Literal["rows", "pairs"]
 
-# Beyond these a value is called absurd. The longest trip within the city is some 40 miles, the
-# dearest fares out of it stay below a thousand dollars, and a meter is not kept on for a day.
-MOST_MILES = 100
+# Beyond these a value is called absurd: the dearest fares out of the city stay below a thousand
+# dollars, and a meter is not kept on for a day.
 MOST_DOLLARS = 1000
 MOST_HOURS = 24
 

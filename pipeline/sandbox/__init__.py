@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.cancel import Cancel
 from pipeline.errors import FaregroundError, UsageError, WarehouseBusy
+from pipeline.warehouse.summaries import SUMMARIES
 
 if TYPE_CHECKING:  # the worker imports this module too, and should be quick to start
     import pyarrow
@@ -39,8 +40,7 @@ WAREHOUSE_TABLES = (
     "green_tripdata",
     "rejects",
     "load_ledger",
-    "trip_summary",
-    "zone_summary",
+    *SUMMARIES,
 )
 
 # At most so many queries run at a time, whoever asks; the others wait for their turn.

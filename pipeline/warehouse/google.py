@@ -25,7 +25,7 @@ from pipeline.warehouse import (
     QueryResult,
     Watch,
 )
-from pipeline.warehouse.google_columns import summary_identifiers, table_identifiers
+from pipeline.warehouse.google_columns import table_identifiers
 from pipeline.warehouse.google_errors import first_line, make_retry, translated
 from pipeline.warehouse.google_jobs import JobFailed, JobRunner, bind
 from pipeline.warehouse.google_ledger import read_records, record_entry
@@ -34,6 +34,12 @@ from pipeline.warehouse.google_place import Place, read_place
 from pipeline.warehouse.google_read import LEDGER, Reader
 from pipeline.warehouse.google_setup import require_one_region
 from pipeline.warehouse.google_stage import upload
+from pipeline.warehouse.google_summary import (
+    GOOGLE_SUMMARIES,
+    create_summaries,
+    delete_summaries,
+    fill_summaries,
+)
 
 if TYPE_CHECKING:
     from google.api_core.retry import Retry
@@ -41,12 +47,10 @@ if TYPE_CHECKING:
     from pipeline.plan import Plan
     from pipeline.warehouse.google_cost import Estimate
 
-# 2: trip_summary and zone_summary.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _OLDEST = 1  # the oldest that can be brought forward
 _STATE = "warehouse_state"
-_SUMMARIES = ("trip_summary", "zone_summary")
-_TABLES = (_STATE, LEDGER, "rejects", *_SUMMARIES, *(color.table for color in Color))
+_TABLES = (_STATE, LEDGER, "rejects", *GOOGLE_SUMMARIES, *(color.table for color in Color))
 _PATIENCE = 60.0  # seconds for the answer to one request
 _EXACT = Context(prec=80)  # more digits than a BIGNUMERIC has
 
@@ -228,7 +232,7 @@ class GoogleWarehouse:
                 cure="Update Fareground, or set GCP_DATASET to another dataset.",
             )
         if version < SCHEMA_VERSION:
-            _add_summaries(runner)
+            _make_summaries_anew(runner)
 
     def _require_read_only(self, sql: str) -> None:
         from google.cloud.bigquery import QueryJobConfig
@@ -251,17 +255,20 @@ class GoogleWarehouse:
             )
 
 
-def _add_summaries(runner: JobRunner) -> None:
-    """Fill the summaries from the trips that are loaded, and write the new version, or neither."""
+def _make_summaries_anew(runner: JobRunner) -> None:
+    """Bring the tables of versions 1 and 2 forward, which differ from version 3 in the sums only.
+
+    Should this break off, the version stays the older one, and the next load does it again.
+    """
     from google.cloud.bigquery import ScalarQueryParameter
 
-    script = ["BEGIN TRANSACTION;", statement("bigquery/take_turn")]
-    script += [statement(f"bigquery/delete_{name}") for name in _SUMMARIES]
+    # Tables cannot be made within a transaction. The sums are forgotten in it once more, for
+    # another process may have filled them meanwhile.
+    script = [statement("bigquery/drop_summary", summary=name) for name in GOOGLE_SUMMARIES]
+    script += [*create_summaries(), "BEGIN TRANSACTION;", statement("bigquery/take_turn")]
+    script += delete_summaries()
     for color in Color:
-        identifiers = summary_identifiers(color) | {"rows": color.table}
-        script += [
-            statement(f"bigquery/summarize_{kind}", **identifiers) for kind in ("trips", "zones")
-        ]
+        script += fill_summaries(color, color.table)
     script += [statement("bigquery/record_version"), "COMMIT TRANSACTION;"]
     parameters = [
         ScalarQueryParameter("schema_version", "INT64", SCHEMA_VERSION),
@@ -278,7 +285,7 @@ def _create_tables(runner: JobRunner) -> None:
     script = [statement("bigquery/create_warehouse_state")]
     script += [statement("bigquery/create_table", **table_identifiers(color)) for color in Color]
     script += [statement("bigquery/create_rejects"), statement("bigquery/create_load_ledger")]
-    script += [statement(f"bigquery/create_{name}") for name in _SUMMARIES]
+    script += create_summaries()
     runner.run("create", "create the tables", "\n".join(script), [version])
 
 

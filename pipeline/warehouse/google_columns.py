@@ -54,12 +54,14 @@ def table_identifiers(color: Color) -> dict[str, str]:
 
 
 @cache
-def summary_identifiers(color: Color) -> dict[str, str]:
-    """Return what the summarizing statements need for this color's trips."""
+def trip_expressions(color: Color) -> dict[str, str]:
+    """Return what the expressions of `summaries` are filled in with, in GoogleSQL."""
     micros = f"UNIX_MICROS({color.dropoff}) - UNIX_MICROS({color.pickup})"
     return {
-        "color": color.value,
         "pickup": color.pickup,
+        "month": f"DATE_TRUNC(CAST({color.pickup} AS DATE), MONTH)",
+        # 0 is Monday, as 1900-01-01 was: the engines number weekdays each in their own way.
+        "weekday": f"MOD(DATE_DIFF(CAST({color.pickup} AS DATE), DATE '1900-01-01', DAY), 7)",
         # The inner parentheses are for sqlglot, which the emulator uses and which would lose them.
         "seconds": f"DIV(({micros}), 1000000)",
         "timed": f"{micros} BETWEEN {SHORTEST_TIMED * 10**6} AND {LONGEST_TIMED * 10**6}"

@@ -16,12 +16,12 @@ from pipeline.warehouse.google_columns import (
     csv_columns,
     extract_identifiers,
     months_condition,
-    summary_identifiers,
     table_identifiers,
 )
 from pipeline.warehouse.google_ledger import Base, base_statement, entry_values
 from pipeline.warehouse.google_place import Place
 from pipeline.warehouse.google_stage import object_address
+from pipeline.warehouse.google_summary import delete_summaries, fill_summaries
 from pipeline.warehouse.statements import Statement
 
 
@@ -105,13 +105,12 @@ class GoogleStatements:
         names += ["delete_rejects"] if base.rejected else []
         names += ["insert_rejects"] if entry.rejected else []
         names += ["require_totals"]
-        names += ["delete_trip_summary", "delete_zone_summary"] if base.entry is not None else []
-        names += ["summarize_trips", "summarize_zones", "record_entry"]
-        rows = f"(SELECT @filename AS filename, * FROM {self.own['incoming']}"
-        identifiers = summary_identifiers(self._file.color) | self._identifiers
-        identifiers |= {"months": self.months(own, base)}
-        identifiers |= {"rows": f"{rows} WHERE bad_column IS NULL)"}
+        identifiers = self._identifiers | {"months": self.months(own, base)}
         statements = [statement(f"bigquery/{name}", **identifiers) for name in names]
+        statements += delete_summaries() if base.entry is not None else []
+        read = f"SELECT @filename AS filename, * FROM {self.own['incoming']}"
+        statements += fill_summaries(self._file.color, f"({read} WHERE bad_column IS NULL)")
+        statements += [statement("bigquery/record_entry", **identifiers)]
         sql = "\n".join(["BEGIN TRANSACTION;", *statements, "COMMIT TRANSACTION;"])
         values = {"base_entry": base.entry, "changed_rows": changed}
         return Statement("merge", "transaction", sql, entry_values(entry, own) | values)

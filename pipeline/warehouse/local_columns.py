@@ -53,12 +53,19 @@ def table_identifiers(color: Color) -> dict[str, str]:
 
 
 @cache
-def summary_identifiers(color: Color) -> dict[str, str]:
-    """Return what the summarizing statements need for this color's trips."""
+def trip_expressions(color: Color, pickup: str) -> dict[str, str]:
+    """Return what the expressions of `summaries` are filled in with.
+
+    Args:
+        pickup: The column that says when a trip began: a time, or a day.
+    """
     micros = f"epoch_us({color.dropoff}) - epoch_us({color.pickup})"
     return {
-        "color": color.value,
-        "pickup": color.pickup,
+        "pickup": pickup,
+        # Nearly all pickups lie in the file's month, which is compared and not computed.
+        "month": f"CASE WHEN {pickup} >= $first_day AND {pickup} < $next_month THEN $first_day"
+        f" ELSE CAST(date_trunc('month', {pickup}) AS DATE) END",
+        "weekday": f"isodow({pickup}) - 1",
         "seconds": f"({micros}) // 1000000",
         "timed": f"{micros} BETWEEN {SHORTEST_TIMED * 10**6} AND {LONGEST_TIMED * 10**6}"
         f" AND trip_distance > 0 AND trip_distance <= {FARTHEST_TIMED}",

@@ -1,7 +1,7 @@
 """The tables of the local warehouse: making them, and bringing older ones forward.
 
 Versions only go forward, in one transaction however many steps that takes, after a copy of the file
-was put beside it. A new version needs one entry in `_STEPS`, at the end of this module.
+was put beside it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import os
 import shutil
 import threading
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -19,9 +18,10 @@ from pipeline.errors import StorageError, WarehouseError
 from pipeline.sql import statement
 from pipeline.trips import COLUMNS, Color, TripFile
 from pipeline.warehouse.local_columns import table_identifiers
-from pipeline.warehouse.local_summary import summarize_loaded
+from pipeline.warehouse.local_summary import make_summaries, summarize_loaded
+from pipeline.warehouse.summaries import SUMMARIES
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _OLDEST = 1  # the oldest that can be brought forward
 
 _PREPARING = threading.Lock()
@@ -51,7 +51,7 @@ def prepare_schema(cursor: duckdb.DuckDBPyConnection, path: Path, *, read_only: 
                 else "Make it anew from the staged files: python -m pipeline rebuild.",
             )
         elif version < SCHEMA_VERSION and not read_only:
-            _in_transaction(cursor, partial(_bring_forward, version=version))
+            _in_transaction(cursor, _bring_forward)
 
 
 def older_version(connection: duckdb.DuckDBPyConnection) -> int | None:
@@ -117,23 +117,23 @@ def _create(cursor: duckdb.DuckDBPyConnection) -> None:
         for column in COLUMNS[color]:
             text = column.description.replace("'", "''")
             cursor.execute(f"COMMENT ON COLUMN {color.table}.{column.name} IS '{text}'")
-    cursor.execute(statement("duckdb/create_summaries"))
+    make_summaries(cursor)
 
 
-def _bring_forward(cursor: duckdb.DuckDBPyConnection, version: int) -> None:
-    """Make the tables of this older version ones of ours, one version after the other."""
-    for step in range(version + 1, SCHEMA_VERSION + 1):
-        _STEPS[step](cursor)
-    cursor.execute("UPDATE storage.schema_version SET version = ?", [SCHEMA_VERSION])
+def _bring_forward(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Make the tables of an older version ones of ours.
 
-
-def _add_summaries(cursor: duckdb.DuckDBPyConnection) -> None:
-    """Version 2: trip_summary and zone_summary."""
-    cursor.execute(statement("duckdb/create_summaries"))
+    Version 2 added sums and version 3 changed them, and nothing else: they are made anew from the
+    trips, which are as they were. A version that changes more than sums will need steps of its own.
+    """
+    for name in SUMMARIES:
+        cursor.execute(f"DROP TABLE IF EXISTS {name}")
+    make_summaries(cursor)
     for color in Color:
         found = cursor.execute(f"SELECT DISTINCT filename FROM storage.{color.table}").fetchall()
         for (filename,) in sorted(found):
             summarize_loaded(cursor, TripFile.parse(filename))
+    cursor.execute("UPDATE storage.schema_version SET version = ?", [SCHEMA_VERSION])
 
 
 def _in_transaction(
@@ -146,8 +146,3 @@ def _in_transaction(
     except BaseException:
         cursor.execute("ROLLBACK")
         raise
-
-
-# What makes each version of the one before it. Once released, a step goes on making just that
-# version: when a later one changes a statement that it uses, it keeps the statement as it was.
-_STEPS: dict[int, Callable[[duckdb.DuckDBPyConnection], None]] = {2: _add_summaries}

@@ -10,12 +10,39 @@ import duckdb
 
 from pipeline.sql import statement
 from pipeline.trips import TripFile
-from pipeline.warehouse.local_columns import summary_identifiers
+from pipeline.warehouse.local_columns import trip_expressions
 from pipeline.warehouse.statements import Statement
+from pipeline.warehouse.summaries import KEYS, SUMMARIES, SUMS, Type
 
 _LOADED_ROWS = (
     "(SELECT * FROM storage.{table} WHERE file_month = $file_month AND filename = $filename)"
 )
+_FINER_ROWS = "(SELECT * FROM {table} WHERE filename = $filename)"
+_TYPES: dict[Type, tuple[str, str]] = {  # of keys, and of sums
+    "DATE": ("DATE", "DATE"),
+    "INT64": ("SMALLINT", "BIGINT"),
+    "NUMERIC": ("DECIMAL(9, 2)", "DECIMAL(18, 2)"),
+    "BOOL": ("BOOLEAN", "BOOLEAN"),
+}
+
+
+def make_summaries(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Make the tables of the sums, empty."""
+    for summary in SUMMARIES.values():
+        keys = [KEYS[name] for name in summary.keys]
+        sums = [SUMS[name] for name in summary.sums]
+        cursor.execute(
+            statement(
+                "duckdb/create_summary",
+                summary=summary.name,
+                words=summary.words,
+                key_definitions=",\n    ".join(f"{key.name} {_TYPES[key.type][0]}" for key in keys),
+                sum_definitions=",\n    ".join(f"{one.name} {_TYPES[one.type][1]}" for one in sums),
+            )
+        )
+        for field in (*keys, *sums):
+            text = field.description.replace("'", "''")
+            cursor.execute(f"COMMENT ON COLUMN {summary.name}.{field.name} IS '{text}'")
 
 
 def summarize_incoming(cursor: duckdb.DuckDBPyConnection, file: TripFile) -> None:
@@ -44,13 +71,17 @@ def _statements(file: TripFile, rows: str) -> list[Statement]:
         "first_day": file.month.first_day,
         "next_month": file.month.plus(1).first_day,
     }
-    if rows != "incoming":
-        values["file_month"] = file.month.year * 100 + file.month.month
     made: list[Statement] = []
-    for kind in ("trip", "zone"):
-        forget = f"DELETE FROM {kind}_summary WHERE filename = $filename"
+    for summary in SUMMARIES.values():
+        forget = f"DELETE FROM {summary.name} WHERE filename = $filename"
         named = {"filename": file.filename}
-        made.append(Statement("reconcile", f"delete_{kind}_summary", forget, named))
-        sql = statement(f"duckdb/summarize_{kind}s", rows=rows, **summary_identifiers(file.color))
-        made.append(Statement("reconcile", f"summarize_{kind}s", sql, values))
+        made.append(Statement("reconcile", f"delete_{summary.name}", forget, named))
+        asked = dict(values)
+        if not summary.of and rows != "incoming":
+            asked["file_month"] = file.month.year * 100 + file.month.month
+        pickup = "pickup_day" if summary.of else file.color.pickup
+        identifiers = summary.identifiers(trip_expressions(file.color, pickup))
+        identifiers["rows"] = _FINER_ROWS.format(table=summary.of) if summary.of else rows
+        sql = statement("duckdb/fill_summary", color=file.color.value, **identifiers)
+        made.append(Statement("reconcile", f"fill_{summary.name}", sql, asked))
     return made

@@ -8,6 +8,8 @@ SELECT
     SUM(fares) AS fares,
     SUM(trip_distance) AS trip_distance,
     SUM(distances) AS distances,
+    SUM(absurd_miles) AS absurd_miles,
+    SUM(absurd_distances) AS absurd_distances,
     SUM(timed_miles) AS timed_miles,
     SUM(timed_seconds) AS timed_seconds,
     SUM(IF(payment_type = 1, tip_amount, NULL)) AS card_tips,

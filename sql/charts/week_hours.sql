@@ -5,6 +5,6 @@ SELECT
     SUM(trips) AS trips,
     SUM(total_amount) AS dollars
 FROM {trips}
-WHERE pickup_day IS NOT NULL
+WHERE {weekday} IS NOT NULL
 GROUP BY weekday, hour
 ORDER BY weekday, hour;

@@ -20,12 +20,21 @@ from pipeline.warehouse.google_columns import (
     csv_columns,
     extract_identifiers,
     months_condition,
-    summary_identifiers,
     table_identifiers,
+)
+from pipeline.warehouse.google_summary import (
+    GOOGLE_SUMMARIES,
+    create_summaries,
+    delete_summaries,
+    fill_summaries,
 )
 from tests.chart_cases import FILTERS
 
-NAMES = sorted(path.stem for path in (SQL_FOLDER / "bigquery").glob("*.sql"))
+NAMES = sorted(
+    path.stem
+    for path in (SQL_FOLDER / "bigquery").glob("*.sql")
+    if not path.stem.endswith("_summary")
+)
 OWN = {"external": "staged", "incoming": "incoming", "changes": "changes", "rejected": "rejected"}
 TYPE_NAMES = ("BYTES", "STRING", "INT64", "NUMERIC", "TIMESTAMP", "FLOAT64", "BOOL", "DATE")
 PARAMETERS = {
@@ -46,8 +55,7 @@ def rendered(name: str, color: Color) -> str:
     header = (*(column.name for column in COLUMNS[color] if not column.fee), "surprise")
     return statement(
         f"bigquery/{name}",
-        **(summary_identifiers(color) | table_identifiers(color)),
-        rows="(SELECT @filename AS filename, * FROM incoming WHERE bad_column IS NULL)",
+        **table_identifiers(color),
         **extract_identifiers(color, header, parquet=False),
         **OWN,
         file_columns=csv_columns(color, header),
@@ -81,8 +89,7 @@ def tables_of(color: Color) -> dict[str, dict[str, str]]:
         color.table: production,
         "load_ledger": columns_of(rendered("create_load_ledger", color)),
         "rejects": columns_of(rendered("create_rejects", color)),
-        "trip_summary": columns_of(rendered("create_trip_summary", color)),
-        "zone_summary": columns_of(rendered("create_zone_summary", color)),
+        **dict(zip(GOOGLE_SUMMARIES, map(columns_of, create_summaries()), strict=True)),
         "warehouse_state": {"schema_version": "INT64", "loads": "INT64"},
         "staged": header,
         "incoming": {name: kind for name, kind in production.items() if name != "filename"}
@@ -145,6 +152,17 @@ def make_analyzer(tables: dict[str, dict[str, str]], parameters: Iterable[tuple[
 @pytest.mark.parametrize("name", NAMES)
 def test_a_statement_is_valid_over_our_schemas(name: str, color: Color) -> None:
     assert analyzer(color).analyze_statement(rendered(name, color)) is not None
+
+
+@pytest.mark.parametrize("color", Color)
+def test_the_statements_about_sums_are_valid(color: Color) -> None:
+    read = "(SELECT @filename AS filename, * FROM incoming WHERE bad_column IS NULL)"
+    sent = [*create_summaries(), *delete_summaries(), *fill_summaries(color, read)]
+    sent += fill_summaries(color, color.table)
+    sent += [statement("bigquery/drop_summary", summary=name) for name in GOOGLE_SUMMARIES]
+    assert len(sent) == 5 * len(GOOGLE_SUMMARIES)
+    for sql in sent:
+        assert analyzer(color).analyze_statement(sql) is not None
 
 
 @pytest.mark.parametrize("color", Color)

@@ -1,3 +1,3 @@
-DELETE FROM zone_summary
+DELETE FROM {summary}
 WHERE filename = @filename
     OR @filename IS NULL;

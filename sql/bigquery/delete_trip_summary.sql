@@ -1,3 +1,0 @@
-DELETE FROM trip_summary
-WHERE filename = @filename
-    OR @filename IS NULL;
