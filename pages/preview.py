@@ -8,7 +8,7 @@ from pages.shared.changes import show_changes
 from pages.shared.frame import reported, require_app, stand
 from pages.shared.inside import show_findings, show_profile, show_rows, show_schema
 from pages.shared.inside_views import VIEW_LABELS
-from pages.shared.look import Pick, pick_file, show_subject
+from pages.shared.look import Pick, confirm_pick, pick_file, show_subject
 from pages.shared.sqlbox import show_sql
 from pages.shared.tasks import await_task, current, forget, resume
 from pipeline.cancel import Cancel
@@ -71,5 +71,5 @@ def show_preview(preview: Preview, pick: Pick) -> None:
                 show()
 
 
-stand("Preview")
+stand("Preview", beat=confirm_pick)
 show_page()

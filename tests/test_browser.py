@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, Page, WebSocketRoute, expect, sync_playwright
 
 from pipeline.history import History
 from pipeline.settings import Settings
@@ -206,6 +206,61 @@ def test_the_address_of_a_choice_shows_the_same_choice_to_somebody_else(
         first.page.wait_for_timeout(4000)  # the page has looked at its address meanwhile
         first.page.go_back()
         expect(first.page.get_by_text(f"{line}missing-and-failed")).to_be_visible()
+
+
+def test_a_visit_to_another_page_cut_short_leaves_the_choice_in_the_address(
+    browser: Browser, address: str
+) -> None:
+    links = {"Backfill": f"{SAMPLE}&policy=all", "Preview": "/preview?source=sample&month=2020-05"}
+    with Visitor(browser, address) as visitor:
+        answers = HeldAnswers(visitor.page)
+        for page, link in links.items():
+            visitor.open(link)
+            bare: list[bool] = []
+            visitor.page.on("framenavigated", lambda f, bare=bare: bare.append("=" not in f.url))
+            answers.hold()
+            visitor.page.get_by_role("link", name="Runs").click()
+            answers.await_one()
+            visitor.page.get_by_role("link", name=page).click()
+            answers.release()
+            while not any(bare):  # what a browser makes of two clicks before the first is answered
+                visitor.page.wait_for_timeout(20)
+            expect(visitor.page.locator("h1")).to_have_text(page)
+            expect(visitor.page).to_have_url(re.compile(link.split("&")[-1]))
+
+
+class HeldAnswers:
+    """What the app sends to a page that is not open yet, to be held back for a while."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._held: list[str | bytes] | None = None
+        page.route_web_socket("**/_stcore/stream", self._connect)
+
+    def hold(self) -> None:
+        """Hold back all that is sent from now on."""
+        self._held = []
+
+    def await_one(self) -> None:
+        """Wait until something is held back."""
+        while not self._held:
+            self._page.wait_for_timeout(20)
+
+    def release(self) -> None:
+        """Hand over what was held back, and hold back nothing more."""
+        held, self._held = self._held or [], None
+        for message in held:
+            self._socket.send(message)
+
+    def _connect(self, socket: WebSocketRoute) -> None:
+        self._socket = socket
+        socket.connect_to_server().on_message(self._take)
+
+    def _take(self, message: str | bytes) -> None:
+        if self._held is None:
+            self._socket.send(message)
+        else:
+            self._held.append(message)
 
 
 def test_a_file_dropped_in_is_looked_into_queried_and_its_answer_downloaded(

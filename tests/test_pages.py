@@ -321,6 +321,15 @@ def test_a_link_with_nonsense_falls_back_and_says_so() -> None:
 
 
 @pytest.mark.usefixtures("settings")
+def test_the_address_of_the_page_that_was_left_undoes_no_choice() -> None:
+    app = open_app(source="sample", color="green", policy="all")
+    app.query_params.clear()
+    app.query_params["taxi"] = "yellow"  # as a look of the Explore page in the meantime leaves it
+    check(app.run())
+    assert "--color green --from 2020-04 --to 2020-04 --source sample --policy all" in texts(app)
+
+
+@pytest.mark.usefixtures("settings")
 @pytest.mark.parametrize(
     ("params", "problem"),
     [

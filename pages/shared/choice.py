@@ -22,6 +22,7 @@ FIRST_MONTH = Month(2009, 1)
 USUAL_MONTH = Month(2020, 4)
 
 Params = dict[str, list[str]]  # query parameters, as in a page's address
+PARAMS = ("color", "from", "to", "source", "policy", "force")  # those of a choice
 
 
 @dataclass(frozen=True)

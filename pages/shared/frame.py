@@ -224,16 +224,19 @@ def _draw(title: str, body: Callable[[Now], None], now: Now) -> None:
     body(now)
 
 
-def stand(title: str) -> None:
+def stand(title: str, beat: Callable[[], object] = lambda: None) -> None:
     """Draw the title of a page that is not drawn anew by itself, and the run that is on beside it.
 
-    For pages where people type or watch something of their own; `live` is for all others.
+    For pages where people type or watch something of their own; `live` is for all others. `beat`
+    is called every few seconds, and draws nothing.
     """
     row = st.container(horizontal=True, vertical_alignment="center", gap="medium")
     row.title(title, width="content")
 
     def watch() -> None:
         with reported():
+            beat()
+            confirm_target()
             _show_badges(st.container(), look())
 
     with row:

@@ -21,8 +21,7 @@ from pages.shared.choice import (
 )
 from pages.shared.frame import reported, show_synthetic
 from pages.shared.people import change_button
-from pages.shared.picker import PLACE, read_address
-from pages.shared.target import read_target_address
+from pages.shared.picker import PLACE, keep_address, read_address, write_address
 from pages.shared.tasks import begin, current, show_running
 from pages.shared.words import count, plain, size
 from pipeline.cancel import Cancel
@@ -101,10 +100,12 @@ def _has_month(address: Params) -> bool:
 def _write_address(file: TripFile, source: str) -> None:
     """Make the page's address a link to this choice."""
     params = {"color": [file.color.value], "month": [str(file.month)], "source": [source]}
-    known: list[Params] = st.session_state.preview_addresses
-    if params != known[-1]:
-        st.query_params.from_dict(params | read_target_address())
-        known.append(params)
+    write_address(params, st.session_state.preview_addresses)
+
+
+def confirm_pick() -> None:
+    """Keep the address of what is picked; to be called every few seconds."""
+    keep_address(st.session_state.get("preview_addresses", []))
 
 
 def _pick_month() -> Pick | None:

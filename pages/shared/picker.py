@@ -6,6 +6,7 @@ import streamlit as st
 
 from pages.shared.choice import (
     FIRST_MONTH,
+    PARAMS,
     SOURCES,
     Choice,
     Params,
@@ -35,7 +36,8 @@ def adopt(choice: Choice) -> None:
 def pick_choice() -> Choice:
     """Draw the choice, keep it the same as the page's address, and return it."""
     state = st.session_state
-    address = read_address()
+    # Without those of a page that has just been left, which a look of its own may have brought.
+    address = {name: values for name, values in read_address().items() if name in PARAMS}
     known = state.setdefault("addresses", [])
     if "link" not in state or is_news(address, known):
         linked, problems = read_params(address)
@@ -47,11 +49,7 @@ def pick_choice() -> Choice:
     linked, problems = state.link
     if problems and choice == linked:
         st.warning("  \n".join(map(plain, problems)), icon=":material/link_off:")
-    params = write_params(choice)
-    if params != known[-1] or not address:
-        st.query_params.from_dict(params | read_target_address())
-    if params != known[-1]:
-        known.append(params)
+    write_address(write_params(choice), known)
     return choice
 
 
@@ -62,9 +60,29 @@ def read_address() -> Params:
     return {name: st.query_params.get_all(name) for name in names}
 
 
+def write_address(params: Params, known: list[Params]) -> None:
+    """Make these the query parameters of the page's address, and the newest of those known."""
+    if params != known[-1] or not read_address():
+        st.query_params.from_dict(params | read_target_address())
+    if params != known[-1]:
+        known.append(params)
+
+
+def keep_address(known: list[Params]) -> None:
+    """Take note of the newest address that the browser has got; write it again if it lost it.
+
+    A browser drops what an address says at the first click in the navigation. Two such clicks in a
+    hurry, away and back, send the page its old address, which the browser then has no more.
+    """
+    address = read_address()
+    is_news(address, known)
+    if known and known[-1] and not address:
+        write_address(known[-1], known)
+
+
 def confirm_address() -> None:
-    """Take note of the newest address that the browser has got."""
-    is_news(read_address(), st.session_state.get("addresses", []))
+    """Keep the address of the choice; to be called every few seconds."""
+    keep_address(st.session_state.get("addresses", []))
 
 
 def draw_choice() -> Choice:

@@ -71,8 +71,11 @@ def read_target_address() -> Params:
 
 
 def confirm_target() -> None:
-    """Take note of the newest address that the browser has got."""
-    is_news(read_target_address(), st.session_state.get(_ADDRESSES, []))
+    """Take note of the newest address that the browser has got; write it again if it lost it."""
+    address, known = read_target_address(), st.session_state.get(_ADDRESSES, [])
+    is_news(address, known)
+    if known and not address:
+        _write_address(known[-1][_KEY][-1], known)
 
 
 def _write_address(chosen: str, known: list[Params]) -> None:
