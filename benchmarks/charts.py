@@ -26,8 +26,7 @@ from pathlib import Path
 import duckdb
 
 from benchmarks.backfill import backfill, write_month
-from pipeline.charts import CHARTS, Filters, pose
-from pipeline.charts.questions import TRIPS
+from pipeline.charts import CHARTS, TRIPS, Filters, pose
 from pipeline.settings import Settings
 from pipeline.warehouse import open_warehouse
 from pipeline.warehouse.summaries import SUMMARIES

@@ -9,9 +9,10 @@ from datetime import date, timedelta
 from functools import partial
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages.shared.asking import Costly, ask
-from pages.shared.cards import Card, show_card
+from pages.shared.cards import Card, draw_nothing, show_card
 from pages.shared.charts import (
     draw_colors,
     draw_distances,
@@ -36,7 +37,7 @@ from pages.shared.frame import Now, ledger, live, reported, require_app, show_sy
 from pages.shared.people import change_button
 from pages.shared.tour import offer_sample, show_arrival
 from pages.shared.words import count
-from pipeline.charts import Filters, pose, steps
+from pipeline.charts import TRIPS, Filters, pose, steps
 from pipeline.charts.zones import Zones, fetch_zones, read_zones
 from pipeline.settings import load_settings
 from pipeline.trips import Month, TripFile
@@ -112,15 +113,12 @@ def show_charts(
     if any(record.loaded and record.loaded.source == "sample" for record in files.values()):
         show_synthetic(st.container(horizontal=True))
     show_figures(answers, before)
-    picture = chosen.picture
-    for names in (("over_time", "week_hours"), ("fares", "distances"), ("payments", "tips")):
-        show_row(names, cards, answers, picture)
-    offer_zones(zones)
-    places = ("map", "zones") if zones.shapes else ("zones", "pairs")
-    show_row(places, cards, answers, picture)
-    rest = ("pairs", "airports") if zones.shapes else ("airports", "colors")
-    show_row(rest, cards, answers, picture)
-    show_row(("colors", "coverage") if zones.shapes else ("coverage",), cards, answers, picture)
+    places = lay_out(zones)
+    # Those that are asked of trips take longest, and nothing else waits for them.
+    slow = [name for name in places if cards[name].question.origin == TRIPS]
+    for name in [*(name for name in places if name not in slow), *slow]:
+        with places[name]:
+            show_card(cards[name], answers[name], chosen.picture)
     show_known(answers)
 
 
@@ -227,14 +225,19 @@ def show_figures(answers: Futures, before: Filters | None) -> None:
         st.caption("No change is shown: the period before is not loaded for these colors.")
 
 
-def show_row(
-    names: tuple[str, ...], cards: Mapping[str, Card], answers: Futures, picture: str
-) -> None:
-    """Draw charts side by side, or below each other where there is no room."""
-    columns = st.columns(len(names))
-    for column, name in zip(columns, names, strict=True):
-        with column:
-            show_card(cards[name], answers[name], picture)
+def lay_out(zones: Zones) -> dict[str, DeltaGenerator]:
+    """Return the places of the charts: side by side, or below each other where there is no room."""
+    rows = [("over_time", "week_hours"), ("fares", "distances"), ("payments", "tips")]
+    if zones.shapes:
+        rows += [("map", "zones"), ("pairs", "airports"), ("colors", "coverage")]
+    else:
+        rows += [("zones", "pairs"), ("airports", "colors"), ("coverage",)]
+    places: dict[str, DeltaGenerator] = {}
+    for names in rows:
+        if "zones" in names:
+            offer_zones(zones)
+        places |= zip(names, st.columns(len(names)), strict=True)
+    return places
 
 
 def offer_zones(zones: Zones) -> None:
@@ -264,4 +267,8 @@ def show_known(answers: Futures) -> None:
             st.dataframe(strays_table(strays.table), hide_index=True)
 
 
-live("Explore", show_page, beat=confirm_filters, still=True)
+page = st.container()
+# Below everything, and nothing to see: the browser reads the 4.7 MB that draw charts meanwhile.
+draw_nothing()
+with page:
+    live("Explore", show_page, beat=confirm_filters, still=True)

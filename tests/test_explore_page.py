@@ -25,7 +25,7 @@ from pipeline.charts.zones import Zones, parse_shapes
 from pipeline.settings import Settings
 from pipeline.trips import Color, Month, TripFile
 from tests.files import GREEN, YELLOW, load, put_trips, trip, warehouse
-from tests.test_pages import check, open_app, run_elsewhere, texts
+from tests.test_pages import check, drawn, open_app, run_elsewhere, texts
 from tests.test_zones import SHAPES, square
 
 MARCH = TripFile(Color.GREEN, Month(2020, 3))
@@ -46,7 +46,7 @@ def explore(**params: str | list[str]) -> AppTest:
 def charts(app: AppTest) -> dict[str, dict[str, Any]]:
     """The charts on the page, by the titles of their x axes or their traces' names."""
     found = {}
-    for element in app.get("plotly_chart"):
+    for element in drawn(app):
         name = element.proto.id.split("-")[-2] if element.proto.id else ""
         found[name] = json.loads(element.proto.spec)
     return found
@@ -87,10 +87,10 @@ def test_all_charts_figures_filters_and_strays_are_there(two_colors: Settings) -
     assert metrics(app)["Tip share"] == "9.4%"  # 6 of 8 x 8 dollars
     assert "colors **10** → **1** strays left out" in texts(app)
     assert "Fetch the zones' names" in [button.label for button in app.button]
-    assert len(app.get("plotly_chart")) == 11
+    assert len(drawn(app)) == 11
     assert not app.warning
     assert not app.error
-    for element in app.get("plotly_chart"):
+    for element in drawn(app):
         layout = json.loads(element.proto.spec)["layout"]
         axes = {name: about for name, about in layout.items() if name[1:5] == "axis"}
         assert len(axes) >= 2

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pages.shared.charts import ACCENT, OTHER, PAYMENT_COLORS, SCALE, TAXI_COLORS
+from pages.shared.charts import ACCENT, OTHER, PAYMENT_COLORS, TAXI_COLORS, shade
 from pages.shared.charts_places import AIRPORT_COLORS
 from pages.shared.views import STEP_COLORS
 from pages.shared.words import TINTS
@@ -25,6 +25,14 @@ TEXT, SHAPES = 4.5, 3.0  # least contrasts
 
 Rgb = tuple[float, float, float]
 
+
+def opaque(color: str) -> str:
+    """rgba(...) without transparency as #RRGGBB."""
+    *parts, alpha = map(float, re.findall(r"[\d.]+", color))
+    assert alpha == 1
+    return "#" + "".join(f"{int(part):02X}" for part in parts)
+
+
 CHART_COLORS = {
     **{f"{color} taxis": value for color, value in TAXI_COLORS.items()},
     **{f"payment {code}": value for code, value in PAYMENT_COLORS.items()},
@@ -33,8 +41,8 @@ CHART_COLORS = {
     **{f"outcome {outcome}": value for outcome, value in report.COLORS.items()},
     "accent": ACCENT,
     "other": OTHER,
-    "middle of the scale": SCALE[1][1],
-    "end of the scale": SCALE[2][1],
+    "middle of the scale": opaque(shade(0.5)),
+    "end of the scale": opaque(shade(1)),
 }
 
 

@@ -26,6 +26,7 @@ from pipeline.schedule.scheduler import Scheduler
 from pipeline.schedule.store import Schedules
 from pipeline.settings import Settings
 from pipeline.trips import Color, Month, TripFile
+from tests.browser import serve
 from tests.files import put_trips, rows, trip
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -315,4 +316,18 @@ def test_in_the_app_a_scheduled_backfill_is_one_of_its_jobs(
         look = Scheduler(settings, jobs.run).fire(GREEN)
     assert look.state == "loaded"
     assert jobs.current() is None
+    assert months_loaded(settings) == ["2026-09"]
+
+
+def test_the_app_fires_a_schedule_before_anybody_visits_it(
+    settings: Settings, folder: Path
+) -> None:
+    publish(folder, Month(2026, 9))
+    with time_machine.travel(at(2026, 9, 20, 12)):
+        add(settings, folder)
+    with serve(settings.home):
+        wait_for(lambda: [run.state for run in History(settings.history_path).runs()], 30)
+        wait_for(lambda: ended(settings, 1), 30)
+    (run,) = History(settings.history_path).runs()
+    assert run.state == "succeeded"
     assert months_loaded(settings) == ["2026-09"]

@@ -66,6 +66,16 @@ def show_card(card: Card, future: Future[Answer | Costly], picture: str) -> Answ
         return answer
 
 
+def draw_nothing() -> None:
+    """Draw a chart that cannot be seen."""
+    hidden = {"visible": False}
+    nothing = {
+        "data": [{"type": "scatter"}],
+        "layout": {"height": 10, "xaxis": hidden, "yaxis": hidden},
+    }
+    st.plotly_chart(nothing, key="nothing", config={"staticPlot": True})
+
+
 def _show_figure(card: Card, figure: go.Figure, picture: str) -> None:
     key = f"{card.name}-{st.session_state.get('dropped', 0)}"
     options = {"format": picture, "filename": f"fareground-{card.name}", "scale": 2}

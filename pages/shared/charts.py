@@ -25,7 +25,8 @@ ACCENT = "#4C84C4"
 # By payment_type; the rest are grey.
 PAYMENT_COLORS = {1: "#4C84C4", 2: "#3D8F8F", 3: "#A0629B", 4: "#D1605E", 5: "#7F7F7F"}
 OTHER = "#8A8A8A"
-SCALE = [[0, "rgba(76,132,196,0.08)"], [0.5, "#4C84C4"], [1, "#B2425F"]]
+# From none to most, as red, green, blue and opacity.
+_SCALE = ((0.0, (76, 132, 196, 0.08)), (0.5, (76, 132, 196, 1.0)), (1.0, (178, 66, 95, 1.0)))
 _FADED = 0.3
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 NOTHING = "No trips are left by these filters."
@@ -104,6 +105,7 @@ def draw_week_hours(table: pa.Table, picked: str) -> Drawn:
     slots = [(weekday, hour) for weekday in reversed(range(7)) for hour in range(24)]
     picks = [f"{weekday}/{hour}" for weekday, hour in slots]
     counts = [trips.get(slot, 0) for slot in slots]
+    most = max(counts)
     squares = {
         "type": "bar",
         "x": [hour for _, hour in slots],
@@ -112,8 +114,7 @@ def draw_week_hours(table: pa.Table, picked: str) -> Drawn:
         "width": 1,
         "customdata": picks,
         "marker": {
-            "color": counts,
-            "coloraxis": "coloraxis",
+            "color": [shade(count / most) for count in counts],
             "opacity": _opacities(picks, picked),
             "line": {"width": 0},
         },
@@ -124,8 +125,26 @@ def draw_week_hours(table: pa.Table, picked: str) -> Drawn:
         "hoverinfo": "text",
         "showlegend": False,
     }
+    # A bar has its color as text, and the scale stands beside a point that is nowhere: a numbered
+    # color makes the browser write a warning for each bar, which takes longer than drawing them.
+    scale = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [None],
+        "y": [None],
+        "marker": {
+            "color": [0],
+            "colorscale": [[share, _rgba(color)] for share, color in _SCALE],
+            "cmin": 0,
+            "cmax": most,
+            "showscale": True,
+            "colorbar": {"title": {"text": "trips"}, "thickness": 12, "tickformat": "~s"},
+        },
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
     return make_figure(
-        [squares],
+        [squares, scale],
         420,
         xaxis=_HOUR_AXIS,
         yaxis={
@@ -137,12 +156,19 @@ def draw_week_hours(table: pa.Table, picked: str) -> Drawn:
         },
         barmode="overlay",
         clickmode="event+select",
-        coloraxis={
-            "colorscale": SCALE,
-            "cmin": 0,
-            "colorbar": {"title": {"text": "trips"}, "thickness": 12, "tickformat": "~s"},
-        },
     ), ""
+
+
+def shade(share: float) -> str:
+    """Return the color of a share of the most, 0 to 1."""
+    (low, start), (high, end) = _SCALE[:2] if share < _SCALE[1][0] else _SCALE[1:]
+    along = (share - low) / (high - low)
+    return _rgba(tuple(a + along * (b - a) for a, b in zip(start, end, strict=True)))
+
+
+def _rgba(color: tuple[float, ...]) -> str:
+    red, green, blue, opacity = color
+    return f"rgba({red:.0f},{green:.0f},{blue:.0f},{opacity:.2f})"
 
 
 def draw_fares(table: pa.Table) -> Drawn:
@@ -345,8 +371,9 @@ _DATE_STOPS = [
 
 _HOUR_AXIS: Row = {"title": {"text": "hour of pickup"}, "dtick": 3, "range": [-0.5, 23.5]}
 _FROM_ZERO: Row = {"tickformat": "~s", "rangemode": "tozero"}
+_AXIS: Row = {"automargin": False, "ticklabeloverflow": "allow"}
 _COMMON: Row = {
-    "margin": {"l": 0, "r": 0, "t": 30, "b": 0},
+    "margin": {"l": 64, "r": 12, "t": 30, "b": 56},
     "legend": {
         "orientation": "h",
         "y": 1,
@@ -370,7 +397,10 @@ def make_figure(traces: list[Row], height: int, **layout: Any) -> go.Figure:
         height: In pixels.
         layout: What this figure has of its own, as in Plotly's reference.
     """
-    return go.Figure({"data": traces, "layout": {**_COMMON, "height": height, **layout}})
+    axes = {
+        name: {**_AXIS, **value} for name, value in layout.items() if name[1:].startswith("axis")
+    }
+    return go.Figure({"data": traces, "layout": {**_COMMON, "height": height, **layout, **axes}})
 
 
 def styled(figure: go.Figure, height: int) -> go.Figure:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-import pandas as pd
 import plotly.graph_objects as go
 import pyarrow as pa
 
@@ -264,7 +263,7 @@ def _gap(color: Color, month: Month, trips: Collection[TripFile]) -> bool:
     return inside and TripFile(color, month) not in trips
 
 
-def known_table(table: pa.Table) -> pd.DataFrame:
+def known_table(table: pa.Table) -> pa.Table:
     """Return what is loaded against the counts that the sources are known to have."""
     loaded = {TripFile.parse(row["filename"]): row["trips"] for row in rows_of(table)}
     found: list[dict[str, Any]] = []
@@ -281,13 +280,13 @@ def known_table(table: pa.Table) -> pd.DataFrame:
                 "share": f"{sum(have) / known:.1%}",
             }
         )
-    return pd.DataFrame(found)
+    return pa.Table.from_pylist(found)
 
 
-def strays_table(table: pa.Table) -> pd.DataFrame:
+def strays_table(table: pa.Table) -> pa.Table:
     """Return the strays, a row for each file and month of pickup."""
     rows = rows_of(table)
-    return pd.DataFrame(
+    return pa.table(
         {
             "file": [row["filename"].removesuffix(".csv") for row in rows],
             "month of pickup": [

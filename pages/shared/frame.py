@@ -117,7 +117,7 @@ def jobs() -> Jobs:
 
 @st.cache_resource(show_spinner=False, on_release=Scheduler.stop)
 def scheduler() -> Scheduler:
-    """Return the server's scheduler, which fires from the first visit on."""
+    """Return the server's scheduler, which fires from the server's start on."""
     work = jobs()
     made = Scheduler(load_settings(), lambda plan, origin: work.run(plan, origin, load_settings()))
     made.start_when_free()

@@ -9,13 +9,14 @@ sums that every load writes where these can answer it, and of the trips where th
 """
 
 from pipeline.charts.filters import NOT_RECORDED, PAYMENTS, Filters, payment_name
-from pipeline.charts.questions import CHARTS, GRAINS, Chart, Question, pose, steps
+from pipeline.charts.questions import CHARTS, GRAINS, TRIPS, Chart, Question, pose, steps
 
 __all__ = [
     "CHARTS",
     "GRAINS",
     "NOT_RECORDED",
     "PAYMENTS",
+    "TRIPS",
     "Chart",
     "Filters",
     "Question",
