@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import signal
@@ -10,25 +11,27 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import streamlit as st
+from streamlit.runtime.scriptrunner import RerunData, get_script_run_ctx
 from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
-from pages.shared import views
+from pages.shared import frame, views
 from pages.shared.choice import Choice, choice_of, command_line, is_news, read_params, write_params
-from pages.shared.frame import jobs
+from pages.shared.frame import Now, jobs
 from pages.shared.log import narrow
 from pages.shared.words import duration, plain, size
 from pipeline.__main__ import app as command
 from pipeline.history import History
 from pipeline.jobs import prepare_plan
 from pipeline.load import FileProgress
-from pipeline.plan import FileState, Policy
-from pipeline.run_records import GLYPHS, RunFile
+from pipeline.plan import FileState, Policy, Request
+from pipeline.run_records import GLYPHS, Run, RunFile
 from pipeline.settings import Settings
 from pipeline.trips import Color, Month, Selection
 from tests.files import GREEN, YELLOW, put, put_trips, trip
@@ -330,9 +333,21 @@ def test_a_link_with_nonsense_falls_back_and_says_so() -> None:
 def test_the_address_of_the_page_that_was_left_undoes_no_choice() -> None:
     app = open_app(source="sample", color="green", policy="all")
     app.query_params.clear()
-    app.query_params["taxi"] = "yellow"  # as a look of the Explore page in the meantime leaves it
+    # As hasty clicks from page to page leave it, of the Preview page.
+    app.query_params |= {"color": "yellow", "month": "2020-07", "source": "github"}
     check(app.run())
     assert "--color green --from 2020-04 --to 2020-04 --source sample --policy all" in texts(app)
+
+
+@pytest.mark.usefixtures("settings")
+def test_widgets_that_a_browser_emptied_do_not_undo_the_choice() -> None:
+    app = open_app(source="sample", color="green", policy="all", to="2020-06")
+    # So does a browser that is cut short, by clicks from page to page, while it draws them.
+    app.selectbox(key="first").select("2009-01")
+    app.selectbox(key="source").select("github")
+    app.button_group(key="policy").set_value(None)
+    check(app.run())
+    assert "--color green --from 2020-04 --to 2020-06 --source sample --policy all" in texts(app)
 
 
 @pytest.mark.usefixtures("settings")
@@ -562,3 +577,34 @@ def test_what_will_happen_is_shown_for_a_planned_file_before_it_runs(
     assert "green: the table green_tripdata" in shown
     assert "INSERT INTO storage.green_tripdata" in shown
     assert History(settings.history_path).runs() == []
+
+
+@pytest.mark.usefixtures("settings")
+def test_a_click_on_a_link_in_the_moment_in_which_a_run_ends_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    app = open_app(source="sample")
+    clicks: list[str] = []
+    looks = itertools.chain([Now(None, None, (), None)], itertools.repeat(ended_now()))
+
+    def look() -> Now:
+        now = next(looks)
+        context = get_script_run_ctx()
+        assert context is not None
+        pages = context.pages_manager.get_pages()
+        runs = next(key for key, page in pages.items() if page["url_pathname"] == "runs")
+        if now.ended and not clicks:
+            # As a server without fast reruns hears of a click on "Runs".
+            context.script_requests.request_rerun(RerunData(page_script_hash=runs))
+            clicks.append(runs)
+        return now
+
+    monkeypatch.setattr(frame, "look", look)
+    assert check(app.run()).title[0].value == "Runs"
+
+
+def ended_now() -> Now:
+    """What is going on when some run has just ended."""
+    asked = Request(Selection((Color.GREEN,), GREEN.month, GREEN.month))
+    begun = datetime(2026, 1, 1, tzinfo=UTC)
+    return Now(None, None, (), Run("a-run", "succeeded", asked, "", begun, begun, 1, "app", ""))

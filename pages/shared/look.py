@@ -42,6 +42,8 @@ from pipeline.trips import Color, Month, TripFile, months_between
 WAYS = {"month": "A published month", "own": "A file of your own"}
 MOST_UPLOAD_MB = 300
 
+_PARAMS = ("color", "month", "source")  # of the page's address
+
 
 @dataclass(frozen=True)
 class Pick:
@@ -75,19 +77,27 @@ def pick_file() -> Pick | None:
 
 
 def _adopt_address() -> None:
-    """Put what the page's address names, or what is usual, into the widgets."""
+    """Put what the page's address names into the widgets, where it is news."""
     state = st.session_state
-    address = read_address()
     known: list[Params] = state.setdefault("preview_addresses", [])
+    address = read_address(_PARAMS if known else ())
     if not known or is_news(address, known):
-        linked = read_params(address)[0]
-        named = [color for color in linked.colors if color in address.get("color", [])]
-        state.file_way = "month"
-        state.file_color = (named or [Color.GREEN])[0].value
-        state.file_month = address["month"][0] if _has_month(address) else str(USUAL_MONTH)
-        state.file_source = linked.source if linked.source in SOURCES else PLACE
-        state.file_place = "" if linked.source in SOURCES else linked.source
+        _adopt(address)
         known[:] = [address]
+    elif None in (state.get("file_way"), state.get("file_color")):
+        _adopt(known[-1])  # hasty clicks from page to page can empty the widgets
+
+
+def _adopt(address: Params) -> None:
+    """Put what an address names, or what is usual, into the widgets."""
+    state = st.session_state
+    linked = read_params(address)[0]
+    named = [color for color in linked.colors if color in address.get("color", [])]
+    state.file_way = "month"
+    state.file_color = (named or [Color.GREEN])[0].value
+    state.file_month = address["month"][0] if _has_month(address) else str(USUAL_MONTH)
+    state.file_source = linked.source if linked.source in SOURCES else PLACE
+    state.file_place = "" if linked.source in SOURCES else linked.source
 
 
 def _has_month(address: Params) -> bool:
@@ -100,12 +110,12 @@ def _has_month(address: Params) -> bool:
 def _write_address(file: TripFile, source: str) -> None:
     """Make the page's address a link to this choice."""
     params = {"color": [file.color.value], "month": [str(file.month)], "source": [source]}
-    write_address(params, st.session_state.preview_addresses)
+    write_address(params, st.session_state.preview_addresses, read_address(_PARAMS))
 
 
 def confirm_pick() -> None:
     """Keep the address of what is picked; to be called every few seconds."""
-    keep_address(st.session_state.get("preview_addresses", []))
+    keep_address(st.session_state.get("preview_addresses", []), _PARAMS)
 
 
 def _pick_month() -> Pick | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import streamlit as st
 
 from pages.shared.choice import (
@@ -36,8 +38,7 @@ def adopt(choice: Choice) -> None:
 def pick_choice() -> Choice:
     """Draw the choice, keep it the same as the page's address, and return it."""
     state = st.session_state
-    # Without those of a page that has just been left, which a look of its own may have brought.
-    address = {name: values for name, values in read_address().items() if name in PARAMS}
+    address = read_address(PARAMS if "link" in state else ())
     known = state.setdefault("addresses", [])
     if "link" not in state or is_news(address, known):
         linked, problems = read_params(address)
@@ -45,44 +46,59 @@ def pick_choice() -> Choice:
         # Last, because a click may stop this run of the page at any line and start another.
         known[:] = [address]
         state.link = (linked, problems)
+    elif state.get("policy") is None:  # hasty clicks from page to page can empty the widgets
+        adopt(read_params(known[-1])[0])
     choice = draw_choice()
     linked, problems = state.link
     if problems and choice == linked:
         st.warning("  \n".join(map(plain, problems)), icon=":material/link_off:")
-    write_address(write_params(choice), known)
+    write_address(write_params(choice), known, address)
     return choice
 
 
-def read_address() -> Params:
+def read_address(names: Collection[str] = ()) -> Params:
     """Return the query parameters of the page's address that are about the choice, as the
-    browser sent them."""
-    names = st.query_params.keys() - read_target_address().keys()
-    return {name: st.query_params.get_all(name) for name in names}
+    browser sent them.
+
+    An address with a name that is not among `names` is none of this page's: hasty clicks from page
+    to page can leave that of another one. Without `names` any is taken.
+    """
+    found = st.query_params.keys() - read_target_address().keys()
+    if names and not found <= set(names):
+        return {}
+    return {name: st.query_params.get_all(name) for name in found}
 
 
-def write_address(params: Params, known: list[Params]) -> None:
-    """Make these the query parameters of the page's address, and the newest of those known."""
-    if params != known[-1] or not read_address():
+def write_address(params: Params, known: list[Params], address: Params) -> None:
+    """Make these the query parameters of the page's address, and the newest of those known.
+
+    Args:
+        address: What the browser has as the page's address.
+    """
+    if params != known[-1] or not address:
         st.query_params.from_dict(params | read_target_address())
     if params != known[-1]:
         known.append(params)
 
 
-def keep_address(known: list[Params]) -> None:
+def keep_address(known: list[Params], names: Collection[str]) -> None:
     """Take note of the newest address that the browser has got; write it again if it lost it.
 
     A browser drops what an address says at the first click in the navigation. Two such clicks in a
     hurry, away and back, send the page its old address, which the browser then has no more.
+
+    Args:
+        names: Those of all query parameters that the page's address may have.
     """
-    address = read_address()
+    address = read_address(names)
     is_news(address, known)
     if known and known[-1] and not address:
-        write_address(known[-1], known)
+        write_address(known[-1], known, address)
 
 
 def confirm_address() -> None:
     """Keep the address of the choice; to be called every few seconds."""
-    keep_address(st.session_state.get("addresses", []))
+    keep_address(st.session_state.get("addresses", []), PARAMS)
 
 
 def draw_choice() -> Choice:
@@ -142,11 +158,13 @@ def draw_choice() -> Choice:
             )
         if force:
             st.caption("Forced: every file that the source has is loaded again.")
+    if policy is None:
+        st.rerun()  # what was chosen before is adopted then
     return Choice(
         tuple(color for color in Color if color in colors),
         Month.parse(first),
         Month.parse(last),
         source,
-        Policy(str(policy)),
+        Policy(policy),
         force,
     )

@@ -60,8 +60,9 @@ def pick_target() -> None:
         required=True,
         label_visibility="collapsed",
     )
-    state[_CHOSEN] = str(chosen)
-    _write_address(str(chosen), known)
+    # None: hasty clicks from page to page can empty a widget.
+    state[_CHOSEN] = str(chosen or target())
+    _write_address(target(), known)
 
 
 def read_target_address() -> Params:
