@@ -32,9 +32,10 @@ from pages.shared.charts_places import (
     strays_table,
 )
 from pages.shared.figures import make_figures
-from pages.shared.filters import Chosen, choose, confirm_filters, show_picks
+from pages.shared.filters import Chosen, choose, confirm_filters
 from pages.shared.frame import Now, ledger, live, reported, require_app, show_synthetic, target
 from pages.shared.people import change_button
+from pages.shared.picks import show_picks
 from pages.shared.tour import offer_sample, show_arrival
 from pages.shared.words import count
 from pipeline.charts import TRIPS, Filters, pose, steps

@@ -17,8 +17,9 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from pages.shared import cards
-from pages.shared.charts import TAXI_COLORS, draw_fares, end_of
+from pages.shared.charts import draw_fares, end_of
 from pages.shared.charts_places import draw_map
+from pages.shared.drawing import TAXI_COLORS
 from pages.shared.figures import make_figures
 from pipeline.charts import CHARTS, Filters, pose
 from pipeline.charts.zones import Zones, parse_shapes

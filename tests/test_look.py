@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from pages.shared.charts import ACCENT, OTHER, PAYMENT_COLORS, TAXI_COLORS, shade
+from pages.shared.charts import PAYMENT_COLORS, shade
 from pages.shared.charts_places import AIRPORT_COLORS
+from pages.shared.drawing import ACCENT, OTHER, TAXI_COLORS
 from pages.shared.views import STEP_COLORS
 from pages.shared.words import TINTS
 from pipeline.answers import report

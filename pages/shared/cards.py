@@ -14,10 +14,10 @@ import pyarrow.parquet
 import streamlit as st
 
 from pages.shared.asking import Costly
-from pages.shared.charts import Drawn
-from pages.shared.filters import take_pick
+from pages.shared.drawing import Drawn
 from pages.shared.frame import reported
 from pages.shared.people import change_button
+from pages.shared.picks import take_pick
 from pages.shared.words import plain, size
 from pipeline.charts import Question
 from pipeline.warehouse import Answer

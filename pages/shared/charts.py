@@ -6,45 +6,34 @@ missing, or what is counted but not drawn. Points carry as `customdata` what a c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
-import plotly.graph_objects as go
 import pyarrow as pa
 
+from pages.shared.drawing import (
+    FROM_ZERO,
+    HOUR_AXIS,
+    NOTHING,
+    OTHER,
+    TAXI_COLORS,
+    WEEKDAYS,
+    Drawn,
+    Row,
+    by_color,
+    day_axis,
+    make_figure,
+    opacities,
+    rows_of,
+)
 from pipeline.charts import payment_name
 from pipeline.trips import Color
 
-Drawn = tuple[go.Figure | None, str]
-Row = dict[str, Any]
-
-# At least 3:1 against both themes' backgrounds, and told apart by lightness as well as by hue.
-TAXI_COLORS = {Color.YELLOW: "#B58900", Color.GREEN: "#2B8A57"}
-ACCENT = "#4C84C4"
 # By payment_type; the rest are grey.
 PAYMENT_COLORS = {1: "#4C84C4", 2: "#3D8F8F", 3: "#A0629B", 4: "#D1605E", 5: "#7F7F7F"}
-OTHER = "#8A8A8A"
 # From none to most, as red, green, blue and opacity.
 _SCALE = ((0.0, (76, 132, 196, 0.08)), (0.5, (76, 132, 196, 1.0)), (1.0, (178, 66, 95, 1.0)))
-_FADED = 0.3
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-NOTHING = "No trips are left by these filters."
-
-
-def rows_of(table: pa.Table) -> list[Row]:
-    """Return a table's rows, with whole numbers as int and others as float."""
-    casts: dict[str, type] = {}
-    for field in table.schema:
-        if pa.types.is_decimal(field.type):  # DuckDB adds whole numbers up to a decimal
-            casts[field.name] = float if field.type.scale else int
-    return [
-        {
-            name: casts[name](value) if name in casts and value is not None else value
-            for name, value in row.items()
-        }
-        for row in table.to_pylist()
-    ]
 
 
 def draw_over_time(table: pa.Table, grain: str, picked: str) -> Drawn:
@@ -53,7 +42,7 @@ def draw_over_time(table: pa.Table, grain: str, picked: str) -> Drawn:
     if not rows:
         return None, NOTHING
     traces = []
-    for color, mine in _by_color(rows):
+    for color, mine in by_color(rows):
         picks = [f"{row['period']}/{end_of(row['period'], grain)}" for row in mine]
         for axis, column, unit in (("", "trips", ""), ("2", "dollars", "$")):
             traces.append(
@@ -67,18 +56,18 @@ def draw_over_time(table: pa.Table, grain: str, picked: str) -> Drawn:
                     "xaxis": f"x{axis}",
                     "yaxis": f"y{axis}",
                     "customdata": picks,
-                    "marker": {"color": TAXI_COLORS[color], "opacity": _opacities(picks, picked)},
+                    "marker": {"color": TAXI_COLORS[color], "opacity": opacities(picks, picked)},
                     "hovertemplate": f"%{{x|%Y-%m-%d}}<br>{color}: {unit}%{{y:,.0f}}"
                     "<extra></extra>",
                 }
             )
-    days = _day_axis(traces, {row["period"] for row in rows})
+    days = day_axis(traces, {row["period"] for row in rows})
     figure = make_figure(
         traces,
         420,
         xaxis=days | {"anchor": "y", "matches": "x2", "showticklabels": False},
         xaxis2=days | {"anchor": "y2", "title": {"text": f"{grain} of pickup"}},
-        yaxis={"title": {"text": "trips"}, **_FROM_ZERO, "domain": [0.53, 1]},
+        yaxis={"title": {"text": "trips"}, **FROM_ZERO, "domain": [0.53, 1]},
         yaxis2={"title": {"text": "revenue, $"}, "tickformat": "~s", "domain": [0, 0.47]},
         barmode="stack",
         clickmode="event+select",
@@ -115,7 +104,7 @@ def draw_week_hours(table: pa.Table, picked: str) -> Drawn:
         "customdata": picks,
         "marker": {
             "color": [shade(count / most) for count in counts],
-            "opacity": _opacities(picks, picked),
+            "opacity": opacities(picks, picked),
             "line": {"width": 0},
         },
         "hovertext": [
@@ -146,7 +135,7 @@ def draw_week_hours(table: pa.Table, picked: str) -> Drawn:
     return make_figure(
         [squares, scale],
         420,
-        xaxis=_HOUR_AXIS,
+        xaxis=HOUR_AXIS,
         yaxis={
             "title": {"text": "weekday"},
             "tickvals": [6.5 - weekday for weekday in range(7)],
@@ -219,7 +208,7 @@ def _distribution(
             ],
             "hoverinfo": "text",
         }
-        for color, mine in _by_color(drawn)
+        for color, mine in by_color(drawn)
     ]
     return make_figure(
         traces,
@@ -229,7 +218,7 @@ def _distribution(
             "tickprefix": unit["prefix"],
             "range": [0, top * width],
         },
-        yaxis={"title": {"text": "trips"}, **_FROM_ZERO},
+        yaxis={"title": {"text": "trips"}, **FROM_ZERO},
         barmode="stack",
     ), note
 
@@ -258,7 +247,7 @@ def draw_payments(table: pa.Table, grain: str, picked: str) -> Drawn:
                 "customdata": [pick] * len(mine),
                 "marker": {
                     "color": PAYMENT_COLORS.get(code, OTHER),
-                    "opacity": _opacities([pick], picked)[0],
+                    "opacity": opacities([pick], picked)[0],
                     "pattern": {"shape": "/" if code is None else ""},
                 },
                 "hovertext": [
@@ -269,7 +258,7 @@ def draw_payments(table: pa.Table, grain: str, picked: str) -> Drawn:
                 "hoverinfo": "text",
             }
         )
-    days = _day_axis(traces, set(totals))
+    days = day_axis(traces, set(totals))
     return make_figure(
         traces,
         320,
@@ -286,7 +275,7 @@ def draw_tips(table: pa.Table, picked: str) -> Drawn:
     if not rows:
         return None, "No tips: they are recorded only for trips paid by card."
     traces = []
-    for color, mine in _by_color(rows):
+    for color, mine in by_color(rows):
         picks = [f"*/{row['hour']}" for row in mine]
         traces.append(
             {
@@ -295,7 +284,7 @@ def draw_tips(table: pa.Table, picked: str) -> Drawn:
                 "x": [row["hour"] for row in mine],
                 "y": [row["tips"] / row["fares"] for row in mine],
                 "customdata": picks,
-                "marker": {"color": TAXI_COLORS[color], "opacity": _opacities(picks, picked)},
+                "marker": {"color": TAXI_COLORS[color], "opacity": opacities(picks, picked)},
                 "hovertext": [
                     f"{row['hour']:02}:00 to {row['hour']:02}:59<br>{color}: "
                     f"{row['tips'] / row['fares']:.1%} of the fare, {row['trips']:,} card trips"
@@ -307,7 +296,7 @@ def draw_tips(table: pa.Table, picked: str) -> Drawn:
     return make_figure(
         traces,
         320,
-        xaxis=_HOUR_AXIS,
+        xaxis=HOUR_AXIS,
         yaxis={
             "title": {"text": "tip, share of the fare"},
             "tickformat": ".0%",
@@ -323,7 +312,7 @@ def draw_colors(table: pa.Table, picked: str) -> Drawn:
     rows = [row for row in rows_of(table) if row["hour"] is not None]
     if not rows:
         return None, NOTHING
-    found = list(_by_color(rows))
+    found = list(by_color(rows))
     traces = []
     for color, mine in found:
         total = sum(row["trips"] for row in mine)
@@ -347,7 +336,7 @@ def draw_colors(table: pa.Table, picked: str) -> Drawn:
     figure = make_figure(
         traces,
         320,
-        xaxis=_HOUR_AXIS,
+        xaxis=HOUR_AXIS,
         yaxis={
             "title": {"text": "share of the color's trips"},
             "tickformat": ".0%",
@@ -360,73 +349,3 @@ def draw_colors(table: pa.Table, picked: str) -> Drawn:
         other = next(color for color in Color if color != found[0][0])
         note = f"There are no {other} trips to compare with: load some, or pick that color above."
     return figure, note
-
-
-_DATE_STOPS = [
-    {"dtickrange": [None, 604_800_000], "value": "%b %-d\n%Y"},
-    {"dtickrange": [604_800_000, "M1"], "value": "%b %-d\n%Y"},
-    {"dtickrange": ["M1", None], "value": "%b\n%Y"},
-]
-
-
-_HOUR_AXIS: Row = {"title": {"text": "hour of pickup"}, "dtick": 3, "range": [-0.5, 23.5]}
-_FROM_ZERO: Row = {"tickformat": "~s", "rangemode": "tozero"}
-_AXIS: Row = {"automargin": False, "ticklabeloverflow": "allow"}
-_COMMON: Row = {
-    "margin": {"l": 64, "r": 12, "t": 30, "b": 56},
-    "legend": {
-        "orientation": "h",
-        "y": 1,
-        "yanchor": "bottom",
-        "x": 0,
-        "traceorder": "normal",
-    },
-    "bargap": 0.1,
-    "dragmode": False,
-    "separators": ".,",
-}
-
-
-def make_figure(traces: list[Row], height: int, **layout: Any) -> go.Figure:
-    """Return a figure of these traces, with what all of them have in common.
-
-    It is made of plain values at once: Plotly checks each change of a figure anew, which takes
-    several times as long.
-
-    Args:
-        height: In pixels.
-        layout: What this figure has of its own, as in Plotly's reference.
-    """
-    axes = {
-        name: {**_AXIS, **value} for name, value in layout.items() if name[1:].startswith("axis")
-    }
-    return go.Figure({"data": traces, "layout": {**_COMMON, "height": height, **layout, **axes}})
-
-
-def styled(figure: go.Figure, height: int) -> go.Figure:
-    """Return a figure that was put together step by step with what all of them have in common."""
-    figure.update_layout(_COMMON | {"height": height})
-    return figure
-
-
-def _day_axis(traces: list[Row], periods: set[date]) -> Row:
-    """Return an axis of days; a single bar is given a width, in milliseconds, for it has none."""
-    axis: Row = {"type": "date", "tickformatstops": _DATE_STOPS}
-    if len(periods) == 1:
-        for trace in traces:
-            trace["width"] = 86_400_000.0 * 0.5
-        axis["dtick"] = 86_400_000.0
-    return axis
-
-
-def _by_color(rows: Sequence[Row]) -> Iterable[tuple[Color, list[Row]]]:
-    for color in Color:
-        mine = [row for row in rows if row["color"] == color.value]
-        if mine:
-            yield color, mine
-
-
-def _opacities(picks: Sequence[str], picked: str) -> list[float]:
-    if not picked:
-        return [1.0] * len(picks)
-    return [1.0 if pick == picked else _FADED for pick in picks]

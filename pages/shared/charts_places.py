@@ -8,7 +8,7 @@ from typing import Any
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from pages.shared.charts import ACCENT, NOTHING, TAXI_COLORS, Drawn, Row, make_figure, rows_of
+from pages.shared.drawing import ACCENT, NOTHING, TAXI_COLORS, Drawn, Row, make_figure, rows_of
 from pipeline.charts.zones import Zones
 from pipeline.trips import Color, Month, TripFile, months_between
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from pages.shared.charts import Row, rows_of
+from pages.shared.drawing import Row, rows_of
 from pipeline.trips import MOST_MILES
 
 _MOST_POINTS = 60

@@ -1,10 +1,9 @@
-"""The filters of the Explore page: widgets and clicks, all of them in the page's address."""
+"""The filters of the Explore page, all of them in its address; clicks in charts are `picks`."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,24 +11,16 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pages.shared.charts import WEEKDAYS
 from pages.shared.choice import Params, is_news
 from pages.shared.glossary import explain
 from pages.shared.picker import read_address
+from pages.shared.picks import PICKS, fits, narrow
 from pages.shared.target import read_target_address
 from pages.shared.words import plain
 from pipeline.charts import GRAINS, NOT_RECORDED, PAYMENTS, Filters, payment_name
 from pipeline.charts.zones import Zones
 from pipeline.trips import Color, TripFile
 
-# What a click on a chart can pick: name in the address, and what its value looks like.
-_PICKS = {
-    "day": r"\d{4}-\d\d-\d\d/\d{4}-\d\d-\d\d",
-    "slot": r"([0-6]|\*)/([01]?\d|2[0-3])",
-    "paid": r"-?\d{1,2}",
-    "zone": r"\d{1,4}",
-    "way": r"\d{1,4}/\d{1,4}|\d{1,4}/\*|\*/\d{1,4}",
-}
 _PAYMENT_CODES = [*PAYMENTS, NOT_RECORDED]
 _PICTURES = ("png", "svg")
 _FIRST, _LAST = date(2000, 1, 1), date(2099, 12, 31)
@@ -56,7 +47,7 @@ class Chosen:
         found = self.filters
         for name, pick in self.picks.items():
             if name != dimension:
-                found = _narrow(found, name, pick)
+                found = narrow(found, name, pick)
         return found
 
 
@@ -122,8 +113,8 @@ def _adopt(address: Params, zones: Zones) -> list[str]:
     state.picture = last(take("picture", str, lambda word: word in _PICTURES)) or "png"
     state.picks = {
         name: pick
-        for name, form in _PICKS.items()
-        if (pick := last(take(name, str, lambda text, n=name, f=form: _fits(n, f, text))))
+        for name in PICKS
+        if (pick := last(take(name, str, lambda text, dimension=name: fits(dimension, text))))
     }
     return misread
 
@@ -281,93 +272,3 @@ def _pick_picture() -> str:
         help="What the camera in the corner of each chart saves.",
         persist_state="session",
     )
-
-
-def _fits(name: str, form: str, pick: str) -> bool:
-    return bool(re.fullmatch(form, pick)) and _narrows(name, pick)
-
-
-def _narrows(name: str, value: str) -> bool:
-    try:
-        _narrow(Filters(), name, value)
-    except ValueError:  # such as the 31st of June
-        return False
-    return True
-
-
-def _narrow(filters: Filters, name: str, pick: str) -> Filters:
-    if name == "day":
-        first, last = map(date.fromisoformat, pick.split("/"))
-        return replace(
-            filters,
-            first=max(first, filters.first or first),
-            last=min(last, filters.last or last),
-        )
-    if name == "slot":
-        weekday, hour = pick.split("/")
-        return replace(
-            filters, weekdays=() if weekday == "*" else (int(weekday),), hours=(int(hour),)
-        )
-    if name == "paid":
-        return replace(filters, payments=(int(pick),))
-    if name == "way":  # * is anywhere
-        start, end = pick.split("/")
-        zones = filters.zones if start == "*" else (int(start),)
-        return replace(filters, zones=zones, dropoffs=() if end == "*" else (int(end),))
-    return replace(filters, zones=(int(pick),))
-
-
-def take_pick(dimension: str, key: str) -> None:
-    """Take what was clicked in the chart of this key, or let go of it after a second click."""
-    points = st.session_state[key].selection.points
-    pick = str(_custom(points[0]) if points else "")
-    if _fits(dimension, _PICKS[dimension], pick):
-        st.session_state.picks[dimension] = pick
-    else:
-        st.session_state.picks.pop(dimension, None)
-
-
-def _custom(point: dict[str, object]) -> object:
-    found = point.get("customdata", "")
-    return found[0] if isinstance(found, list) and found else found
-
-
-def show_picks(picks: dict[str, str], zones: Zones) -> None:
-    """Draw what was clicked, each with a button that lets go of it."""
-    if not picks:
-        st.caption("Click a bar, a square or a zone, and all other charts follow.")
-        return
-    row = st.container(horizontal=True, vertical_alignment="center")
-    row.caption("Clicked:")
-    for name, pick in picks.items():
-        row.button(
-            _pick_words(name, pick, zones),
-            icon=":material/close:",
-            key=f"drop-{name}",
-            on_click=_drop,
-            args=(name,),
-            help="Let go of it",
-        )
-
-
-def _drop(name: str) -> None:
-    st.session_state.picks.pop(name, None)
-    # A chart of a new name has no bar selected.
-    st.session_state.dropped = st.session_state.get("dropped", 0) + 1
-
-
-def _pick_words(name: str, pick: str, zones: Zones) -> str:
-    if name == "day":
-        first, last = pick.split("/")
-        return first if first == last else f"{first} to {last}"
-    if name == "slot":
-        weekday, hour = pick.split("/")
-        days = "" if weekday == "*" else f"{WEEKDAYS[int(weekday)]}, "
-        return f"{days}{int(hour):02}:00 to {int(hour):02}:59"
-    if name == "paid":
-        return payment_name(int(pick))
-    if name == "way":
-        return " → ".join(
-            "anywhere" if end == "*" else zones.name(int(end)) for end in pick.split("/")
-        )
-    return zones.name(int(pick))

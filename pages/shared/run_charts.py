@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 from plotly.subplots import make_subplots
 
-from pages.shared.charts import TAXI_COLORS, styled
+from pages.shared.drawing import TAXI_COLORS, styled
 from pages.shared.frame import history, target
 from pages.shared.views import STEP_COLORS
 from pages.shared.words import count, duration, files_in_words, size
