@@ -13,7 +13,6 @@ from typing import Any
 import pyarrow as pa
 
 from pages.shared.drawing import (
-    FROM_ZERO,
     HOUR_AXIS,
     NOTHING,
     OTHER,
@@ -22,6 +21,7 @@ from pages.shared.drawing import (
     Drawn,
     Row,
     by_color,
+    count_axis,
     day_axis,
     make_figure,
     opacities,
@@ -67,7 +67,7 @@ def draw_over_time(table: pa.Table, grain: str, picked: str) -> Drawn:
         420,
         xaxis=days | {"anchor": "y", "matches": "x2", "showticklabels": False},
         xaxis2=days | {"anchor": "y2", "title": {"text": f"{grain} of pickup"}},
-        yaxis={"title": {"text": "trips"}, **FROM_ZERO, "domain": [0.53, 1]},
+        yaxis=count_axis(max(row["trips"] for row in rows)) | {"domain": [0.53, 1]},
         yaxis2={"title": {"text": "revenue, $"}, "tickformat": "~s", "domain": [0, 0.47]},
         barmode="stack",
         clickmode="event+select",
@@ -218,7 +218,7 @@ def _distribution(
             "tickprefix": unit["prefix"],
             "range": [0, top * width],
         },
-        yaxis={"title": {"text": "trips"}, **FROM_ZERO},
+        yaxis=count_axis(max(row["trips"] for row in drawn)),
         barmode="stack",
     ), note
 

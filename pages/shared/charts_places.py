@@ -8,7 +8,17 @@ from typing import Any
 import plotly.graph_objects as go
 import pyarrow as pa
 
-from pages.shared.drawing import ACCENT, NOTHING, TAXI_COLORS, Drawn, Row, make_figure, rows_of
+from pages.shared.drawing import (
+    ACCENT,
+    NOTHING,
+    TAXI_COLORS,
+    Drawn,
+    Row,
+    count_axis,
+    day_axis,
+    make_figure,
+    rows_of,
+)
 from pipeline.charts.zones import Zones
 from pipeline.trips import Color, Month, TripFile, months_between
 
@@ -61,7 +71,7 @@ def _make_bars(bars: Row, title: str) -> go.Figure:
     return make_figure(
         [bars],
         120 + 22 * max(4, len(bars["y"])),
-        xaxis={"title": {"text": "trips"}, "tickformat": "~s", "rangemode": "tozero"},
+        xaxis=count_axis(max(bars["x"])),
         yaxis={"title": {"text": title}, "type": "category", "automargin": True},
         clickmode="event+select",
     )
@@ -210,8 +220,9 @@ def draw_airports(table: pa.Table, grain: str, picked: str) -> Drawn:
     return make_figure(
         traces,
         320,
-        xaxis={"type": "date", "title": {"text": f"{grain} of pickup"}},
-        yaxis={"title": {"text": "trips"}, "tickformat": "~s", "rangemode": "tozero"},
+        xaxis=day_axis([], {row["period"] for row in rows})
+        | {"title": {"text": f"{grain} of pickup"}},
+        yaxis=count_axis(max(row["trips"] for row in rows)),
         clickmode="event+select",
     ), ""
 

@@ -30,7 +30,6 @@ _DATE_STOPS = [
 ]
 
 HOUR_AXIS: Row = {"title": {"text": "hour of pickup"}, "dtick": 3, "range": [-0.5, 23.5]}
-FROM_ZERO: Row = {"tickformat": "~s", "rangemode": "tozero"}
 _AXIS: Row = {"automargin": False, "ticklabeloverflow": "allow"}
 _COMMON: Row = {
     "margin": {"l": 64, "r": 12, "t": 30, "b": 56},
@@ -76,6 +75,15 @@ def make_figure(traces: list[Row], height: int, **layout: Any) -> go.Figure:
         name: {**_AXIS, **value} for name, value in layout.items() if name[1:].startswith("axis")
     }
     return go.Figure({"data": traces, "layout": {**_COMMON, "height": height, **layout, **axes}})
+
+
+def count_axis(most: int) -> Row:
+    """Return an axis from zero for numbers of trips, the largest of which is `most`.
+
+    There are no ticks for parts of a trip.
+    """
+    few = {"tick0": 0, "dtick": 1} if most < 6 else {}
+    return {"title": {"text": "trips"}, "tickformat": "~s", "rangemode": "tozero", **few}
 
 
 def styled(figure: go.Figure, height: int) -> go.Figure:
