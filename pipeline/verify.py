@@ -225,14 +225,21 @@ def _check_parquet(raw: _Hashed, path: Path, color: Color, limit: int, cancel: C
                 "SELECT name FROM parquet_schema(?) WHERE coalesce(num_children, 0) = 0",
                 [str(path)],
             ).fetchall()
-            rows, size = connection.execute(
-                "SELECT any_value(file.num_rows), coalesce(sum(total_uncompressed_size), 0)"
+            rows, size, lies = connection.execute(
+                "SELECT any_value(file.num_rows), coalesce(sum(total_uncompressed_size), 0),"
+                " coalesce(bool_or(total_uncompressed_size < 0"
+                "  OR total_compressed_size NOT BETWEEN 0 AND $bytes"
+                "  OR data_page_offset NOT BETWEEN 0 AND $bytes"
+                "  OR num_values < 0), false) OR any_value(file.num_rows) < 0"
                 " FROM parquet_file_metadata($path) file LEFT JOIN parquet_metadata($path) ON true",
-                {"path": str(path)},
+                {"path": str(path), "bytes": raw.size},
             ).fetchall()[0]
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
         raise _Unfit(f"is damaged: its parquet footer cannot be read ({reason})") from None
+    # DuckDB takes some such sizes for faults of its own, and then closes the whole warehouse.
+    if lies:
+        raise _Unfit("is damaged: by its parquet footer it has columns that lie outside the file")
     # As text each value takes a byte at least, however small it is encoded.
     if max(size, rows * len(columns)) > limit:
         raise _Unfit(f"is larger than {limit / 2**30:g} GiB when unpacked", _LIMIT)

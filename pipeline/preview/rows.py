@@ -20,7 +20,7 @@ from pipeline.staging import StagedFile
 from pipeline.trips import COLUMNS
 from pipeline.warehouse import Watch
 from pipeline.warehouse.local_columns import table_identifiers
-from pipeline.warehouse.local_load import extract
+from pipeline.warehouse.local_load import read_rows, take_out_rejects
 from pipeline.warehouse.local_rejects import Reject
 
 DATABASE = "preview.duckdb"
@@ -81,8 +81,9 @@ def extract_rows(
     """Fill the table `trips` with the rows that a load of this file would load."""
     rejects: list[Reject] = []
     problem = ""
+    read_rows(connection, staged)
     try:
-        rejects = extract(connection, staged, Watch(cancel), settings.max_rejected_share)
+        rejects = take_out_rejects(connection, staged, Watch(cancel), settings.max_rejected_share)
     except TripFileError as error:  # too many rejects: a load fails here, a preview shows the rest
         problem = str(error)
     identifiers = table_identifiers(staged.file.color)

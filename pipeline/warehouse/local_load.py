@@ -110,16 +110,48 @@ def extract(
     cursor: duckdb.DuckDBPyConnection, staged: StagedFile, watch: Watch, max_rejected_share: float
 ) -> list[Reject]:
     """Read the staged file into the temporary table `incoming` and return its rejects."""
+    read_rows(cursor, staged)
+    return take_out_rejects(cursor, staged, watch, max_rejected_share)
+
+
+def read_rows(cursor: duckdb.DuckDBPyConnection, staged: StagedFile) -> None:
+    """Read the staged file into the temporary table `incoming`.
+
+    Raises TripFileError when the pages of a parquet file are not what its footer says.
+    """
     statements = LocalStatements(staged)
-    execute(cursor, statements.extract())
+    try:
+        execute(cursor, statements.extract())
+    except (duckdb.InterruptException, duckdb.OutOfMemoryException):
+        raise
+    except duckdb.Error as error:
+        # An IOException that does not name the file is about the disk.
+        disk = isinstance(error, duckdb.IOException) and str(staged.path) not in str(error)
+        if staged.format != "parquet" or disk:
+            raise
+        reason = str(error).replace(str(staged.path), staged.path.name).splitlines()[0]
+        raise TripFileError(
+            f"{staged.file} from {staged.address} is damaged: its parquet pages cannot be read "
+            f"({reason}).",
+            cure="Take the month from another source.",
+        ) from error
     if staged.format != "parquet" and execute(cursor, statements.find_open_quote()).fetchone():
         # It swallowed the lines behind it: read quotes as letters, which rejects that line.
         cursor.execute("DELETE FROM reject_errors")
         execute(cursor, statements.extract(quote=""))
+
+
+def take_out_rejects(
+    cursor: duckdb.DuckDBPyConnection, staged: StagedFile, watch: Watch, max_rejected_share: float
+) -> list[Reject]:
+    """Take the rejects out of `incoming`, number what is left, and return the rejects.
+
+    Raises TripFileError when there are too many of them.
+    """
     rejects = take_rejects(cursor, staged, max_rejected_share)
     if rejects:
         watch.on_note(f"warning: {len(rejects):,} rows rejected; see the table rejects")
-    execute(cursor, statements.number_ordinals())
+    execute(cursor, LocalStatements(staged).number_ordinals())
     return rejects
 
 
