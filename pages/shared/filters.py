@@ -13,14 +13,15 @@ from streamlit.delta_generator import DeltaGenerator
 
 from pages.shared.choice import Params, is_news
 from pages.shared.glossary import explain
-from pages.shared.picker import read_address
+from pages.shared.picker import keep_address, read_address, write_address
 from pages.shared.picks import PICKS, fits, narrow
-from pages.shared.target import read_target_address
 from pages.shared.words import plain
 from pipeline.charts import GRAINS, NOT_RECORDED, PAYMENTS, Filters, payment_name
 from pipeline.charts.zones import Zones
 from pipeline.trips import Color, TripFile
 
+_WIDGETS = ("taxi", "since", "until", "payment", "borough", "pickup", "miles", "strays", "by")
+_PARAMS = (*_WIDGETS, "picture", *PICKS)  # of the page's address
 _PAYMENT_CODES = [*PAYMENTS, NOT_RECORDED]
 _PICTURES = ("png", "svg")
 _FIRST, _LAST = date(2000, 1, 1), date(2099, 12, 31)
@@ -60,25 +61,24 @@ def loaded_days(files: Collection[TripFile]) -> tuple[date, date]:
 
 def choose(files: Collection[TripFile], zones: Zones) -> Chosen:
     """Draw the filters, keep them the same as the page's address, and return what is chosen."""
-    state, address = st.session_state, read_address()
+    state = st.session_state
     known = state.setdefault("explored", [])
+    address = read_address(_PARAMS if known else ())
     if "taxi" not in state or is_news(address, known):
-        state.misread = _adopt(address, zones)
-        known[:] = [address]
+        # Without an address, what was chosen before: hasty clicks can empty the widgets.
+        wanted = address or (known[-1] if known else {})
+        state.misread = _adopt(wanted, zones)
+        known[:] = [wanted]
     chosen = _draw(files, zones)
     if state.misread:
         st.caption(f"Not usable in this address, and left out: {plain(', '.join(state.misread))}.")
-    params = _write()
-    if params != known[-1] or not address:
-        st.query_params.from_dict(params | read_target_address())
-    if params != known[-1]:
-        known.append(params)
+    write_address(_write(), known, address)
     return chosen
 
 
 def confirm_filters() -> None:
-    """Take note of the newest address that the browser has got."""
-    is_news(read_address(), st.session_state.get("explored", []))
+    """Keep the address of what is chosen; to be called every few seconds."""
+    keep_address(st.session_state.get("explored", []), _PARAMS)
 
 
 def _adopt(address: Params, zones: Zones) -> list[str]:

@@ -22,6 +22,7 @@ from pages.shared.words import plain
 from pipeline.plan import Policy
 from pipeline.trips import Color, Month, months_between
 
+_WIDGETS = ("colors", "first", "last", "source", "policy")
 PLACE = "place"  # the source is the folder or URL typed in beside it
 
 
@@ -46,7 +47,7 @@ def pick_choice() -> Choice:
         # Last, because a click may stop this run of the page at any line and start another.
         known[:] = [address]
         state.link = (linked, problems)
-    elif state.get("policy") is None:  # hasty clicks from page to page can empty the widgets
+    elif any(state.get(name) is None for name in _WIDGETS):  # emptied by hasty clicks
         adopt(read_params(known[-1])[0])
     choice = draw_choice()
     linked, problems = state.link
