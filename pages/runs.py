@@ -28,7 +28,7 @@ from pages.shared.run_charts import show_run_charts
 from pages.shared.schedules import show_schedules
 from pages.shared.target import TARGET_NAMES
 from pages.shared.tour import offer_sample
-from pages.shared.views import outcome_table, runs_table, timeline, total_cost
+from pages.shared.views import outcome_table, runs_table, table_height, timeline, total_cost
 from pages.shared.words import (
     count,
     duration,
@@ -86,6 +86,7 @@ def pick_run(runs: Sequence[Run], files: Mapping[str, Sequence[RunFile]]) -> Run
         key=f"runs since {ids[0]}",
         on_select="rerun",
         selection_mode="single-row",
+        height=table_height(len(runs)),
         selection_default={"selection": {"rows": [ids.index(named)] if named in ids else []}},
         column_config={
             "started (UTC)": st.column_config.TextColumn(width=150),
@@ -150,6 +151,7 @@ def show_run(run: Run, files: Sequence[RunFile], now: Now) -> None:
         outcome_table(files),
         hide_index=True,
         key="files",
+        height=table_height(len(files)),
         column_config={
             "file": st.column_config.TextColumn(width=190),
             "state": st.column_config.TextColumn(width=120),

@@ -14,6 +14,7 @@ from pages.shared.inside_views import (
     schema_table,
     shown_findings,
 )
+from pages.shared.views import table_height
 from pages.shared.words import count
 from pipeline.preview import Preview
 
@@ -37,6 +38,7 @@ def _show_table(rows: Sequence[Mapping[str, object]], key: str, alt: str) -> Non
         table,
         hide_index=True,
         key=key,
+        height=table_height(len(table)),
         column_config={name: st.column_config.NumberColumn(format="%.2f") for name in amounts},
         alt=alt,
     )

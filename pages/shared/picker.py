@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages.shared.choice import (
     FIRST_MONTH,
@@ -113,17 +114,19 @@ def draw_choice() -> Choice:
             selection_mode="multi",
             format_func=lambda color: f":yellow[{color}]",
             key="colors",
+            width=128,
             persist_state="session",
         )
-        span = row.container(horizontal=True, width="content")
+        span = _roomy(row)
         first = span.selectbox("From", months, key="first", width=130, persist_state="session")
         last = span.selectbox("To", months, key="last", width=130, persist_state="session")
-        source = row.selectbox(
+        box = _roomy(row)
+        source = box.selectbox(
             "Source",
             [*SOURCES, PLACE],
             format_func=lambda word: SOURCES.get(word, "A folder or URL"),
             key="source",
-            width=260,
+            width=226,
             persist_state="session",
         )
         if source == PLACE:
@@ -139,6 +142,7 @@ def draw_choice() -> Choice:
             [policy.value for policy in Policy],
             format_func=lambda policy: f":yellow[{policy}]",
             key="policy",
+            width=268,
             required=True,
             persist_state="session",
             help="\n".join(
@@ -169,3 +173,11 @@ def draw_choice() -> Choice:
         Policy(policy),
         force,
     )
+
+
+def _roomy(place: DeltaGenerator) -> DeltaGenerator:
+    """Return a row as high from the start as a box with its label, so that nothing below moves."""
+    outer = place.container(horizontal=True, width="content", gap=None)
+    row = outer.container(horizontal=True, width="content")
+    outer.container(width=1, height=68, border=False)
+    return row

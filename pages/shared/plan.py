@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.shared.cost import show_cost
 from pages.shared.frame import show_synthetic
-from pages.shared.views import plan_sentence, plan_table
+from pages.shared.views import plan_sentence, plan_table, table_height
 from pages.shared.words import files_in_words, plain
 from pipeline.plan import Plan
 from pipeline.sources import Unknown
@@ -34,6 +34,7 @@ def show_plan_files(plan: Plan, key: str) -> None:
         plan_table(plan),
         hide_index=True,
         key=key,
+        height=table_height(len(plan.files)),
         column_config={
             "file": st.column_config.TextColumn(width=190),
             "state": st.column_config.TextColumn(width=110),

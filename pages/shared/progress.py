@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.shared.frame import Now, show_synthetic
-from pages.shared.views import overall_share, progress_table
+from pages.shared.views import overall_share, progress_table, table_height
 from pages.shared.words import count, duration, files_in_words, size, when
 from pipeline.run_records import Run
 
@@ -45,6 +45,7 @@ def show_progress(now: Now) -> None:
         progress_table(now.files, progress),
         hide_index=True,
         key="progress",
+        height=table_height(len(now.files)),
         column_config={
             "file": st.column_config.TextColumn(width=190),
             "state": st.column_config.TextColumn(width=110),

@@ -13,6 +13,7 @@ import streamlit as st
 from pages.shared.choice import SOURCES
 from pages.shared.frame import Now, reported, scheduler, target
 from pages.shared.people import change_button, change_form_button
+from pages.shared.views import table_height
 from pages.shared.words import plain, state_words, when
 from pipeline.errors import UsageError
 from pipeline.schedule import USUAL_HOUR, USUAL_LAG, USUAL_ZONE, CatchUp, Schedule
@@ -71,6 +72,7 @@ def _show_table(found: Sequence[Kept]) -> None:
         ),
         hide_index=True,
         key="schedules",
+        height=table_height(len(found)),
         column_config={
             "schedule": st.column_config.TextColumn(width=130),
             "state": st.column_config.TextColumn(width=100),

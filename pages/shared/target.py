@@ -16,6 +16,7 @@ TARGET_NAMES = {"local": "Local", "gcp": "Google Cloud"}
 _KEY = "target"  # of the control, and in the address
 _CHOSEN = "the warehouse of the pages"
 _ADDRESSES = "addresses of the target"
+_HEIGHT, _LINK = 32, 176  # pixels: of the control, and the width of the way to it
 
 
 def target() -> str:
@@ -35,15 +36,25 @@ def is_cloud_ready() -> bool:
 def pick_target() -> None:
     """Draw the choice of the warehouse, above the page; without Google Cloud, the way to it."""
     state = st.session_state
-    row = st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center")
-    if not is_cloud_ready():
+    ready = is_cloud_ready()
+    if not ready and st.query_params.get(_KEY) == "gcp":
+        st.markdown(
+            ":material/cloud_off: This link is about Google Cloud, which is not set up here. "
+            "The local warehouse is shown."
+        )
+    # Of a fixed size, so that what comes below and beside does not move when it is drawn.
+    row = st.container(
+        horizontal=True,
+        horizontal_alignment="right",
+        vertical_alignment="center",
+        height=_HEIGHT,
+        border=False,
+    )
+    if not ready:
         state[_CHOSEN] = "local"
-        if st.query_params.get(_KEY) == "gcp":
-            row.markdown(
-                ":material/cloud_off: This link is about Google Cloud, which is not set up here. "
-                "The local warehouse is shown."
-            )
-        row.page_link("pages/setup.py", label="Set up Google Cloud", icon=":material/cloud:")
+        row.page_link(
+            "pages/setup.py", label="Set up Google Cloud", icon=":material/cloud:", width=_LINK
+        )
         return
     address, known = read_target_address(), state.setdefault(_ADDRESSES, [])
     if is_news(address, known):

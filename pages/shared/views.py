@@ -124,6 +124,14 @@ def file_at(cells: Iterable[TripFile], row: int, month_name: str) -> TripFile | 
     return file if file in cells else None
 
 
+def table_height(rows: int) -> int:
+    """Return the pixels that a table of so many rows takes, ten at most; others scroll.
+
+    Named beforehand, so that what comes below does not move when the table is drawn.
+    """
+    return 35 * (min(rows, 10) + 1) + 2
+
+
 def plan_sentence(plan: Plan) -> str:
     """Return the plan in one sentence: how many files will run, how much is fetched, from where."""
     total = f", {size(plan.bytes)}" if plan.bytes is not None else ""

@@ -1,0 +1,120 @@
+"""Nothing jumps: what is on a page stays where it is while the rest of the page is drawn.
+
+Measured is what browsers call cumulative layout shift: how much of the window moved, times how far,
+summed; https://web.dev/articles/cls calls up to 0.1 good. Shifts in the half second after a click
+do not count, as there. Neither do those up to the first frame that has the page's title: until then
+only Streamlit's own gray bars are there. All shifts of a view are summed, where the web's figure is
+only the worst five seconds of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from pipeline.history import History
+from pipeline.settings import Settings
+from pipeline.trips import Color, Month, TripFile
+from tests.browser import Visitor, serve
+from tests.files import GREEN, YELLOW, backfill, request
+from tests.test_browser import browser as browser
+
+# Slow, as what is late for a click on a busy machine counts as a jump.
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+GOOD = 0.1
+WIDTHS = {"desk": (1280, 800), "phone": (390, 844)}
+
+WATCH = """
+window.shifts = [];
+let titled = Infinity;
+function seek() {
+    if (document.querySelector("h1")) requestAnimationFrame(() => titled = performance.now());
+    else requestAnimationFrame(seek);
+}
+requestAnimationFrame(seek);
+new PerformanceObserver(list => {
+    for (const shift of list.getEntries())
+        if (!shift.hadRecentInput && shift.startTime > titled) shifts.push({
+            value: shift.value,
+            moved: shift.sources.map(({node, previousRect: a, currentRect: b}) =>
+                `${node?.textContent?.slice(0, 40)}: ${a.x},${a.y} to ${b.x},${b.y}`),
+        });
+}).observe({type: "layout-shift", buffered: true});
+"""
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Settings of a home with the sample of two months in it."""
+    may = TripFile(Color.GREEN, Month(2020, 5))
+    backfill(settings, request("sample", GREEN, YELLOW, may))
+    return settings
+
+
+@pytest.fixture
+def address(settings: Settings) -> Iterator[str]:
+    """The address of a server that nobody has visited."""
+    with serve(settings.home) as address:
+        yield address
+
+
+def settle(visitor: Visitor) -> None:
+    """Wait until the page is drawn whole and stands still."""
+    visitor.settle()
+    expect(visitor.page.get_by_test_id("stSkeleton")).to_have_count(0)
+    visitor.page.wait_for_timeout(300)  # canvases and charts come after the script's end
+
+
+def shifts(page: Page) -> list[dict[str, Any]]:
+    """Return the shifts since the last call, and what moved in each."""
+    found: list[dict[str, Any]] = page.evaluate("shifts.splice(0)")
+    return found
+
+
+def choose(option: str) -> Callable[[Page], None]:
+    return lambda page: page.get_by_role("radio", name=option, exact=True).first.click()
+
+
+def save(page: Page) -> None:
+    page.get_by_role("button", name="Save", exact=True).first.click()
+
+
+def label(page: Page) -> None:
+    box = page.get_by_label("Label")
+    box.fill("the first")
+    box.press("Enter")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_no_page_jumps_while_it_is_drawn_or_drawn_again(
+    browser: Browser, address: str, settings: Settings, width: str
+) -> None:
+    (run,) = History(settings.history_path).runs()
+    views: dict[str, Callable[[Page], None] | None] = {
+        "/?source=sample&from=2020-04&to=2020-06&color=yellow&color=green": choose("all"),
+        "/preview?source=sample&color=green&month=2020-05": choose("yellow"),
+        "/answers": None,  # another view takes the place of the whole page
+        f"/runs?run={run.run_id}": label,
+        "/setup": save,
+    }
+    with Visitor(browser, address) as visitor:
+        page = visitor.page
+        page.set_viewport_size(dict(zip(("width", "height"), WIDTHS[width], strict=True)))
+        page.add_init_script(WATCH)
+        found = {}
+        for path, act in views.items():
+            page.goto(address + path)
+            settle(visitor)
+            found[f"{path} first"] = shifts(page)
+            if act is None:
+                continue
+            act(page)
+            page.wait_for_timeout(300)
+            settle(visitor)
+            found[f"{path} again"] = shifts(page)
+    jumps = {view: moved for view, moved in found.items() if sum(s["value"] for s in moved) >= GOOD}
+    assert not jumps
