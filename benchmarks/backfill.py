@@ -19,6 +19,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -122,7 +123,9 @@ def floor(folder: Path, paths: list[Path]) -> float:
     return float(output)
 
 
-def backfill(home: Path, source: Path, last: int, *options: str) -> tuple[Measured, list[dict]]:
+def backfill(
+    home: Path, source: Path, last: int, *options: str
+) -> tuple[Measured, list[dict[str, Any]]]:
     """Run the real command for January to month `last`; return what it took and its files."""
     months = ["--from", "2020-01", "--to", f"2020-{last:02d}"]
     command = [sys.executable, "-m", "pipeline", "backfill", "--color", "yellow", *months]
@@ -130,7 +133,7 @@ def backfill(home: Path, source: Path, last: int, *options: str) -> tuple[Measur
     return measured, json.loads(output)["files"]
 
 
-def measure(folder: Path, months: int, rows: int, rounds: int) -> list[tuple[str, str, str, str]]:
+def measure(folder: Path, months: int, rows: int, rounds: int) -> list[tuple[str, ...]]:
     """Return the table's rows: what, measured, floor, ratio."""
     source = folder / "source"
     source.mkdir()

@@ -233,7 +233,8 @@ def follow_up(subject: str, rounds: list[Round], kept: list[Document]) -> None:
 
 def rounds_of(subject: str) -> list[Round]:
     """Return the conversation of this session about documents or trips."""
-    return st.session_state.setdefault(f"rounds about {subject}", [])
+    rounds: list[Round] = st.session_state.setdefault(f"rounds about {subject}", [])
+    return rounds
 
 
 stand("Answers")

@@ -228,7 +228,11 @@ def show_figures(answers: Futures, before: Filters | None) -> None:
 
 def lay_out(zones: Zones) -> dict[str, DeltaGenerator]:
     """Return the places of the charts: side by side, or below each other where there is no room."""
-    rows = [("over_time", "week_hours"), ("fares", "distances"), ("payments", "tips")]
+    rows: list[tuple[str, ...]] = [
+        ("over_time", "week_hours"),
+        ("fares", "distances"),
+        ("payments", "tips"),
+    ]
     if zones.shapes:
         rows += [("map", "zones"), ("pairs", "airports"), ("colors", "coverage")]
     else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from pages.shared.changes import show_changes
@@ -57,7 +59,7 @@ def show_preview(preview: Preview, pick: Pick) -> None:
     """Draw what there is to see inside the file."""
     show_subject(preview, pick)
     tabs = st.tabs(list(VIEW_LABELS.values()), key="inside", on_change="rerun")
-    shows = (
+    shows: tuple[Callable[[], None], ...] = (
         lambda: show_rows(preview),
         lambda: show_schema(preview),
         lambda: show_profile(preview),

@@ -122,7 +122,7 @@ def _unpack(raw: _Hashed, path: Path, keep: Callable[[bytes], object]) -> Iterat
         raise _Unfit("is not gzip", _OTHER)
     done = 0
     try:
-        with igzip.open(raw) as unpacked:  # type: ignore[no-untyped-call]
+        with igzip.open(raw) as unpacked:
             while chunk := unpacked.read(CHUNK):
                 done += len(chunk)
                 keep(chunk)

@@ -58,7 +58,7 @@ class Asker:
         found: dict[str, Future[Answer | Costly]] = {}
         asked: dict[str, tuple[Question, Hashable]] = {}
         for name, question in questions.items():
-            key = (where, mark, question.sql, tuple(question.parameters.items()))
+            key: Hashable = (where, mark, question.sql, tuple(question.parameters.items()))
             with self._lock:
                 answer = self._kept.get(key)
                 if answer is not None:

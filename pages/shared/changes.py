@@ -9,7 +9,7 @@ from pages.shared.glossary import explain
 from pages.shared.inside_views import cells_table, changes_table, difference_sentence
 from pages.shared.look import Pick
 from pages.shared.people import change_button
-from pages.shared.tasks import begin, current, forget, show_running
+from pages.shared.tasks import Work, begin, current, forget, show_running
 from pages.shared.words import count, when
 from pipeline.cancel import Cancel
 from pipeline.errors import Cancelled, UsageError
@@ -59,7 +59,7 @@ def show_changes(preview: Preview, pick: Pick) -> None:
             st.info("The comparison was cancelled.")
 
 
-def _comparison(subject: Subject, settings: Settings, chosen: str):
+def _comparison(subject: Subject, settings: Settings, chosen: str) -> Work[Difference]:
     def compare(cancel: Cancel, _: object) -> Difference:
         with open_warehouse(chosen, settings) as warehouse:
             return find_difference(subject, warehouse, settings, cancel)

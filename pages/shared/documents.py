@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import ceil
 
 import pandas as pd
@@ -97,14 +98,14 @@ def show_presets(kept: Sequence[Document]) -> None:
                 icon=":material/download:",
                 key=f"fetch {preset.name}",
             ):
-                keep(lambda name=preset.name: [fetch(name)])
+                keep(partial(fetch, preset.name))
 
 
-def fetch(name: str) -> Document:
-    """Fetch a preset; any other click is served meanwhile."""
+def fetch(name: str) -> list[Document]:
+    """Fetch a preset and return it alone; any other click is served meanwhile."""
     settings = load_settings()
     fetched = ask(lambda: add_preset(name, documents(), settings), "fetch")
-    return await_answer(fetched, "Fetching …")
+    return [await_answer(fetched, "Fetching …")]
 
 
 def show_upload() -> None:

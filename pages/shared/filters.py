@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -112,9 +113,7 @@ def _adopt(address: Params, zones: Zones) -> list[str]:
     state.by = last(take("by", str, lambda word: word in GRAINS)) or "auto"
     state.picture = last(take("picture", str, lambda word: word in _PICTURES)) or "png"
     state.picks = {
-        name: pick
-        for name in PICKS
-        if (pick := last(take(name, str, lambda text, dimension=name: fits(dimension, text))))
+        name: pick for name in PICKS if (pick := last(take(name, str, partial(fits, name))))
     }
     return misread
 
@@ -263,12 +262,14 @@ def _pick_grain(first: date, last: date) -> str:
 
 
 def _pick_picture() -> str:
-    return st.segmented_control(
-        "Pictures as",
-        _PICTURES,
-        format_func=lambda kind: f":yellow[{kind.upper()}]",
-        key="picture",
-        required=True,
-        help="What the camera in the corner of each chart saves.",
-        persist_state="session",
+    return str(
+        st.segmented_control(
+            "Pictures as",
+            _PICTURES,
+            format_func=lambda kind: f":yellow[{kind.upper()}]",
+            key="picture",
+            required=True,
+            help="What the camera in the corner of each chart saves.",
+            persist_state="session",
+        )
     )

@@ -28,12 +28,13 @@ _FOUND = "passages found by meaning"  # the newest, with what was asked: each se
 
 def pick_passages(question: str, kept: Sequence[Document]) -> list[Passage]:
     """Draw how sources are found, and return them for a question."""
+    titles = {document.id: pill(document.title) for document in kept}
     if len(kept) > 1:
         st.pills(
             "Documents (all, unless some are picked)",
-            [document.id for document in kept],
+            list(titles),
             selection_mode="multi",
-            format_func={document.id: pill(document.title) for document in kept}.get,
+            format_func=lambda id: titles.get(id, id),
             key="asked documents",
             persist_state="session",
         )
@@ -42,7 +43,7 @@ def pick_passages(question: str, kept: Sequence[Document]) -> list[Passage]:
     row.selectbox(
         "Sources",
         ways,
-        format_func=_WAYS.get,
+        format_func=_WAYS.__getitem__,
         key="how to find",
         width=280,
         persist_state="session",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import groupby
 
 import streamlit as st
@@ -44,7 +45,7 @@ def _show(found: Explanation) -> None:
     inputs, variables = st.columns([2, 3], gap="medium")
     with inputs:
         st.markdown("**Inputs**: what was picked")
-        _show_values(found.inputs | {"source": SOURCES.get(s := found.inputs["source"], s)})
+        _show_values(dict(found.inputs) | {"source": SOURCES.get(s := found.inputs["source"], s)})
     with variables:
         st.markdown("**Variables**: rendered from them")
         _show_values(found.variables)
@@ -63,7 +64,7 @@ def _show(found: Explanation) -> None:
     st.caption(found.note)
 
 
-def _show_values(values: dict[str, str]) -> None:
+def _show_values(values: Mapping[str, str]) -> None:
     width = max(map(len, values))
     st.code(
         "\n".join(f"{name:{width}}  {value}" for name, value in values.items()),

@@ -69,7 +69,6 @@ def show_profile(preview: Preview) -> None:
     if not preview.profile:
         st.info("Without rows there is no profile.")
         return
-    right = {"alignment": "right", "width": 150}
     st.dataframe(
         profile_table(preview.profile),
         hide_index=True,
@@ -82,7 +81,7 @@ def show_profile(preview: Preview) -> None:
             "distinct": st.column_config.NumberColumn(format="localized", width=90),
             "histogram": st.column_config.BarChartColumn(width=190),
             **{
-                name: st.column_config.TextColumn(**right)
+                name: st.column_config.TextColumn(alignment="right", width=150)
                 for name in ("minimum", "25 %", "median", "75 %", "maximum")
             },
             "most frequent": st.column_config.TextColumn(width="large"),

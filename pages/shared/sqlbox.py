@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 
 import streamlit as st
 
@@ -122,7 +123,7 @@ def _show_result(result: Result) -> None:
     ):
         row.download_button(
             label,
-            data=lambda write=write: write(result),
+            data=partial(write, result),
             file_name=name,
             mime=mime,
             on_click="ignore",

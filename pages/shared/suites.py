@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -310,7 +311,7 @@ def show_exports(run: SuiteRun, earlier_id: str | None) -> None:
     for form, kind in (("html", "text/html"), ("csv", "text/csv"), ("json", "application/json")):
         row.download_button(
             f"Download {form.upper()}",
-            data=lambda form=form: make(form),
+            data=partial(make, form),
             file_name=f"{run.run_id}.{form}",
             mime=kind,
             on_click="ignore",

@@ -59,8 +59,9 @@ def pick_slots(
     template = TEMPLATES[name]
     row = st.container(horizontal=True)
     colors = [color for color in Color if any(file.color == color for file in loaded)]
+    every = list(Color)
     color = row.selectbox(
-        "Color", list(Color), index=list(Color).index(colors[0]), key="truth color", width=160
+        "Color", every, index=every.index(colors[0]), key="truth color", width=160
     )
     known = [file.month for file in loaded if file.color == color]
     months = [str(month) for month in known]
@@ -68,7 +69,7 @@ def pick_slots(
     earlier = None
     if template.compares:
         before = sorted({*known, *(month.plus(-1) for month in known)})
-        typed = row.selectbox(
+        first = row.selectbox(
             "From",
             [str(month) for month in before],
             accept_new_options=True,
@@ -76,7 +77,7 @@ def pick_slots(
             width=160,
             help=help,
         )
-        earlier = Month.parse(typed) if typed else None
+        earlier = Month.parse(first) if first else None
     typed = row.selectbox(
         "To" if template.compares else "Month",
         months,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import pandas as pd
 import streamlit as st
@@ -19,19 +20,21 @@ from pipeline.answers.judge import Judged, Judgement
 from pipeline.answers.prices import Prices
 from pipeline.answers.truths import Score, Truth, in_unit
 
-_COLORS = {
+Tint = Literal["green", "yellow", "red", "blue", "gray"]
+
+_COLORS: dict[Verdict, Tint] = {
     Verdict.FOUND: "green",
     Verdict.VALUE: "yellow",
     Verdict.NOT_FOUND: "gray",
     Verdict.ABSTAINED: "blue",
 }
-_JUDGE_COLORS = {
+_JUDGE_COLORS: dict[Judged, Tint] = {
     Judged.SUPPORTED: "green",
     Judged.CONTRADICTED: "red",
     Judged.NOT_IN_SOURCE: "gray",
     Judged.UNVERIFIED: "yellow",
 }
-_OUTCOMES = {
+_OUTCOMES: dict[str, tuple[str, Tint]] = {
     "right": ("✓", "green"),
     "wrong": ("✕", "red"),
     "abstained": ("–", "blue"),

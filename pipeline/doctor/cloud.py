@@ -92,7 +92,7 @@ class _Examination:
         if isinstance(found, AnonymousCredentials):
             return "The emulators ask for none."
         with _token_explained():
-            found.refresh(Request())  # type: ignore[no-untyped-call]
+            found.refresh(Request())
         account = getattr(found, "service_account_email", "") or "your own Google account"
         kind = "GCP_CREDS" if self.place.key else "Application Default Credentials"
         return f"{kind} are accepted: {account}."

@@ -54,7 +54,7 @@ class Place:
                 raise _not_an_account("its private key cannot be read") from None
             return account  # type: ignore[no-any-return]
         if os.environ.get("BIGQUERY_EMULATOR_HOST"):  # as the clients' own switch: no account
-            return AnonymousCredentials()  # type: ignore[no-untyped-call]
+            return AnonymousCredentials()
         try:
             found, _ = google.auth.default(scopes=_SCOPES)
         except exceptions.DefaultCredentialsError:
