@@ -99,7 +99,7 @@ def read_backup(folder: Path) -> Backup:
     except (OSError, ValueError, KeyError, TypeError):
         raise UsageError(
             f"{folder} is not a backup: it has no {_MANIFEST} that can be read.",
-            cure="Name the folder that `backup` printed.",
+            cure="Name the folder that the backup command printed.",
         ) from None
     for kept in files:
         path = folder / kept.name

@@ -213,7 +213,7 @@ class History:
             row = connection.execute("SELECT * FROM runs WHERE run_id = ?", (run_id,)).fetchone()
         if row is None:
             raise UsageError(
-                f"There is no run {run_id!r}.", cure="`python -m pipeline runs` lists them."
+                f"There is no run {run_id!r}.", cure="List them: python -m pipeline runs."
             )
         return _run(row)
 

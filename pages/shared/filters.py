@@ -14,6 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from pages.shared.choice import Params, is_news
 from pages.shared.glossary import explain
+from pages.shared.kept import keep, restore
 from pages.shared.picker import keep_address, read_address, write_address
 from pages.shared.picks import PICKS, fits, narrow
 from pages.shared.words import plain
@@ -65,14 +66,14 @@ def choose(files: Collection[TripFile], zones: Zones) -> Chosen:
     state = st.session_state
     known = state.setdefault("explored", [])
     address = read_address(_PARAMS if known else ())
+    restore((*_WIDGETS, "picture"))
     if "taxi" not in state or is_news(address, known):
-        # Without an address, what was chosen before: hasty clicks can empty the widgets.
-        wanted = address or (known[-1] if known else {})
-        state.misread = _adopt(wanted, zones)
-        known[:] = [wanted]
+        state.misread = _adopt(address, zones)
+        known[:] = [address]
     chosen = _draw(files, zones)
     if state.misread:
         st.caption(f"Not usable in this address, and left out: {plain(', '.join(state.misread))}.")
+    keep((*_WIDGETS, "picture"))
     write_address(_write(), known, address)
     return chosen
 

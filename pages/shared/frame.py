@@ -13,6 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import Page
 
 from pages.shared.background import ask, await_answer
+from pages.shared.kept import enter
 from pages.shared.people import admit, may_look, require_change, show_person
 from pages.shared.target import TARGET_NAMES, confirm_target, pick_target
 from pages.shared.target import target as target
@@ -73,6 +74,7 @@ def navigate_app() -> Page:
     guard_output()
     st.session_state[_NAVIGATED] = True
     page = navigate("top" if may_look() else "hidden")
+    enter(page.title)
     admit()
     show_person()
     with reported():

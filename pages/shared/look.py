@@ -20,6 +20,7 @@ from pages.shared.choice import (
     read_params,
 )
 from pages.shared.frame import reported, show_synthetic
+from pages.shared.kept import keep, restore
 from pages.shared.people import change_button
 from pages.shared.picker import PLACE, keep_address, read_address, write_address
 from pages.shared.tasks import begin, current, show_running
@@ -43,6 +44,7 @@ WAYS = {"month": "A published month", "own": "A file of your own"}
 MOST_UPLOAD_MB = 300
 
 _PARAMS = ("color", "month", "source")  # of the page's address
+_WIDGETS = ("file_way", "file_color", "file_month", "file_source", "file_place")
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,9 @@ def pick_file() -> Pick | None:
             key="file_way",
             persist_state="session",
         )
-        return _pick_own() if way == "own" else _pick_month()
+        pick = _pick_own() if way == "own" else _pick_month()
+    keep(_WIDGETS)
+    return pick
 
 
 def _adopt_address() -> None:
@@ -84,8 +88,8 @@ def _adopt_address() -> None:
     if not known or is_news(address, known):
         _adopt(address)
         known[:] = [address]
-    elif None in (state.get("file_way"), state.get("file_color")):
-        _adopt(known[-1])  # hasty clicks from page to page can empty the widgets
+    else:
+        restore(_WIDGETS, emptied=None in (state.get("file_way"), state.get("file_color")))
 
 
 def _adopt(address: Params) -> None:

@@ -18,12 +18,14 @@ from pages.shared.choice import (
     write_params,
 )
 from pages.shared.glossary import explain
+from pages.shared.kept import keep, restore
 from pages.shared.target import read_target_address
 from pages.shared.words import plain
 from pipeline.plan import Policy
 from pipeline.trips import Color, Month, months_between
 
-_WIDGETS = ("colors", "first", "last", "source", "policy")
+_NEVER_EMPTY = ("colors", "first", "last", "source", "policy")
+_WIDGETS = (*_NEVER_EMPTY, "place", "force")
 PLACE = "place"  # the source is the folder or URL typed in beside it
 
 
@@ -48,9 +50,10 @@ def pick_choice() -> Choice:
         # Last, because a click may stop this run of the page at any line and start another.
         known[:] = [address]
         state.link = (linked, problems)
-    elif any(state.get(name) is None for name in _WIDGETS):  # emptied by hasty clicks
-        adopt(read_params(known[-1])[0])
+    else:
+        restore(_WIDGETS, emptied=any(state.get(name) is None for name in _NEVER_EMPTY))
     choice = draw_choice()
+    keep(_WIDGETS)
     linked, problems = state.link
     if problems and choice == linked:
         st.warning("  \n".join(map(plain, problems)), icon=":material/link_off:")
@@ -164,7 +167,7 @@ def draw_choice() -> Choice:
         if force:
             st.caption("Forced: every file that the source has is loaded again.")
     if policy is None:
-        st.rerun()  # what was chosen before is adopted then
+        st.rerun()  # what was chosen before is put back then
     return Choice(
         tuple(color for color in Color if color in colors),
         Month.parse(first),

@@ -223,7 +223,8 @@ class Documents:
             ids = ", ".join(document.id for document in found)
             raise UsageError(f"Several documents are called {wanted}.", cure=f"Give an id: {ids}.")
         raise UsageError(
-            f"There is no document {wanted}.", cure="`answers list` names those there are."
+            f"There is no document {wanted}.",
+            cure="See which there are: python -m pipeline answers list.",
         )
 
     def text(self, document: Document) -> str:

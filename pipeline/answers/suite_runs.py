@@ -182,7 +182,8 @@ class SuiteRuns:
                 ).fetchone()
         if row is None:
             raise UsageError(
-                f"There is no suite run {run_id!r}.", cure="`answers evals` lists them."
+                f"There is no suite run {run_id!r}.",
+                cure="List them: python -m pipeline answers evals.",
             )
         return _run(row)
 

@@ -116,8 +116,8 @@ class _Examination:
                     if _is_switched_off(error):
                         raise WarehouseError(
                             f"The API {api} is not enabled in the project {place.project}.",
-                            cure=f"Run `gcloud services enable {' '.join(asked)} --project "
-                            f"{place.project}` and wait a minute.",
+                            cure=f"Run gcloud services enable {' '.join(asked)} --project "
+                            f"{place.project} and wait a minute.",
                         ) from None
         return "Cloud Storage and BigQuery answer."
 
@@ -233,10 +233,10 @@ def _token_explained() -> Iterator[None]:
         raise WarehouseError(
             f"Google does not accept the credentials{f' ({word[1]})' if word else ''}: they "
             "expired, were revoked, or this machine's clock is wrong.",
-            cure="Create a new key for GCP_CREDS, or run `gcloud auth application-default login`.",
+            cure="Create a new key for GCP_CREDS, or run gcloud auth application-default login.",
         ) from None
     except GoogleAuthError as error:
         raise WarehouseError(
             f"The credentials cannot be used ({type(error).__name__}).",
-            cure="Create a new key for GCP_CREDS, or run `gcloud auth application-default login`.",
+            cure="Create a new key for GCP_CREDS, or run gcloud auth application-default login.",
         ) from None

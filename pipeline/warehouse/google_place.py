@@ -60,7 +60,7 @@ class Place:
         except exceptions.DefaultCredentialsError:
             raise WarehouseError(
                 "There are no credentials for Google Cloud.",
-                cure=f"Set {_CREDS}, or run `gcloud auth application-default login`.",
+                cure=f"Set {_CREDS}, or run gcloud auth application-default login.",
             ) from None
         return found
 

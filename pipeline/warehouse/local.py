@@ -174,7 +174,7 @@ class LocalWarehouse:
             except duckdb.Error as error:
                 raise WarehouseError(
                     f"The warehouse could not be read: {first_line(error)}",
-                    cure="Try again; if it happens twice, `python -m pipeline doctor` looks for "
+                    cure="Try again; if it happens twice, python -m pipeline doctor looks for "
                     "the cause.",
                 ) from error
         return Answer(table, ours, time.perf_counter() - started)
@@ -201,7 +201,7 @@ class LocalWarehouse:
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
         if self._connection is None:
             raise WarehouseError(
-                "The warehouse is used outside its `with` block.", cure="Open it with `with`."
+                "The warehouse is used outside its with block.", cure="Open it with a with block."
             )
         with self._connection.cursor() as cursor, _translated(self._path):
             # Counting progress is what query_progress needs; printing it would spoil stdout.
@@ -293,6 +293,11 @@ def _translate(path: Path, error: duckdb.Error) -> FaregroundError | None:
         return WarehouseBusy(
             f"{path} is in use by another process{f' (pid {pid[1]})' if pid else ''}.",
             cure="Wait for its run to end, or cancel it there, and try again.",
+        )
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return WarehouseError(
+            f"DuckDB was given too little memory for what is asked of {path}.",
+            cure="Raise FAREGROUND_MEMORY_LIMIT, for example to 2GB.",
         )
     if "different configuration" in text:
         return WarehouseBusy(
