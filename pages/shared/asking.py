@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from pages.shared.frame import target
-from pipeline.charts import Question
+from pipeline.charts import TRIPS, Question
 from pipeline.settings import Settings, load_settings
 from pipeline.warehouse import Answer, Warehouse, open_warehouse
 
@@ -115,7 +115,7 @@ class _Visit:
 def _read(
     warehouse: Warehouse, settings: Settings, question: Question, agreed: frozenset[str]
 ) -> Answer | Costly:
-    if question.origin == "trips" and question.sql not in agreed:
+    if question.origin == TRIPS and question.sql not in agreed:
         scanned = warehouse.scan_bytes(question.sql, question.parameters)
         if scanned is not None and scanned > settings.gcp_ask_above_bytes:
             return Costly(scanned, scanned / 2**40 * settings.gcp_price_per_tib)

@@ -26,20 +26,20 @@ def loaded(gcp_settings: Settings, folder: Path) -> Iterator[Settings]:
 
 
 def test_a_question_that_would_bill_much_is_not_asked_without_leave(loaded: Settings) -> None:
-    questions = {name: pose(name, Filters(), "gcp") for name in ("over_time", "fares")}
+    questions = {name: pose(name, Filters(), "gcp") for name in ("over_time", "pairs")}
     asker = Asker()
     # The emulator's dry runs say 0 bytes, so what is refused here is everything above less.
     careful = loaded.model_copy(update={"gcp_ask_above_bytes": -1})
     found = asker.ask("gcp", careful, "a mark", questions, frozenset())
     assert isinstance(found["over_time"].result(60), Answer)  # the sums are small
-    costly = found["fares"].result(60)
+    costly = found["pairs"].result(60)
     assert isinstance(costly, Costly)
-    agreed = frozenset({questions["fares"].sql})
-    answer = asker.ask("gcp", careful, "a mark", questions, agreed)["fares"].result(60)
+    agreed = frozenset({questions["pairs"].sql})
+    answer = asker.ask("gcp", careful, "a mark", questions, agreed)["pairs"].result(60)
     assert isinstance(answer, Answer)
     assert sum(answer.table.column("trips").to_pylist()) == 40
     kept = asker.ask("gcp", careful, "a mark", questions, agreed)
-    assert kept["fares"].result(0) is answer
+    assert kept["pairs"].result(0) is answer
     assert kept["over_time"].result(0) is found["over_time"].result(0)
     anew = asker.ask("gcp", careful, "another mark", questions, agreed)
-    assert anew["fares"].result(60) is not answer
+    assert anew["pairs"].result(60) is not answer
