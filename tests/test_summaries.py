@@ -9,7 +9,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from pipeline.errors import StorageError, TripFileError
+from pipeline.charts import Filters, pose
+from pipeline.errors import StorageError, TripFileError, WarehouseError
 from pipeline.settings import Settings
 from pipeline.sql import statement
 from pipeline.trips import Color, Month, TripFile
@@ -178,6 +179,9 @@ def test_an_older_dataset_is_brought_forward_by_the_next_load(
             "UPDATE warehouse_state SET schema_version = 2 WHERE TRUE",
         ):
             runner.run("older", "make an older dataset", change)
+        question = pose("fares", Filters(), "gcp")
+        with pytest.raises(WarehouseError, match="those of an older Fareground"):
+            opened.read(question.sql, question.parameters)
     put_trips(folder, MAY, varied(MAY, 20))
     load(folder, MAY, gcp_settings)
     assert rows(gcp_settings, "SELECT schema_version FROM warehouse_state") == [(3,)]

@@ -84,9 +84,21 @@ def translated(place: Place, doing: str) -> Iterator[None]:
         raise _translate(place, doing, error) from None
 
 
+# A summary, or a column of one, that only this version has.
+_OLDER_SUMS = re.compile(
+    r"not found.*(airport|fare|distance)_summary|absurd_(miles|distances)", re.I | re.S
+)
+
+
 def explain(place: Place, doing: str, reason: str, message: str) -> FaregroundError:
     """Return the error for a refusal, from the service's reason and message."""
     text = first_line(message)
+    if _OLDER_SUMS.search(message):
+        return WarehouseError(
+            f"Could not {doing}: the sums for the charts in {place.dataset} are those of an older "
+            "Fareground.",
+            cure="Load any file into it: the next load makes them anew from the trips.",
+        )
     if "different locations" in message:
         return WarehouseError(
             f"Could not {doing}: {text}",
@@ -160,7 +172,7 @@ def _translate(place: Place, doing: str, error: Exception) -> FaregroundError:
             "revoked).",
             cure="Create a new key for GCP_CREDS, or log in again with gcloud.",
         )
-    if isinstance(error, exceptions.NotFound):
+    if isinstance(error, exceptions.NotFound) and not _OLDER_SUMS.search(str(error)):
         return WarehouseError(
             f"Could not {doing}: {first_line(str(error))}",
             cure=f"Create the bucket {place.bucket} and the dataset {place.dataset} in "
