@@ -9,17 +9,7 @@ import streamlit as st
 
 from pages.shared.choice import command_line
 from pages.shared.details import show_details
-from pages.shared.frame import (
-    Now,
-    await_plan,
-    files_of,
-    ledger,
-    live,
-    reported,
-    require_app,
-    start,
-    target,
-)
+from pages.shared.frame import Now, await_plan, files_of, ledger, live, reported, require_app, start
 from pages.shared.glossary import explain
 from pages.shared.happens import show_what_happens
 from pages.shared.log import show_log
@@ -27,6 +17,7 @@ from pages.shared.people import change_button
 from pages.shared.picker import confirm_address, pick_choice
 from pages.shared.plan import show_plan_files, show_plan_summary
 from pages.shared.progress import show_progress, show_run_summary
+from pages.shared.target import target
 from pages.shared.tour import land, offer_sample
 from pages.shared.views import MONTH_NAMES, file_at, find_cells, grid_table
 from pages.shared.words import duration, files_in_words, outcomes, plain, state_words, when

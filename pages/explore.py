@@ -33,9 +33,10 @@ from pages.shared.charts_places import (
 )
 from pages.shared.figures import make_figures
 from pages.shared.filters import Chosen, choose, confirm_filters
-from pages.shared.frame import Now, ledger, live, reported, require_app, show_synthetic, target
+from pages.shared.frame import Now, ledger, live, reported, require_app, show_synthetic
 from pages.shared.people import change_button
 from pages.shared.picks import show_picks
+from pages.shared.target import target
 from pages.shared.tour import offer_sample, show_arrival
 from pages.shared.words import count
 from pipeline.charts import TRIPS, Filters, pose, steps

@@ -18,7 +18,6 @@ from pages.shared.frame import (
     require_app,
     show_synthetic,
     start,
-    target,
 )
 from pages.shared.glossary import explain
 from pages.shared.log import show_log
@@ -26,7 +25,7 @@ from pages.shared.people import ONLY_LOOKING, change_button, may_change
 from pages.shared.plan import show_plan_files, show_plan_summary
 from pages.shared.run_charts import show_run_charts
 from pages.shared.schedules import show_schedules
-from pages.shared.target import TARGET_NAMES
+from pages.shared.target import TARGET_NAMES, target
 from pages.shared.tour import offer_sample
 from pages.shared.views import outcome_table, runs_table, table_height, timeline, total_cost
 from pages.shared.words import (

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from pages.shared.frame import target
+from pages.shared.target import target
 from pipeline.charts import TRIPS, Question
 from pipeline.settings import Settings, load_settings
 from pipeline.warehouse import Answer, Warehouse, open_warehouse

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.shared.frame import await_plan, look, reported, start, target
+from pages.shared.frame import await_plan, look, reported, start
 from pages.shared.glossary import explain
 from pages.shared.inside_views import cells_table, changes_table, difference_sentence
 from pages.shared.look import Pick
 from pages.shared.people import change_button
+from pages.shared.target import target
 from pages.shared.tasks import Work, begin, current, forget, show_running
 from pages.shared.words import count, when
 from pipeline.cancel import Cancel

@@ -6,18 +6,11 @@ from dataclasses import replace
 
 import streamlit as st
 
-from pages.shared.frame import (
-    Now,
-    await_plan,
-    history,
-    reported,
-    show_synthetic,
-    start,
-    target,
-)
+from pages.shared.frame import Now, await_plan, history, reported, show_synthetic, start
 from pages.shared.glossary import explain
 from pages.shared.log import as_text
 from pages.shared.people import change_button
+from pages.shared.target import target
 from pages.shared.views import Cell
 from pages.shared.words import count, plain, size, state_words, when
 from pipeline.plan import FileState, PlannedFile, Policy, Request

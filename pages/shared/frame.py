@@ -15,8 +15,7 @@ from streamlit.navigation.page import Page
 from pages.shared.background import ask, await_answer
 from pages.shared.kept import enter
 from pages.shared.people import admit, may_look, require_change, show_person
-from pages.shared.target import TARGET_NAMES, confirm_target, pick_target
-from pages.shared.target import target as target
+from pages.shared.target import TARGET_NAMES, confirm_target, pick_target, target
 from pages.shared.words import files_in_words, plain
 from pipeline.errors import FaregroundError, UsageError, WarehouseBusy
 from pipeline.history import History

@@ -11,8 +11,9 @@ import pandas as pd
 import streamlit as st
 
 from pages.shared.choice import SOURCES
-from pages.shared.frame import Now, reported, scheduler, target
+from pages.shared.frame import Now, reported, scheduler
 from pages.shared.people import change_button, change_form_button
+from pages.shared.target import target
 from pages.shared.views import table_height
 from pages.shared.words import plain, state_words, when
 from pipeline.errors import UsageError

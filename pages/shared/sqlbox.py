@@ -7,7 +7,8 @@ from functools import partial
 
 import streamlit as st
 
-from pages.shared.frame import reported, target
+from pages.shared.frame import reported
+from pages.shared.target import target
 from pages.shared.tasks import begin, current, show_running
 from pages.shared.words import count, duration, plain
 from pipeline.errors import Cancelled

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from pages.shared.choice import NEWCOMERS_CHOICE, write_params
-from pages.shared.frame import Now, await_plan, reported, start, target
+from pages.shared.frame import Now, await_plan, reported, start
 from pages.shared.people import change_button
+from pages.shared.target import target
 from pages.shared.words import files_in_words
 from pipeline.run_records import Run
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from pages.shared.frame import ledger, look, show_synthetic, target
+from pages.shared.frame import ledger, look, show_synthetic
+from pages.shared.target import target
 from pages.shared.tour import offer_sample
 from pipeline.answers.truths import TEMPLATES, Template, Truth, find_truth, is_loaded
 from pipeline.settings import load_settings
