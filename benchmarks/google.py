@@ -32,7 +32,7 @@ _MEMORY_ROWS = 400_000  # and four times as many
 _MEASURED = """
 import json, resource, sys, threading, time
 import requests
-from pipeline.jobs import Backfill, prepare_plan, run_backfill
+from pipeline.backfill import Backfill, prepare_plan, run_backfill
 from pipeline.plan import Request
 from pipeline.settings import load_settings
 from pipeline.trips import Color, Month, Selection

@@ -21,8 +21,8 @@ from pages.shared.target import target
 from pages.shared.tour import land, offer_sample
 from pages.shared.views import MONTH_NAMES, file_at, find_cells, grid_table
 from pages.shared.words import duration, files_in_words, outcomes, plain, state_words, when
+from pipeline.backfill import resume_request
 from pipeline.errors import FaregroundError
-from pipeline.jobs import resume_request
 from pipeline.plan import FileState, Plan, Policy, Request
 from pipeline.run_records import GLYPHS, Run
 from pipeline.settings import load_settings

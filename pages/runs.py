@@ -38,8 +38,8 @@ from pages.shared.words import (
     state_words,
     when,
 )
+from pipeline.backfill import resume_request
 from pipeline.errors import FaregroundError
-from pipeline.jobs import resume_request
 from pipeline.plan import Request
 from pipeline.run_records import Run, RunFile
 from pipeline.settings import load_settings

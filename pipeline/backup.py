@@ -25,7 +25,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from pipeline.errors import StorageError, UsageError, WarehouseBusy
-from pipeline.jobs import backfill_lock
+from pipeline.locks import backfill_lock
 from pipeline.settings import Settings, make_folder
 from pipeline.staging import storing
 from pipeline.warehouse import TARGETS

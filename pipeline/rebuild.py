@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.errors import FaregroundError
-from pipeline.jobs import backfill_lock
+from pipeline.locks import backfill_lock
 from pipeline.settings import Settings
 from pipeline.sources import FORMATS, SAMPLE_SCHEME
 from pipeline.staging import StagedFile, recall, storing

@@ -14,10 +14,10 @@ from typing import Any
 
 import duckdb
 
+from pipeline.backfill import Backfill, prepare_plan, run_backfill
 from pipeline.cancel import Cancel
 from pipeline.download import StagedFile, stage
 from pipeline.history import History
-from pipeline.jobs import Backfill, prepare_plan, run_backfill
 from pipeline.plan import Policy, Request
 from pipeline.run_records import RunFile
 from pipeline.settings import Settings

@@ -12,7 +12,7 @@ import pytest
 from pipeline.backup import back_up, read_backup, restore
 from pipeline.errors import FaregroundError, UsageError, WarehouseBusy
 from pipeline.history import History
-from pipeline.jobs import backfill_lock
+from pipeline.locks import backfill_lock
 from pipeline.rebuild import Rebuilt, rebuild
 from pipeline.schedule import Schedule
 from pipeline.schedule.scheduler import Scheduler

@@ -12,15 +12,9 @@ from typing import Any
 
 import pytest
 
+from pipeline.backfill import Backfill, prepare_plan, resume_request, run_backfill
 from pipeline.history import History
-from pipeline.jobs import (
-    Backfill,
-    prepare_plan,
-    resume_request,
-    run_backfill,
-    running_run,
-    settle_interrupted,
-)
+from pipeline.locks import running_run, settle_interrupted
 from pipeline.settings import Settings
 from pipeline.trips import Color, Month, TripFile
 from tests.files import (
@@ -40,7 +34,7 @@ MAY = TripFile(Color.GREEN, Month(2020, 5))
 DIES = """
 import os, signal, sys
 from pipeline import load
-from pipeline.jobs import Backfill, prepare_plan, run_backfill
+from pipeline.backfill import Backfill, prepare_plan, run_backfill
 from pipeline.settings import Settings
 from pipeline.trips import TripFile
 from tests.files import request

@@ -37,7 +37,7 @@ MAY = TripFile(Color.GREEN, Month(2020, 5))
 FILLS = """
 import errno, os, resource, runpy, sys
 
-from pipeline import download, jobs, load
+from pipeline import backfill, download, load
 
 point, victim, ballast, *arguments = sys.argv[1:]
 full = False
@@ -72,7 +72,7 @@ def before(owner, name, wanted=lambda *arguments: True):
     setattr(owner, name, filled)
 
 STEPS = {
-    "plan": (jobs.Backfill, "begin"),
+    "plan": (backfill.Backfill, "begin"),
     "download": (download.Part, "writing"),
     "verify": (download, "verify", lambda path, file, *_: file.filename == victim),
     "stage": (download.Part, "settle"),

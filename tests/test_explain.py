@@ -12,9 +12,9 @@ from typing import Any
 import duckdb
 import pytest
 
+from pipeline.backfill import prepare_plan
 from pipeline.errors import NotPublished
 from pipeline.explain import LATER, Explanation, explain
-from pipeline.jobs import prepare_plan
 from pipeline.plan import Policy
 from pipeline.settings import Settings
 from pipeline.trips import TripFile

@@ -8,7 +8,7 @@ from pathlib import Path
 from typer.testing import CliRunner, Result
 
 from pipeline.__main__ import app
-from pipeline.jobs import backfill_lock
+from pipeline.locks import backfill_lock
 from pipeline.schedule import Schedule
 from pipeline.schedule.scheduler import Scheduler
 from pipeline.schedule.store import Schedules

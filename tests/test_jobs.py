@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.backfill import prepare_plan, resume_request
 from pipeline.errors import UsageError, WarehouseBusy
 from pipeline.history import History
-from pipeline.jobs import Jobs, backfill_lock, prepare_plan, resume_request, running_run
+from pipeline.jobs import Jobs
+from pipeline.locks import backfill_lock, running_run
 from pipeline.plan import Plan, Policy
 from pipeline.settings import Settings
 from pipeline.trips import Color, Month, TripFile

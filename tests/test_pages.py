@@ -27,8 +27,8 @@ from pages.shared.frame import Now, jobs
 from pages.shared.log import narrow
 from pages.shared.words import duration, plain, size
 from pipeline.__main__ import app as command
+from pipeline.backfill import prepare_plan
 from pipeline.history import History
-from pipeline.jobs import prepare_plan
 from pipeline.load import FileProgress
 from pipeline.plan import FileState, Policy, Request
 from pipeline.run_records import GLYPHS, Run, RunFile

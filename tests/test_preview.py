@@ -30,7 +30,7 @@ from pipeline.errors import (
     UsageError,
     WarehouseBusy,
 )
-from pipeline.jobs import backfill_lock
+from pipeline.locks import backfill_lock
 from pipeline.preview import Preview, look_inside
 from pipeline.preview.findings import Finding
 from pipeline.preview.peek import HEAD_BYTES, PARQUET_BYTES, UNPACKED_BYTES

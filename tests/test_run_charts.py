@@ -9,7 +9,7 @@ import pytest
 
 from pages.shared.run_charts import describe, draw_costs, draw_durations, draw_rates
 from pipeline.history import History
-from pipeline.jobs import backfill_lock
+from pipeline.locks import backfill_lock
 from pipeline.plan import FileState, Plan, PlannedFile, Policy
 from pipeline.run_records import RunFile, Timing
 from pipeline.settings import Settings

@@ -19,7 +19,8 @@ import time_machine
 
 from pipeline.errors import UsageError
 from pipeline.history import History
-from pipeline.jobs import Jobs, backfill_lock
+from pipeline.jobs import Jobs
+from pipeline.locks import backfill_lock
 from pipeline.schedule import CatchUp, Schedule
 from pipeline.schedule.looks import Look
 from pipeline.schedule.scheduler import Scheduler

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from pages.shared.choice import Choice, command_line
+from pipeline.backfill import prepare_plan
 from pipeline.history import History
-from pipeline.jobs import prepare_plan
 from pipeline.settings import Settings
 from tests.files import GREEN, request
 from tests.test_pages import fresh_server, open_app, table, texts, unescape

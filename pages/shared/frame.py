@@ -17,9 +17,11 @@ from pages.shared.kept import enter
 from pages.shared.people import admit, may_look, require_change, show_person
 from pages.shared.target import TARGET_NAMES, confirm_target, pick_target, target
 from pages.shared.words import files_in_words, plain
+from pipeline.backfill import Backfill, prepare_plan
 from pipeline.errors import FaregroundError, UsageError, WarehouseBusy
 from pipeline.history import History
-from pipeline.jobs import Backfill, Jobs, prepare_plan, running_run
+from pipeline.jobs import Jobs
+from pipeline.locks import running_run
 from pipeline.plan import Plan, Request
 from pipeline.redact import guard_output
 from pipeline.run_records import GLYPHS, Run, RunFile

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from pandas.io.formats.style import Styler
 
 from pages.shared.words import TINTS, count, duration, outcomes, size, state_words
-from pipeline.jobs import Snapshot
+from pipeline.backfill import Snapshot
 from pipeline.load import FileProgress
 from pipeline.plan import FileState, Plan, find_state
 from pipeline.run_records import Run, RunFile, Step

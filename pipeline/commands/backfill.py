@@ -25,7 +25,7 @@ from pipeline.errors import UsageError
 from pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from pipeline.jobs import Backfill
+    from pipeline.backfill import Backfill
     from pipeline.plan import Plan, Request
 
 BACKFILL_HELP = """
@@ -67,7 +67,7 @@ def backfill(
     resume: Annotated[str, typer.Option(help="Finish what this run did not.")] = "",
 ) -> None:
     """Plan and run a backfill, in the foreground."""
-    from pipeline.jobs import Backfill, prepare_plan, resume_request
+    from pipeline.backfill import Backfill, prepare_plan, resume_request
 
     with reported():
         settings = load_settings()
@@ -120,7 +120,7 @@ def _run_in_foreground(work: Backfill, settings: Settings) -> int:
     The work has its own thread, because Python handles signals only between statements of this
     one, which would wait for DuckDB.
     """
-    from pipeline.jobs import run_backfill
+    from pipeline.backfill import run_backfill
 
     received = 0
     refusal: list[BaseException] = []

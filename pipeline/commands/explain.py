@@ -29,8 +29,8 @@ def explain(
 
     Example: python -m pipeline explain --color green --month 2020-04 --source sample
     """
+    from pipeline.backfill import prepare_plan
     from pipeline.explain import explain as explain_file
-    from pipeline.jobs import prepare_plan
     from pipeline.plan import Request
     from pipeline.trips import Color, Month, Selection
 

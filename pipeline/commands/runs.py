@@ -23,7 +23,7 @@ def runs(
 ) -> None:
     """List past runs, or show one run's files and log."""
     from pipeline.history import History
-    from pipeline.jobs import settle_interrupted
+    from pipeline.locks import settle_interrupted
     from pipeline.warehouse import TARGETS
 
     with reported():

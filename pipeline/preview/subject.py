@@ -22,7 +22,7 @@ import duckdb
 from pipeline.cancel import Cancel
 from pipeline.download import Progress, stage
 from pipeline.errors import NotPublished, SourceUnreachable, StorageError, TripFileError, UsageError
-from pipeline.jobs import backfill_lock
+from pipeline.locks import backfill_lock
 from pipeline.preview.peek import peek
 from pipeline.preview.schema import TEXT
 from pipeline.settings import Settings

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from pipeline.backfill import Backfill, prepare_plan, run_backfill
 from pipeline.errors import (
     FaregroundError,
     SourceUnreachable,
     WarehouseBusy,
 )
 from pipeline.events import tell
-from pipeline.jobs import Backfill, prepare_plan, run_backfill
 from pipeline.plan import Plan
 from pipeline.redact import redact
 from pipeline.schedule import CatchUp, Schedule

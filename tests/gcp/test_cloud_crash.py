@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from pipeline.backfill import Backfill, prepare_plan, resume_request, run_backfill
 from pipeline.history import History
-from pipeline.jobs import Backfill, prepare_plan, resume_request, run_backfill, settle_interrupted
+from pipeline.locks import settle_interrupted
 from pipeline.settings import Settings
 from tests.files import GREEN, TARGETS, backfill, put_trips, request, rows, trip
 
@@ -20,7 +21,7 @@ from tests.files import GREEN, TARGETS, backfill, put_trips, request, rows, trip
 DIES = """
 import os, signal, sys
 from dataclasses import replace
-from pipeline.jobs import Backfill, prepare_plan, run_backfill
+from pipeline.backfill import Backfill, prepare_plan, run_backfill
 from pipeline.settings import Settings
 from pipeline.warehouse import google_jobs
 from tests.files import GREEN, request

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from pipeline.backfill import Backfill, prepare_plan, run_backfill
 from pipeline.history import History
-from pipeline.jobs import Backfill, Jobs, prepare_plan, run_backfill
+from pipeline.jobs import Jobs
 from pipeline.plan import Policy
 from pipeline.run_records import RunFile, Step
 from pipeline.settings import Settings
