@@ -9,8 +9,19 @@ import streamlit as st
 
 from pages.shared.choice import command_line
 from pages.shared.details import show_details
-from pages.shared.frame import Now, await_plan, files_of, ledger, live, reported, require_app, start
+from pages.shared.frame import (
+    Now,
+    await_plan,
+    files_of,
+    ledger,
+    live,
+    reported,
+    require_app,
+    show_synthetic,
+    start,
+)
 from pages.shared.glossary import explain
+from pages.shared.grid import COLUMN_WIDTH, file_at, find_cells, grid_columns, grid_table, legend
 from pages.shared.happens import show_what_happens
 from pages.shared.log import show_log
 from pages.shared.people import change_button
@@ -19,12 +30,11 @@ from pages.shared.plan import show_plan_files, show_plan_summary
 from pages.shared.progress import show_progress, show_run_summary
 from pages.shared.target import target
 from pages.shared.tour import land, offer_sample
-from pages.shared.views import MONTH_NAMES, file_at, find_cells, grid_table
 from pages.shared.words import duration, files_in_words, outcomes, plain, state_words, when
 from pipeline.backfill import resume_request
 from pipeline.errors import FaregroundError
 from pipeline.plan import FileState, Plan, Policy, Request
-from pipeline.run_records import GLYPHS, Run
+from pipeline.run_records import Run
 from pipeline.settings import load_settings
 from pipeline.trips import TripFile
 from pipeline.warehouse import FileRecord
@@ -177,7 +187,10 @@ def show_grid(
     cells = find_cells(files, records or {}, plan, run_files, source)
     if not cells:
         return
-    st.subheader("Months", help=explain("trip file", "unavailable", "stale"))
+    row = st.container(horizontal=True, vertical_alignment="center")
+    row.subheader("Months", help=explain("trip file", "unavailable", "stale"), width="content")
+    if any(cell.synthetic for cell in cells.values()):
+        show_synthetic(row)
     if records is None and now.run:
         st.info(
             f"The process {now.run.pid} holds the warehouse, so the ledger cannot be read; the "
@@ -188,15 +201,16 @@ def show_grid(
         key="grid",
         on_select="rerun",
         selection_mode="single-cell",
-        column_config={name: st.column_config.TextColumn(width=94) for name in MONTH_NAMES},
-        row_height=68,  # Streamlit breaks lines in rows higher than 64
+        width="content",
         height="content",
-        alt="States of trip files, a row for each color and year, a column for each month",
+        column_config={
+            name: st.column_config.TextColumn(width=COLUMN_WIDTH) for name in grid_columns(cells)
+        },
+        alt="States of trip files, a row for each month, a column for each color and year",
     )
-    legend = " · ".join(f"{GLYPHS[state]} {state}" for state in FileState)
-    st.caption(f"{legend} — click a month for its story")
-    for row, name in event.selection.cells[:1]:
-        file = file_at(cells, row, name)
+    st.caption(f"{legend(cells)} Click a month for its story.")
+    for position, name in event.selection.cells[:1]:
+        file = file_at(cells, position, name)
         if file:
             planned = next((p for p in plan.files if p.file == file), None) if plan else None
             show_details(file, cells[file], (records or {}).get(file), planned, request, now)

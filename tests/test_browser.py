@@ -13,6 +13,7 @@ import duckdb
 import pytest
 from playwright.sync_api import Browser, Page, WebSocketRoute, expect, sync_playwright
 
+from pages.shared.grid import COLUMN_WIDTH
 from pipeline.history import History
 from pipeline.settings import Settings
 from pipeline.trips import Color, Month, Selection
@@ -147,13 +148,12 @@ def test_a_click_on_a_cell_shows_that_file(browser: Browser, address: str) -> No
         expect(visitor.page.get_by_text("● succeeded")).to_be_visible()
         visitor.settle()
         canvas = visitor.page.locator(".st-key-grid canvas").first
-        # Columns are 94 pixels wide, rows 68, behind a header of 35 and the rows' names.
+        # Rows are 35 pixels high, as is the header; in front stand the names of the months.
         canvas.scroll_into_view_if_needed()
         box = canvas.bounding_box()
         assert box is not None
-        names = box["width"] - 12 * 94
-        april, green = box["x"] + names + 3.5 * 94, box["y"] + 35 + 1.5 * 68
-        visitor.page.mouse.click(april, green)
+        green, april = box["x"] + box["width"] - COLUMN_WIDTH / 2, box["y"] + 1.5 * 35
+        visitor.page.mouse.click(green, april)
         expect(visitor.page.get_by_text(f"● loaded · {GREEN.filename}")).to_be_visible()
         expect(visitor.page.get_by_role("button", name="Load this file again")).to_be_visible()
 

@@ -24,6 +24,7 @@ from typer.testing import CliRunner
 from pages.shared import frame, views
 from pages.shared.choice import Choice, choice_of, command_line, is_news, read_params, write_params
 from pages.shared.frame import Now, jobs
+from pages.shared.grid import MONTH_NAMES, file_at, find_cells, grid_columns, grid_rows, legend
 from pages.shared.log import narrow
 from pages.shared.words import duration, plain, size
 from pipeline.__main__ import app as command
@@ -92,11 +93,11 @@ def table(app: AppTest, first_column: str) -> list[dict[str, str]]:
 
 
 def grid(app: AppTest) -> dict[tuple[str, str], str]:
-    """The cells of the grid that say something, by row and column."""
-    frame = next(f.value for f in app.dataframe if "Jan" in f.value.columns)
+    """The cells of the grid that say something, by color and year, and month."""
+    frame = next(f.value for f in app.dataframe if set(f.value.index) <= set(MONTH_NAMES))
     return {
-        (str(row), str(month)): text
-        for row, cells in frame.to_dict("index").items()
+        (str(column), str(month)): text
+        for column, cells in frame.to_dict().items()
         for month, text in cells.items()
         if text
     }
@@ -194,9 +195,10 @@ def test_a_run_ends_with_loaded_cells_marked_as_synthetic(settings: Settings) ->
     app = run_to_end(open_app(**SAMPLE))
     cells = grid(app)
     for row in ("yellow 2020", "green 2020"):
-        state, rows, label = cells[row, "Apr"].split("\n")
-        assert (state, label) == ("● loaded", "synthetic")
+        *state, rows, sign = cells[row, "Apr"].split()
+        assert (state, sign) == (["●", "loaded"], "*")
         assert int(rows.replace(",", "")) > 1000
+    assert "* synthetic" in texts(app)
     assert "**● succeeded**" in texts(app)
     assert "0 of 2 files will run" in texts(app)
     assert app.button(key="run").disabled
@@ -211,7 +213,7 @@ def test_a_file_that_failed_says_why_and_can_be_tried_again(
     broken = broken.rename(broken.with_suffix(".csv.gz"))
     app = run_to_end(open_app(source=str(folder), **{"from": "2020-04", "to": "2020-04"}))
     assert grid(app)["green 2020", "Apr"] == "✕ failed"
-    assert grid(app)["yellow 2020", "Apr"] == "● loaded\n1"
+    assert grid(app)["yellow 2020", "Apr"] == "● loaded 1"
     assert "green_tripdata_2020-04.csv.gz is a web page, not a trip file" in texts(app)
     assert app.button(key="retry").label == "Retry 1 file that failed"
 
@@ -220,14 +222,16 @@ def test_a_file_that_failed_says_why_and_can_be_tried_again(
     check(app.button(key="retry").click().run())
     jobs().join(30)
     check(app.run())
-    assert grid(app)["green 2020", "Apr"] == "● loaded\n2"
+    assert grid(app)["green 2020", "Apr"] == "● loaded 2"
     newest = History(settings.history_path).runs()[0]
     assert [f.file for f in History(settings.history_path).files(newest.run_id)] == [GREEN]
 
 
 def test_a_click_on_a_cell_shows_the_files_story_and_loads_it_again(settings: Settings) -> None:
     app = run_to_end(open_app(**SAMPLE))
-    app.session_state["grid"] = {"selection": {"rows": [], "columns": [], "cells": [(0, "Apr")]}}
+    app.session_state["grid"] = {
+        "selection": {"rows": [], "columns": [], "cells": [(0, "yellow 2020")]}
+    }
     check(app.run())
     said = texts(app)
     assert YELLOW.filename in said
@@ -283,7 +287,7 @@ def test_an_interrupted_run_says_so_and_resume_finishes_it(settings: Settings) -
         check(app.button(key="resume").click().run())
         jobs().join(30)
         check(app.run())
-        assert grid(app)["green 2020", "Apr"] == "● loaded\n1"
+        assert grid(app)["green 2020", "Apr"] == "● loaded 1"
         runs = History(settings.history_path).runs()
         assert [run.state for run in runs] == ["succeeded", "interrupted"]
 
@@ -522,22 +526,29 @@ def test_sizes_and_durations_carry_units_a_person_can_read() -> None:
 
 def test_every_cell_of_the_grid_leads_back_to_its_file() -> None:
     files = Selection((Color.YELLOW, Color.GREEN), Month(2019, 11), Month(2021, 2)).files()
-    cells = views.find_cells(files, {}, None, ())
-    rows = views.grid_rows(cells)
-    assert rows == [(color, year) for color in Color for year in (2019, 2020, 2021)]
-    found = {
-        views.file_at(cells, row, month) for row in range(len(rows)) for month in views.MONTH_NAMES
-    }
-    assert found == {*files, None}
-    assert views.file_at(cells, 99, "Jan") is None
-    assert views.file_at(cells, 0, "yellow 2019") is None
+    cells = find_cells(files, {}, None, ())
+    columns = grid_columns(cells)
+    assert list(columns)[:3] == ["yellow 2021", "green 2021", "yellow 2020"]
+    assert grid_rows(cells) == list(range(1, 13))
+    assert {file_at(cells, row, name) for row in range(12) for name in columns} == {*files, None}
+    assert file_at(cells, 99, "yellow 2020") is None
+    assert file_at(cells, 0, "Jan") is None
+
+
+def test_the_grid_has_no_row_for_a_month_that_nothing_is_known_of() -> None:
+    files = Selection((Color.GREEN,), Month(2020, 11), Month(2021, 2)).files()
+    cells = find_cells(files, {}, None, ())
+    assert grid_rows(cells) == [1, 2, 11, 12]
+    assert file_at(cells, 2, "green 2020") == files[0]
+    assert file_at(cells, 2, "green 2021") is None
+    assert "synthetic" not in legend(cells)
 
 
 def test_the_states_of_a_run_that_is_on_come_before_the_plans_and_the_ledgers() -> None:
     run_files = [RunFile(GREEN, "running"), RunFile(YELLOW, "loaded", rows=7)]
-    cells = views.find_cells([GREEN, YELLOW], {}, None, run_files, "sample")
+    cells = find_cells([GREEN, YELLOW], {}, None, run_files, "sample")
     assert str(cells[GREEN]) == "◐ running"
-    assert str(cells[YELLOW]) == "● loaded\n7\nsynthetic"
+    assert str(cells[YELLOW]) == "● loaded 7 *"
 
 
 def test_a_files_share_only_grows_from_step_to_step() -> None:

@@ -61,6 +61,8 @@ def test_rows_per_second_are_of_loaded_files_only(settings: Settings, folder: Pa
     assert (list(bar.x), list(bar.y)) == (["2020-04"], [2 / (loaded.seconds or 0)])
     assert figure.layout.yaxis.title.text == "rows per second"
     assert draw_costs(timings) is None, "this warehouse bills nothing"
+    assert figure.layout.xaxis.range is None, "a place for a month that there is not"
+    assert figure.layout.bargap == pytest.approx(0.775), "a single bar, a quarter as wide as all"
     assert describe(timings, None).startswith("The newest load of each file in this warehouse: 1 f")
 
 

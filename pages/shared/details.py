@@ -8,10 +8,10 @@ import streamlit as st
 
 from pages.shared.frame import Now, await_plan, history, reported, show_synthetic, start
 from pages.shared.glossary import explain
+from pages.shared.grid import Cell
 from pages.shared.log import as_text
 from pages.shared.people import change_button
 from pages.shared.target import target
-from pages.shared.views import Cell
 from pages.shared.words import count, plain, size, state_words, when
 from pipeline.plan import FileState, PlannedFile, Policy, Request
 from pipeline.trips import Selection, TripFile
@@ -88,7 +88,7 @@ def _show_actions(
         target=target(),
     )
     asked: Request | None = None
-    row = st.container(horizontal=True)
+    row = st.container(horizontal=True, vertical_alignment="center")
     if cell.state == FileState.FAILED and change_button(
         row,
         "Retry this file",

@@ -13,6 +13,7 @@ from pipeline.run_records import LogLine, Run, RunFile
 
 _ALL = "all files"
 _SHOWN = 500
+_LOW = 6  # lines that are shown whole, however often a narrow window breaks them
 
 
 def show_log(run: Run, files: Sequence[RunFile], key: str) -> None:
@@ -21,7 +22,11 @@ def show_log(run: Run, files: Sequence[RunFile], key: str) -> None:
     stems = {file.file.stem: file.file for file in files}
     name = row.selectbox("File", [_ALL, *stems], key=f"{key}-file", width=280)
     levels = row.pills(
-        "Levels", ["info", "warning", "error"], selection_mode="multi", key=f"{key}-levels"
+        "Levels",
+        ["info", "warning", "error"],
+        selection_mode="multi",
+        format_func=lambda level: f":yellow[{level}]",
+        key=f"{key}-levels",
     )
     words = row.text_input("Lines with", key=f"{key}-words", placeholder="any words", width=220)
     lines = history().log_lines(run.run_id, stems.get(name))
@@ -39,7 +44,10 @@ def show_log(run: Run, files: Sequence[RunFile], key: str) -> None:
         st.caption("No such line.")
         return
     st.code(
-        as_text(found[: -_SHOWN - 1 : -1]), language=None, height=min(360, 60 + 22 * len(found))
+        as_text(found[: -_SHOWN - 1 : -1]),
+        language=None,
+        wrap_lines=True,
+        height=360 if len(found) > _LOW else "content",
     )
     if len(found) > _SHOWN:
         st.caption(

@@ -17,6 +17,7 @@ from pipeline.run_records import GLYPHS, Run, Timing
 from pipeline.trips import Color
 
 _CONFIG = {"displaylogo": False, "displayModeBar": False}
+_GAP = 0.1  # between two months, as a share of the room of each
 
 
 def show_run_charts(run: Run | None) -> None:
@@ -79,10 +80,10 @@ def draw_durations(timings: Sequence[Timing]) -> go.Figure:
             )
         _mark_failed(figure, mine, row)
         figure.update_yaxes(title="seconds", rangemode="tozero", row=row, col=1)
-    _set_months(figure, timed)
     figure.update_xaxes(title="month of the file", row=len(colors), col=1)
     figure.update_layout(barmode="stack", showlegend=True)
     styled(figure, 120 + 170 * len(colors))
+    _set_months(figure, timed)
     return figure.update_layout(legend={"y": 1.08 if len(colors) > 1 else 1.14}, margin_t=56)
 
 
@@ -107,11 +108,10 @@ def draw_rates(timings: Sequence[Timing]) -> go.Figure | None:
             ],
             hoverinfo="text",
         )
-    _set_months(figure, timed)
     figure.update_layout(barmode="group", showlegend=True)
     figure.update_xaxes(title="month of the file")
     figure.update_yaxes(title="rows per second", tickformat="~s", rangemode="tozero")
-    return styled(figure, 320)
+    return _set_months(styled(figure, 320), timed)
 
 
 def draw_costs(timings: Sequence[Timing]) -> go.Figure | None:
@@ -143,12 +143,11 @@ def draw_costs(timings: Sequence[Timing]) -> go.Figure | None:
                 row=row,
                 col=1,
             )
-    _set_months(figure, billed)
     figure.update_layout(barmode="group", showlegend=True)
     figure.update_yaxes(title="MB billed", rangemode="tozero", row=1, col=1)
     figure.update_yaxes(title="slot seconds", rangemode="tozero", row=2, col=1)
     figure.update_xaxes(title="month of the file", row=2, col=1)
-    return styled(figure, 320)
+    return _set_months(styled(figure, 320), billed)
 
 
 def _is_loaded(timing: Timing) -> bool:
@@ -174,12 +173,12 @@ def _mark_failed(figure: go.Figure, timings: Sequence[Timing], row: int) -> None
             )
 
 
-def _set_months(figure: go.Figure, timings: Sequence[Timing]) -> None:
+def _set_months(figure: go.Figure, timings: Sequence[Timing]) -> go.Figure:
     months = sorted({str(timing.run_file.file.month) for timing in timings})
     # Plotly would read "2020-04" as a date, and one bar would be a day wide.
     figure.update_xaxes(type="category", categoryorder="array", categoryarray=months)
-    if len(months) < 4:  # a single bar as wide as the page looks like a mistake
-        figure.update_xaxes(range=[-0.5, 3.5])
+    # Never wider than a quarter of the chart: a single bar as wide as it looks like a mistake.
+    return figure.update_layout(bargap=max(_GAP, 1 - (1 - _GAP) * len(months) / 4))
 
 
 def _by_color(timings: Iterable[Timing]) -> list[tuple[Color, list[Timing]]]:

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 import pandas as pd
 import plotly.graph_objects as go
-from pandas.io.formats.style import Styler
 
-from pages.shared.words import TINTS, count, duration, outcomes, size, state_words
+from pages.shared.words import count, duration, outcomes, size, state_words
 from pipeline.backfill import Snapshot
 from pipeline.load import FileProgress
-from pipeline.plan import FileState, Plan, find_state
+from pipeline.plan import Plan
 from pipeline.run_records import Run, RunFile, Step
-from pipeline.trips import Color, Month, TripFile
-from pipeline.warehouse import FileRecord
+from pipeline.trips import TripFile
 
-MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 STEPS = (
     "waiting", "download", "upload", "ready", "extract", "compare", "merge", "reconcile", "commit"
 )  # fmt: skip
@@ -32,96 +28,6 @@ STEP_COLORS = {
     "commit": "#B279A2",
 }
 _FINISHED = ("loaded", "skipped", "unavailable", "failed", "cancelled")
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What the grid shows of one trip file; `rows` are those in the warehouse now."""
-
-    state: FileState
-    rows: int | None = None
-    synthetic: bool = False
-
-    def __str__(self) -> str:
-        lines = [state_words(self.state)]
-        if self.rows:
-            lines.append(count(self.rows))
-        if self.synthetic:
-            lines.append("synthetic")
-        return "\n".join(lines)
-
-
-def find_cells(
-    files: Iterable[TripFile],
-    records: Mapping[TripFile, FileRecord],
-    plan: Plan | None,
-    run_files: Iterable[RunFile],
-    run_source: str = "",
-) -> dict[TripFile, Cell]:
-    """Return the cells of these files and of all the ledger knows.
-
-    The ledger's states give way to the plan's, which knows the source's answer, and those to the
-    states of the files of the run that is on, which loads from `run_source`.
-    """
-    cells = {file: _ledger_cell(records.get(file)) for file in {*files, *records}}
-    for planned in plan.files if plan else ():
-        cells[planned.file] = replace(
-            cells.get(planned.file) or _ledger_cell(None), state=planned.state
-        )
-    for run_file in run_files:
-        if run_file.state in tuple(FileState):
-            cell = cells.get(run_file.file) or _ledger_cell(None)
-            state = FileState(run_file.state)
-            if state == FileState.LOADED:
-                cell = Cell(state, run_file.rows, run_source == "sample")
-            elif not (state == FileState.UNAVAILABLE and cell.state == FileState.LOADED):
-                cell = replace(cell, state=state)
-            cells[run_file.file] = cell
-    return cells
-
-
-def _ledger_cell(record: FileRecord | None) -> Cell:
-    loaded = record.loaded if record else None
-    if loaded is None:
-        return Cell(find_state(record))
-    return Cell(find_state(record), loaded.rows, loaded.source == "sample")
-
-
-def grid_rows(cells: Iterable[TripFile]) -> list[tuple[Color, int]]:
-    """Return the rows of the grid, one for each color and year, by color and then year."""
-    order = list(Color)
-    rows = {(file.color, file.month.year) for file in cells}
-    return sorted(rows, key=lambda row: (order.index(row[0]), row[1]))
-
-
-def grid_table(cells: Mapping[TripFile, Cell]) -> Styler:
-    """Return the grid: a row for each color and year, a column for each month, tinted by state."""
-    rows = grid_rows(cells)
-
-    def at(row: tuple[Color, int], month: int) -> Cell | None:
-        return cells.get(TripFile(row[0], Month(row[1], month)))
-
-    index = pd.Index([f"{color} {year}" for color, year in rows])
-    months = range(1, 13)
-    texts = [[str(at(row, month) or "") for month in months] for row in rows]
-    tints = [
-        [f"background-color: {TINTS.get(cell.state, '')}" if (cell := at(row, month)) else ""
-         for month in months]
-        for row in rows
-    ]  # fmt: skip
-    frame = pd.DataFrame(texts, index=index, columns=list(MONTH_NAMES))
-    styles = pd.DataFrame(tints, index=index, columns=list(MONTH_NAMES))
-    return frame.style.apply(lambda _: styles, axis=None)
-
-
-def file_at(cells: Iterable[TripFile], row: int, month_name: str) -> TripFile | None:
-    """Return the trip file behind a cell of the grid, or None when there is no such cell."""
-    rows = grid_rows(cells)
-    if not 0 <= row < len(rows) or month_name not in MONTH_NAMES:
-        return None
-    color, year = rows[row]
-    file = TripFile(color, Month(year, MONTH_NAMES.index(month_name) + 1))
-    return file if file in cells else None
 
 
 def table_height(rows: int) -> int:
