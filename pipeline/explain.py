@@ -119,7 +119,7 @@ def _expect(planned: PlannedFile, settings: Settings) -> tuple[StagedFile, bool]
 
 def _find_header(offer: Offer) -> tuple[tuple[str, ...], bool]:
     """Return the columns of a file that is not staged yet, and whether they are known."""
-    from pipeline.preview.subject import read_columns
+    from pipeline.preview.columns import read_columns
     from pipeline.sources import SAMPLE_SCHEME
 
     if not offer.address.startswith(("http://", "https://", SAMPLE_SCHEME)):

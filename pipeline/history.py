@@ -9,48 +9,30 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UsageError
 from pipeline.events import Event, tell
-from pipeline.plan import Plan, Policy, Request
+from pipeline.history_tables import (
+    TABLES,
+    TIMED_FILES,
+    VERSION,
+    add_columns,
+    log_line_of,
+    run_file_of,
+    run_of,
+    step_of,
+)
+from pipeline.plan import Plan
 from pipeline.redact import redact
 from pipeline.run_records import LogLine, Run, RunFile, RunState, Step, Timing
 from pipeline.sqlite_file import SqliteFile
-from pipeline.trips import Color, Month, Selection, TripFile
+from pipeline.trips import TripFile
 
-_VERSION = 1  # of the tables below; raised with each change to them
-
-_TABLES = """
-CREATE TABLE IF NOT EXISTS runs (
-    run_id TEXT PRIMARY KEY, state TEXT NOT NULL, target TEXT NOT NULL, source TEXT NOT NULL,
-    source_label TEXT NOT NULL, policy TEXT NOT NULL, force INTEGER NOT NULL,
-    colors TEXT NOT NULL, first_month TEXT NOT NULL, last_month TEXT NOT NULL,
-    started_at TEXT NOT NULL, finished_at TEXT, pid INTEGER NOT NULL, origin TEXT NOT NULL,
-    label TEXT NOT NULL DEFAULT ''
-);
-CREATE TABLE IF NOT EXISTS run_files (
-    run_id TEXT NOT NULL, file TEXT NOT NULL, position INTEGER NOT NULL, state TEXT NOT NULL,
-    reason TEXT NOT NULL, rows INTEGER, inserted INTEGER, updated INTEGER, deleted INTEGER,
-    unchanged INTEGER, rejected INTEGER, bytes INTEGER, sha256 TEXT, seconds REAL,
-    bytes_billed INTEGER, slot_ms INTEGER,
-    PRIMARY KEY (run_id, file)
-);
-CREATE TABLE IF NOT EXISTS run_steps (
-    run_id TEXT NOT NULL, file TEXT NOT NULL, step TEXT NOT NULL,
-    started_at TEXT NOT NULL, finished_at TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS run_log (
-    line INTEGER PRIMARY KEY AUTOINCREMENT, run_id TEXT NOT NULL, at TEXT NOT NULL,
-    file TEXT, level TEXT NOT NULL, message TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS run_log_by_run ON run_log (run_id, line);
-CREATE INDEX IF NOT EXISTS run_steps_by_run ON run_steps (run_id);
-"""
+_FILE_KEY = ("run_id", "file")
 
 
 class History:
@@ -60,9 +42,9 @@ class History:
         self._file = SqliteFile(
             path,
             "The run history",
-            _TABLES,
-            version=_VERSION,
-            upgrade=_add_columns,
+            TABLES,
+            version=VERSION,
+            upgrade=add_columns,
             synchronous="NORMAL",
         )
 
@@ -205,7 +187,7 @@ class History:
                 "ORDER BY started_at DESC, run_id DESC LIMIT ?",
                 (target, limit),
             ).fetchall()
-        return [_run(row) for row in rows]
+        return [run_of(row) for row in rows]
 
     def run(self, run_id: str) -> Run:
         """Return one run; raise UsageError when there is none of this id."""
@@ -215,7 +197,7 @@ class History:
             raise UsageError(
                 f"There is no run {run_id!r}.", cure="List them: python -m pipeline runs."
             )
-        return _run(row)
+        return run_of(row)
 
     def files(self, run_id: str) -> list[RunFile]:
         """Return the files of a run, in the order they run."""
@@ -223,7 +205,7 @@ class History:
             rows = connection.execute(
                 "SELECT * FROM run_files WHERE run_id = ? ORDER BY position", (run_id,)
             ).fetchall()
-        return [_run_file(row) for row in rows]
+        return [run_file_of(row) for row in rows]
 
     def steps(self, run_id: str) -> list[Step]:
         """Return the finished steps of a run, in the order they began."""
@@ -231,15 +213,7 @@ class History:
             rows = connection.execute(
                 "SELECT * FROM run_steps WHERE run_id = ? ORDER BY started_at", (run_id,)
             ).fetchall()
-        return [
-            Step(
-                TripFile.parse(row["file"]),
-                row["step"],
-                datetime.fromisoformat(row["started_at"]),
-                datetime.fromisoformat(row["finished_at"]),
-            )
-            for row in rows
-        ]
+        return [step_of(row) for row in rows]
 
     def timings(self, target: str, run_id: str | None = None) -> list[Timing]:
         """Return how long files took, by color and month.
@@ -249,7 +223,7 @@ class History:
         wanted = "state = 'loaded' AND newest = 1" if run_id is None else "run_id = :run_id"
         values = {"target": target, "run_id": run_id}
         with self._file.connect() as connection:
-            files = connection.execute(_TIMED_FILES.format(wanted=wanted), values).fetchall()
+            files = connection.execute(TIMED_FILES.format(wanted=wanted), values).fetchall()
             steps = connection.execute(
                 "SELECT * FROM run_steps WHERE run_id IN (SELECT value FROM json_each(?)) "
                 "ORDER BY started_at",
@@ -262,7 +236,7 @@ class History:
             mine = took.setdefault((row["run_id"], row["file"]), {})
             mine[row["step"]] = mine.get(row["step"], 0.0) + seconds
         return [
-            Timing(row["run_id"], _run_file(row), took.get((row["run_id"], row["file"]), {}))
+            Timing(row["run_id"], run_file_of(row), took.get((row["run_id"], row["file"]), {}))
             for row in files
         ]
 
@@ -274,16 +248,7 @@ class History:
             rows = connection.execute(
                 f"SELECT * FROM run_log WHERE run_id = ?{wanted} ORDER BY line", values
             ).fetchall()
-        return [
-            LogLine(
-                row["line"],
-                datetime.fromisoformat(row["at"]),
-                TripFile.parse(row["file"]) if row["file"] else None,
-                row["level"],
-                row["message"],
-            )
-            for row in rows
-        ]
+        return [log_line_of(row) for row in rows]
 
     def latest_run_of(self, file: TripFile, target: str) -> Run | None:
         """Return the newest run on this target that had this file in its plan, if any."""
@@ -293,7 +258,7 @@ class History:
                 "WHERE file = ? AND target = ? ORDER BY started_at DESC LIMIT 1",
                 (file.filename, target),
             ).fetchone()
-        return _run(row) if row else None
+        return run_of(row) if row else None
 
     def _tell(self, run_id: str, event: Event, message: str, **facts: Any) -> None:
         tell(self._file.path.parent, event, message, run_id=run_id, **facts)
@@ -319,62 +284,5 @@ class History:
         )
 
 
-_FILE_KEY = ("run_id", "file")
-
-# `newest` counts the loads of a file into the target, from the newest one back.
-_TIMED_FILES = """
-SELECT * FROM (
-    SELECT run_files.*, row_number() OVER (
-        PARTITION BY file, run_files.state ORDER BY started_at DESC, runs.run_id DESC
-    ) AS newest
-    FROM run_files JOIN runs USING (run_id) WHERE target = :target
-)
-WHERE {wanted} ORDER BY file
-"""
-
-
-def _add_columns(connection: sqlite3.Connection) -> None:
-    """Bring a history that was written before these columns were thought of up to date."""
-    found = {row["name"] for row in connection.execute("PRAGMA table_info(run_files)")}
-    for name in ("bytes_billed", "slot_ms"):
-        if name not in found:
-            try:
-                connection.execute(f"ALTER TABLE run_files ADD COLUMN {name} INTEGER")
-            except sqlite3.OperationalError as error:  # another process was quicker
-                if "duplicate column" not in str(error):
-                    raise
-
-
 def _now() -> str:
     return datetime.now(UTC).isoformat()
-
-
-def _run(row: sqlite3.Row) -> Run:
-    selection = Selection(
-        tuple(Color(color) for color in row["colors"].split(",")),
-        Month.parse(row["first_month"]),
-        Month.parse(row["last_month"]),
-    )
-    finished = row["finished_at"]
-    return Run(
-        run_id=row["run_id"],
-        state=row["state"],
-        request=Request(
-            selection=selection,
-            source=row["source"],
-            policy=Policy(row["policy"]),
-            force=bool(row["force"]),
-            target=row["target"],
-        ),
-        source_label=row["source_label"],
-        started_at=datetime.fromisoformat(row["started_at"]),
-        finished_at=datetime.fromisoformat(finished) if finished else None,
-        pid=row["pid"],
-        origin=row["origin"],
-        label=row["label"],
-    )
-
-
-def _run_file(row: sqlite3.Row) -> RunFile:
-    values: dict[str, Any] = {field.name: row[field.name] for field in fields(RunFile)}
-    return RunFile(**values | {"file": TripFile.parse(values["file"])})

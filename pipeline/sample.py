@@ -18,13 +18,27 @@ from __future__ import annotations
 
 import hashlib
 from calendar import monthrange
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cancel import Cancel
 from pipeline.errors import Cancelled, StorageError
+from pipeline.sample_world import (
+    BELOW_96TH,
+    BY_MONTH,
+    BY_WEEKDAY,
+    CENTERS,
+    JFK,
+    NEWARK,
+    SHAPES,
+    UNKNOWN_ZONE,
+    UPPER_MANHATTAN,
+    WEEKEND,
+    WORKDAY,
+    ZONES,
+    Shape,
+)
 from pipeline.trips import COLUMNS, Color, Column, Month, TripFile
 
 if TYPE_CHECKING:  # imported where they are used: together they take 0.2 seconds
@@ -38,87 +52,6 @@ SAMPLE_VERSION = "1"
 """Part of the ETag of a sample file: raise it whenever the generator's output changes."""
 
 
-@dataclass(frozen=True)
-class _Shape:
-    """What sets one color apart; shares are of all trips unless said otherwise."""
-
-    rows: int  # in an average month before 2020
-    without_vendor: float
-    second_vendor: float  # of the trips with a vendor
-    without_distance: float
-    voided: float
-    card: float  # of the trips with a vendor
-    without_tip: float  # of the trips paid by card
-    negotiated: float
-    congestion: int  # cents
-    base: tuple[float, float]  # popularity of the zones not listed: below 96th Street, elsewhere
-    popular: str  # zone:popularity
-
-
-_SHAPES = {
-    Color.YELLOW: _Shape(
-        rows=84_000,
-        without_vendor=0.05,
-        second_vendor=0.62,
-        without_distance=0.015,
-        voided=0.004,
-        card=0.67,
-        without_tip=0.08,
-        negotiated=0.004,
-        congestion=250,
-        base=(6, 0.6),
-        popular="236:40 237:40 161:36 162:30 186:35 132:30 138:28 230:28 170:29 48:31 234:26 "
-        "142:30 239:29 163:22 141:30 79:25 68:24 107:23 140:28 238:26 263:28 100:20 "
-        "164:18 249:20 229:22 246:15 231:15 90:18 113:15 137:22 143:15 233:15 262:16 "
-        "75:20 151:15 74:12 41:10 166:10",
-    ),
-    Color.GREEN: _Shape(
-        rows=27_000,
-        without_vendor=0.37,
-        second_vendor=0.82,
-        without_distance=0.04,
-        voided=0.002,
-        card=0.53,
-        without_tip=0.22,
-        negotiated=0.03,
-        congestion=275,
-        base=(0.4, 4),
-        popular="74:94 75:87 41:61 42:56 244:33 97:26 166:30 95:25 65:20 116:20 61:18 82:24 188:14 "
-        "159:12 130:16 43:12 25:16 7:22 152:12 33:12 181:14 129:14 247:8 243:10 49:10 66:10 17:10",
-    ),
-}
-
-# Centers of zones 1 to 263 in tenths of a mile east and north of Midtown Center.
-_CENTERS = """
--103,-46 77,-97 68,73 0,-24 -110,-142 -49,-109 30,2 29,14 99,-5 98,-55 -16,-106 -20,-38 -20,-32
--27,-92 100,17 107,3 15,-46 46,76 132,-16 48,69 -3,-108 -9,-101 -101,-105 6,30 -4,-50 -6,-88
-37,-137 89,-32 9,-122 82,-106 54,69 59,73 -9,-43 3,-39 35,-65 31,-40 29,-43 127,-44 41,-83
--10,-54 14,32 19,42 6,17 -134,-160 -11,-31 103,63 41,58 -6,3 8,-48 -9,6 78,80 -10,-49 71,16
--13,-49 -5,-125 62,-11 65,-4 82,58 43,56 48,52 20,-58 15,-63 52,-51 125,2 -4,-43 -4,-38 -19,-96
--12,-7 33,51 57,4 21,-78 29,-73 89,-3 21,30 17,22 53,-67 43,-63 48,60 -4,-21 21,-29 74,85 53,-13
-45,-14 -110,-158 14,-77 117,-107 -16,-35 -18,-38 9,-83 -10,-11 25,-91 78,2 72,-12 41,69 68,-25
-56,-42 1,-46 105,-16 -109,-125 -6,-3 140,-8 53,-38 -35,-47 -33,-41 -22,-48 -7,-58 -3,-15 -2,-117
--91,-142 -79,-146 -7,-73 15,-20 -9,-18 -10,-20 -58,-97 15,48 99,-113 -81,-118 27,55 25,61 92,-20
-113,-33 7,-109 70,-69 -16,-22 48,37 31,75 28,79 48,0 96,-37 106,-26 100,-77 1,-81 78,-34 82,-20
-38,74 1,-12 55,11 122,-56 12,5 9,6 -2,11 -5,12 -10,-26 15,-9 22,-3 41,43 -7,-27 15,-106 18,-123
-5,28 13,41 35,81 39,-113 33,-99 -99,-87 39,-23 -16,-16 34,42 51,-27 0,0 3,-1 0,4 -4,-7 11,-95
-8,35 39,48 32,34 38,63 0,-7 88,7 -67,-129 60,-4 52,82 117,-11 -76,-135 34,-56 4,-97 26,9 68,-57
--2,-60 63,55 77,63 89,76 65,66 -8,-7 -85,-90 16,-69 5,-55 5,-67 124,-29 85,-10 19,2 28,23
--16,-57 60,-22 77,-44 40,-36 50,23 37,98 70,-124 15,3 125,-69 -121,-150 112,-46 -65,-82 41,4
-81,45 -14,-34 19,-115 -12,-24 57,48 63,41 -56,-118 98,-44 83,-56 10,-37 107,-59 112,-66 35,86
--50,-96 50,-76 38,13 1,-18 24,-48 28,-14 -14,-80 -18,-73 7,-1 -3,1 -16,-28 -3,-30 4,-6 -7,-12
-32,65 11,15 6,7 2,23 0,18 50,94 43,82 67,61 24,68 19,58 -66,-88 -14,-3 28,49 55,53 -13,-16 68,51
--77,-97 85,21 72,2 62,86 11,-27 9,-33 0,-72 64,-48 66,97 37,-10 -19,-34 16,12 14,14
-"""
-_ZONES = 263
-_UNKNOWN_ZONE = 264
-_NEWARK, _JFK = 1, 132
-_BELOW_96TH = (
-    "4 12 13 45 48 50 68 79 87 88 90 100 107 113 114 125 137 140 141 142 143 144 148 158 161 162 "
-    "163 164 170 186 209 211 224 229 230 231 232 233 234 236 237 238 239 246 249 261 262 263"
-)
-_UPPER_MANHATTAN = "24 41 42 43 74 75 116 120 127 128 151 152 153 166 243 244"
-
 _AMOUNTS = (
     "fare_amount",
     "extra",
@@ -130,11 +63,6 @@ _AMOUNTS = (
     "total_amount",
 )
 _VENDOR_ONLY = ("passenger_count", "RatecodeID", "payment_type", "trip_type")
-
-_BY_MONTH = (0.93, 0.91, 1.03, 1.0, 1.02, 0.98, 0.91, 0.89, 0.94, 1.02, 0.96, 0.98)
-_BY_WEEKDAY = (0.92, 1.0, 1.03, 1.06, 1.08, 1.06, 0.88)  # Monday first
-_WORKDAY = "12 8 5 4 4 7 20 37 48 47 45 46 49 50 53 55 53 58 66 65 58 55 46 28"  # by hour
-_WEEKEND = "45 38 29 20 12 7 9 14 23 34 43 50 53 54 54 53 52 54 57 54 48 45 44 36"
 
 
 def write_sample(file: TripFile, path: Path, cancel: Cancel) -> None:
@@ -160,7 +88,7 @@ def write_sample(file: TripFile, path: Path, cancel: Cancel) -> None:
 
 def _draw(file: TripFile, rng: Generator, cancel: Cancel) -> Trips:
     """Return every row of the file, in order, with 0 for what is empty."""
-    shape = _SHAPES[file.color]
+    shape = SHAPES[file.color]
     rows = _count_rows(file.month, shape, rng)
     vendor = 1 + (rng.random(rows) < shape.second_vendor).astype("int64")
     vendor[round(rows * (1 - shape.without_vendor)) :] = 0  # published files have them at the end
@@ -190,12 +118,12 @@ def _draw(file: TripFile, rng: Generator, cancel: Cancel) -> Trips:
     return _repeat_some(trips, shape, rng)
 
 
-def _count_rows(month: Month, shape: _Shape, rng: Generator) -> int:
+def _count_rows(month: Month, shape: Shape, rng: Generator) -> int:
     since_april_2020 = (month.year - 2020) * 12 + month.month - 4
     level = 1.0 if since_april_2020 < -1 else 0.7
     if since_april_2020 >= 0:
         level = min(0.7, 0.2 + 0.035 * since_april_2020)
-    return round(shape.rows * level * _BY_MONTH[month.month - 1] * rng.uniform(0.98, 1.02))
+    return round(shape.rows * level * BY_MONTH[month.month - 1] * rng.uniform(0.98, 1.02))
 
 
 def _draw_pickups(month: Month, known: Ints, rng: Generator) -> Ints:
@@ -205,9 +133,9 @@ def _draw_pickups(month: Month, known: Ints, rng: Generator) -> Ints:
     first, days = date(month.year, month.month, 1), monthrange(month.year, month.month)[1]
     weight = np.array(
         [
-            _BY_WEEKDAY[weekday % 7] * share
+            BY_WEEKDAY[weekday % 7] * share
             for weekday in range(first.weekday(), first.weekday() + days)
-            for share in _numbers(_WEEKEND if weekday % 7 >= 5 else _WORKDAY)
+            for share in _numbers(WEEKEND if weekday % 7 >= 5 else WORKDAY)
         ]
     )
     hour = rng.choice(weight.size, known.size, p=weight / weight.sum())
@@ -216,16 +144,16 @@ def _draw_pickups(month: Month, known: Ints, rng: Generator) -> Ints:
     return _first_second(month) + hour * 3600 + rng.integers(0, 3600, known.size)
 
 
-def _draw_journeys(shape: _Shape, rows: int, rng: Generator) -> tuple[Ints, Ints, Ints]:
+def _draw_journeys(shape: Shape, rows: int, rng: Generator) -> tuple[Ints, Ints, Ints]:
     """Return pickup zone, dropoff zone and hundredths of a mile of each trip.
 
     A dropoff zone is the likelier the more popular and the nearer it is.
     """
     import numpy as np
 
-    centers = np.array([pair.split(",") for pair in _CENTERS.split()], dtype="float64") / 10
+    centers = np.array([pair.split(",") for pair in CENTERS.split()], dtype="float64") / 10
     remote = 1 + (centers**2).sum(axis=1) / 36
-    core = np.isin(np.arange(1, _ZONES + 1), _numbers(_BELOW_96TH))
+    core = np.isin(np.arange(1, ZONES + 1), _numbers(BELOW_96TH))
     pickups = np.where(core, *shape.base) / remote
     for zone, popularity in (pair.split(":") for pair in shape.popular.split()):
         pickups[int(zone) - 1] = float(popularity)
@@ -234,7 +162,7 @@ def _draw_journeys(shape: _Shape, rows: int, rng: Generator) -> tuple[Ints, Ints
     chance = dropoffs / (3 + miles**2)
     chance *= (pickups / chance.sum(axis=1))[:, None]
     pair = rng.choice(chance.size, rows, p=(chance / chance.sum()).ravel())
-    origin, destination = np.divmod(pair, _ZONES)
+    origin, destination = np.divmod(pair, ZONES)
     # Streets are longer than the crow flies, and no trip begins and ends at a center.
     way = centers[destination] - centers[origin] + rng.normal(0, 0.35, (rows, 2))
     hundredths = (130 * (way**2).sum(axis=1) ** 0.5).astype("int64")
@@ -263,14 +191,14 @@ def _charge(trips: Trips, color: Color, seconds: Ints, rng: Generator) -> None:
     """Add what the trips cost, in cents, and how they were paid."""
     import numpy as np
 
-    shape = _SHAPES[color]
+    shape = SHAPES[color]
     known, miles = trips["VendorID"] > 0, trips["trip_distance"]
     origin, destination = trips["PULocationID"], trips["DOLocationID"]
-    core, manhattan = _numbers(_BELOW_96TH), _numbers(f"{_BELOW_96TH} {_UPPER_MANHATTAN}")
-    from_jfk = (origin == _JFK) & np.isin(destination, manhattan)
-    to_jfk = (destination == _JFK) & np.isin(origin, manhattan)
+    core, manhattan = _numbers(BELOW_96TH), _numbers(f"{BELOW_96TH} {UPPER_MANHATTAN}")
+    from_jfk = (origin == JFK) & np.isin(destination, manhattan)
+    to_jfk = (destination == JFK) & np.isin(origin, manhattan)
 
-    rate = np.where(from_jfk | to_jfk, 2, np.where(destination == _NEWARK, 3, 1))
+    rate = np.where(from_jfk | to_jfk, 2, np.where(destination == NEWARK, 3, 1))
     rate[_some(shape.negotiated, rate, rng)] = 5
     slow_minutes = (seconds / 60 - 0.03 * miles).clip(0)  # those not driven at 20 miles an hour
     fare = 250 + 50 * (miles / 20 + slow_minutes).astype("int64")
@@ -308,14 +236,14 @@ def _some(share: float, trips: Ints, rng: Generator) -> Ints:
     return rng.random(trips.size) < share
 
 
-def _spoil_some(trips: Trips, shape: _Shape, seconds: Ints, month: Month, rng: Generator) -> None:
+def _spoil_some(trips: Trips, shape: Shape, seconds: Ints, month: Month, rng: Generator) -> None:
     """Give some trips the faults of published ones: no distance or zone, a day long, stray."""
     vendor = trips["VendorID"]
     trips["trip_distance"][_some(shape.without_distance, vendor, rng)] = 0
     day_long = _some(0.002, vendor, rng) & (vendor == 2)
     seconds[day_long] = 86_400 - rng.integers(1, 3600, day_long.sum())
     nowhere = _some(0.004, vendor, rng)
-    trips["PULocationID"][nowhere] = trips["DOLocationID"][nowhere] = _UNKNOWN_ZONE
+    trips["PULocationID"][nowhere] = trips["DOLocationID"][nowhere] = UNKNOWN_ZONE
     pickups = _stray_pickups(month, rng)
     trips["pickup"][rng.choice(vendor.nonzero()[0], pickups.size, replace=False)] = pickups
 
@@ -331,7 +259,7 @@ def _first_second(month: Month) -> int:
     return (date(month.year, month.month, 1) - date(1970, 1, 1)).days * 86_400
 
 
-def _repeat_some(trips: Trips, shape: _Shape, rng: Generator) -> Trips:
+def _repeat_some(trips: Trips, shape: Shape, rng: Generator) -> Trips:
     """Put before some trips their void, all amounts opposite, and write a few rows twice."""
     import numpy as np
 

@@ -277,6 +277,16 @@ class WebSource:
         )
 
 
+def format_of(name: str) -> Format:
+    """Return the format that a file's name ends in; raise UsageError for any other ending."""
+    for format in FORMATS:
+        if name.lower().endswith(f".{format}"):
+            return format
+    raise UsageError(
+        f"{name!r} is not a trip file by its name.", cure="Names end in .csv, .csv.gz or .parquet."
+    )
+
+
 def local_version(path: Path) -> tuple[int, str] | None:
     """Return a local file's size and what stands for its ETag, or None when there is no such file.
 

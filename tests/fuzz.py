@@ -33,13 +33,13 @@ from pipeline.cancel import Cancel
 from pipeline.download import stage
 from pipeline.errors import FaregroundError, TripFileError
 from pipeline.plan import Policy
-from pipeline.preview.subject import format_of, read_columns
+from pipeline.preview.columns import read_columns
 from pipeline.redact import MARK, redact
 from pipeline.schedule import CatchUp, Schedule, parse_time, read_schedule
 from pipeline.setting_files import read_json, read_toml
 from pipeline.setting_values import find_fault, read_values
 from pipeline.settings import Settings, load_settings, variable_name
-from pipeline.sources import Format, Missing, Unknown, open_source
+from pipeline.sources import Format, Missing, Unknown, format_of, open_source
 from pipeline.trips import Color, Month, Selection, TripFile
 from pipeline.verify import verify
 from pipeline.warehouse import LoadJob, Watch, open_warehouse

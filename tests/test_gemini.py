@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pipeline.answers import gemini
+from pipeline.answers import gemini_client
 from pipeline.answers.gemini import Reply, count_tokens, embed, generate, list_models
 from pipeline.answers.prompts import Prompt, Turn, plain_prompt
 from pipeline.answers.usage import Usage
@@ -176,9 +176,9 @@ def test_a_quota_without_retry_info_is_waited_for_longer_each_time(
     waits: list[float] = []
     with pytest.raises(ModelError, match="for the moment"):
         generate(QUESTION, asking, on_wait=lambda _why, left: waits.append(left))
-    assert len(server.requests) == gemini.TRIES
+    assert len(server.requests) == gemini_client.TRIES
     assert waits == sorted(waits)
-    assert len(waits) == gemini.TRIES - 1
+    assert len(waits) == gemini_client.TRIES - 1
 
 
 @pytest.mark.parametrize("refusal", [quota("2s", daily=True), quota("900s")])
@@ -228,7 +228,7 @@ def test_a_stream_that_never_ends_is_ended(server: GeminiServer, asking: Setting
 def test_silence_in_a_stream_is_ended(
     server: GeminiServer, asking: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gemini, "IDLE_PATIENCE", 0.3)
+    monkeypatch.setattr(gemini_client, "IDLE_PATIENCE", 0.3)
     server.script = [Say(silent=True)]
     reply = Reply()
     assert "silent" in failed(asking, reply).problem
@@ -275,7 +275,7 @@ def test_a_refused_connection_and_a_slow_one_are_said(
     assert "http://127.0.0.1:9 cannot be reached" in failed(Settings(home=settings.home)).problem
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("GEMINI_BASE_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        monkeypatch.setattr(gemini, "IDLE_PATIENCE", 0.2)
+        monkeypatch.setattr(gemini_client, "IDLE_PATIENCE", 0.2)
         assert "silent" in failed(Settings(home=settings.home)).problem
 
 
@@ -331,7 +331,7 @@ def test_the_key_is_in_no_error_url_or_log(
         Say(half=True),
     ]
     for case in cases:
-        server.script = [case] * gemini.TRIES
+        server.script = [case] * gemini_client.TRIES
         cancel = Cancel()
         try:
             generate(QUESTION, asking, cancel=cancel, on_wait=lambda *_: cancel.set())  # noqa: B023

@@ -36,8 +36,9 @@ from pipeline.preview.findings import Finding
 from pipeline.preview.peek import HEAD_BYTES, PARQUET_BYTES, UNPACKED_BYTES
 from pipeline.preview.profile import ColumnProfile
 from pipeline.preview.schema import compare_schema
-from pipeline.preview.subject import Subject, fetch_subject, find_subject, format_of, read_own
+from pipeline.preview.subject import Subject, fetch_subject, find_subject, read_own
 from pipeline.settings import Settings
+from pipeline.sources import format_of
 from pipeline.trips import Color, Month, TripFile
 from tests.files import GREEN, YELLOW, csv_bytes, load, put, put_parquet, put_trips, trip
 from tests.servers import Server, closed_port

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.answers.numbers import Unit, read_number
-from pipeline.answers.truths import TEMPLATES, Truth, find_truth, score
+from pipeline.answers.templates import TEMPLATES
+from pipeline.answers.truths import Truth, find_truth, score
 from pipeline.errors import UsageError
 from pipeline.settings import Settings
 from pipeline.sql import SQL_FOLDER

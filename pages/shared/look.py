@@ -28,16 +28,9 @@ from pages.shared.words import count, plain, size
 from pipeline.cancel import Cancel
 from pipeline.errors import Cancelled, UsageError
 from pipeline.preview import Preview
-from pipeline.preview.subject import (
-    Subject,
-    fetch_subject,
-    find_subject,
-    format_of,
-    make_temporary,
-    read_own,
-)
+from pipeline.preview.subject import Subject, fetch_subject, find_subject, make_temporary, read_own
 from pipeline.settings import Settings, load_settings
-from pipeline.sources import SAMPLE_SCHEME
+from pipeline.sources import SAMPLE_SCHEME, format_of
 from pipeline.trips import Color, Month, TripFile, months_between
 
 WAYS = {"month": "A published month", "own": "A file of your own"}

@@ -9,7 +9,8 @@ import streamlit as st
 from pages.shared.frame import ledger, look, show_synthetic
 from pages.shared.target import target
 from pages.shared.tour import offer_sample
-from pipeline.answers.truths import TEMPLATES, Template, Truth, find_truth, is_loaded
+from pipeline.answers.templates import TEMPLATES, Template
+from pipeline.answers.truths import Truth, find_truth, is_loaded
 from pipeline.settings import load_settings
 from pipeline.trips import Color, Month, TripFile
 from pipeline.warehouse import FileRecord, open_warehouse

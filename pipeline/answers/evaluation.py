@@ -15,7 +15,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from pipeline.answers.gemini import OnWait, Reply, generate, has_key
+from pipeline.answers.gemini import Reply, generate, has_key
+from pipeline.answers.gemini_client import OnWait
 from pipeline.answers.grounding import Verdict, check
 from pipeline.answers.prices import Prices, read_prices
 from pipeline.answers.prompts import Prompt, Source, plain_prompt, rag_prompt

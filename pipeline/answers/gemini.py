@@ -1,48 +1,37 @@
-"""The one place that talks to the Gemini API, through google-genai.
+"""What is asked of the Gemini API: answers, vectors, token counts and the models there are.
 
-Known of google-genai 3.4 and held here: it takes 0.6 s to import, so it is imported when it is
-asked; it follows redirects and would take the key along, so it is told not to; its timeout is also
-the one for connecting; it does not retry, and ignores how long the API says to wait; a stream that
-is cut can look like one that has ended; a client that nobody holds closes itself.
+Known of google-genai 3.4 and held here: a stream that is cut can look like one that has ended.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
-from pipeline.answers.gemini_errors import Failure, explain_status, explain_transport, quote
+from pipeline.answers.gemini_client import (
+    PATIENCE,
+    OnWait,
+    Result,
+    connect,
+    ignore_wait,
+    persist,
+)
+from pipeline.answers.gemini_errors import quote
 from pipeline.answers.prompts import Prompt
 from pipeline.answers.usage import Usage
 from pipeline.cancel import Cancel
-from pipeline.errors import KeyRefused, ModelError
+from pipeline.errors import ModelError
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from google.genai import Client, types
 
-GOOGLE = "https://generativelanguage.googleapis.com/"
 EMBEDDING_MODEL = "gemini-embedding-2"
 
-TRIES = 4
-# Seconds: for a whole answer, and for the next piece of one.
-PATIENCE = 180.0
-IDLE_PATIENCE = 60.0
-
 _EMBEDDED_AT_ONCE = 100  # most texts in one batchEmbedContents request
-
-# Called about once a second while a request waits for its next try: why, and seconds left.
-OnWait = Callable[[str, float], object]
-Result = TypeVar("Result")
-
-
-def _ignore_wait(_why: str, _left: float) -> None: ...
 
 
 @dataclass
@@ -75,7 +64,7 @@ def generate(
     model: str = "",
     reply: Reply | None = None,
     cancel: Cancel | None = None,
-    on_wait: OnWait = _ignore_wait,
+    on_wait: OnWait = ignore_wait,
     schema: dict[str, Any] | None = None,
     patience: float = PATIENCE,
 ) -> Reply:
@@ -94,9 +83,9 @@ def generate(
     reply.model = model or settings.gemini_model
 
     async def ask() -> None:
-        async with _client(settings, patience) as client:
+        async with connect(settings, patience) as client:
             started = time.monotonic()
-            await _persist(
+            await persist(
                 lambda: _stream(client, prompt, reply, schema, patience),
                 settings,
                 reply.model,
@@ -116,9 +105,12 @@ def embed(
     question: bool = False,
     model: str = EMBEDDING_MODEL,
     cancel: Cancel | None = None,
-    on_wait: OnWait = _ignore_wait,
+    on_wait: OnWait = ignore_wait,
 ) -> list[list[float]]:
-    """Return a vector for each text; `question` says that they are questions, not passages."""
+    """Return a vector for each text; `question` says that they are questions, not passages.
+
+    Raises what `generate` raises.
+    """
     from google.genai import types
 
     config = types.EmbedContentConfig(
@@ -127,7 +119,7 @@ def embed(
 
     async def ask() -> list[list[float]]:
         vectors: list[list[float]] = []
-        async with _client(settings, PATIENCE) as client:
+        async with connect(settings, PATIENCE) as client:
             for start in range(0, len(texts), _EMBEDDED_AT_ONCE):
                 # As Content each: the client would join plain texts into one for newer models.
                 batch = [
@@ -140,7 +132,7 @@ def embed(
                     )
                     return [list(one.values or []) for one in found.embeddings or []]
 
-                got = await _persist(attempt, settings, model, on_wait)
+                got = await persist(attempt, settings, model, on_wait)
                 if len(got) != len(batch) or not all(got):
                     raise ModelError(
                         f"{model} gave {len(got):,} vectors for {len(batch):,} texts.",
@@ -153,17 +145,17 @@ def embed(
 
 
 def count_tokens(prompt: Prompt, settings: Settings, *, model: str = "") -> int:
-    """Return how many tokens a prompt has, instructions included."""
+    """Return how many tokens a prompt has, instructions included; raises what `generate` does."""
     asked = model or settings.gemini_model
 
     async def ask() -> int:
-        async with _client(settings, PATIENCE) as client:
+        async with connect(settings, PATIENCE) as client:
             contents = [_content("user", prompt.system), *_contents(prompt)]
-            found = await _persist(
+            found = await persist(
                 lambda: client.aio.models.count_tokens(model=asked, contents=list(contents)),
                 settings,
                 asked,
-                _ignore_wait,
+                ignore_wait,
             )
             return int(found.total_tokens or 0)
 
@@ -171,10 +163,13 @@ def count_tokens(prompt: Prompt, settings: Settings, *, model: str = "") -> int:
 
 
 def list_models(settings: Settings) -> list[str]:
-    """Return the names of the models that the API offers for answers, in its order."""
+    """Return the names of the models that the API offers for answers, in its order.
+
+    Raises what `generate` raises.
+    """
 
     async def ask() -> list[str]:
-        async with _client(settings, PATIENCE) as client:
+        async with connect(settings, PATIENCE) as client:
 
             async def attempt() -> list[str]:
                 pager = await client.aio.models.list(config={"page_size": 200})
@@ -184,7 +179,7 @@ def list_models(settings: Settings) -> list[str]:
                     if "generateContent" in (found.supported_actions or [])
                 ]
 
-            return await _persist(attempt, settings, "", _ignore_wait)
+            return await persist(attempt, settings, "", ignore_wait)
 
     return _run(ask, None)
 
@@ -193,108 +188,6 @@ def _run(work: Callable[[], Coroutine[Any, Any, Result]], cancel: Cancel | None)
     from pipeline.web import run
 
     return run(work, cancel or Cancel())
-
-
-@asynccontextmanager
-async def _client(settings: Settings, patience: float) -> AsyncIterator[Client]:
-    if not has_key(settings):
-        raise KeyRefused(
-            "There is no Gemini API key.",
-            cure="Add one on the Setup page, or set GEMINI_API_KEY.",
-        )
-    from google import genai
-    from google.genai import types
-
-    from pipeline.web import tls
-
-    async def be_patient(request: Any) -> None:
-        request.extensions["timeout"] = {
-            "connect": settings.connect_timeout_seconds,
-            "read": min(IDLE_PATIENCE, patience),
-            "write": IDLE_PATIENCE,
-            "pool": IDLE_PATIENCE,
-        }
-
-    options = types.HttpOptions(
-        base_url=_address(settings),
-        api_version=settings.gemini_api_version or None,
-        timeout=math.ceil(patience * 1000),
-        client_args={"verify": tls()},
-        async_client_args={
-            "verify": tls(),
-            "follow_redirects": False,
-            "event_hooks": {"request": [be_patient]},
-        },
-    )
-    client = genai.Client(
-        vertexai=False,
-        api_key=settings.gemini_api_key.get_secret_value(),
-        http_options=options,
-    )
-    try:
-        yield client
-    finally:
-        await client.aio.aclose()
-        client.close()
-
-
-def _address(settings: Settings) -> str:
-    return settings.gemini_base_url or GOOGLE
-
-
-async def _persist(
-    attempt: Callable[[], Awaitable[Result]],
-    settings: Settings,
-    model: str,
-    on_wait: OnWait,
-    may_retry: Callable[[], bool] = lambda: True,
-    waited: Callable[[], object] = lambda: None,
-) -> Result:
-    """Return what `attempt` returns, trying again where the API says that waiting helps."""
-    for tries in range(1, TRIES + 1):
-        outcome = await _try(attempt, settings, model, tries)
-        if not isinstance(outcome, Failure):
-            return outcome
-        if outcome.wait is None or tries == TRIES or not may_retry():
-            # Raised here and not where it was caught: the client's own exception, which holds the
-            # request and with it the key, must not hang on ours.
-            raise outcome.error
-        until = time.monotonic() + outcome.wait
-        while (left := until - time.monotonic()) > 0:
-            on_wait(outcome.error.problem, left)
-            await asyncio.sleep(min(left, 1.0))
-        waited()
-    raise AssertionError  # the loop returns or raises
-
-
-async def _try(
-    attempt: Callable[[], Awaitable[Result]], settings: Settings, model: str, tries: int
-) -> Result | Failure:
-    import httpx2
-    from google.genai import errors
-    from pydantic import ValidationError
-
-    try:
-        return await attempt()
-    except errors.APIError as error:
-        return explain_status(
-            error.code or 0,
-            str(error.status or ""),
-            str(error.message or ""),
-            error.details,
-            model=model,
-            tries=tries,
-        )
-    except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
-        parts = urlsplit(_address(settings))
-        return explain_transport(error, f"{parts.scheme}://{parts.netloc}")
-    except (errors.UnknownApiResponseError, ValidationError, ValueError):
-        return Failure(
-            ModelError(
-                "The API's answer cannot be read: it is cut, or is no answer of Gemini's.",
-                cure="Try again; check GEMINI_BASE_URL and GEMINI_API_VERSION if they are set.",
-            )
-        )
 
 
 async def _stream(

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from pipeline.answers.gemini import OnWait, generate
+from pipeline.answers.gemini import generate
+from pipeline.answers.gemini_client import OnWait
 from pipeline.answers.grounding import is_verbatim
 from pipeline.answers.prompts import Prompt, Source, Turn, format_sources
 from pipeline.answers.retrieval import Passage

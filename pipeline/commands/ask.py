@@ -198,7 +198,7 @@ def truths(
 
     Example: python -m pipeline answers truths --color green --month 2020-04
     """
-    from pipeline.answers.truths import TEMPLATES
+    from pipeline.answers.templates import TEMPLATES
 
     with reported():
         if template and template not in TEMPLATES:

@@ -5,24 +5,19 @@ Nothing is written but in a temporary folder, which goes with the Subject.
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 import tempfile
-import zlib
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
-import duckdb
-
 from pipeline.cancel import Cancel
 from pipeline.download import Progress, stage
 from pipeline.errors import NotPublished, SourceUnreachable, StorageError, TripFileError, UsageError
 from pipeline.locks import backfill_lock
+from pipeline.preview.columns import read_columns
 from pipeline.preview.peek import peek
 from pipeline.preview.schema import TEXT
 from pipeline.settings import Settings
@@ -33,6 +28,7 @@ from pipeline.sources import (
     Missing,
     Offer,
     Unknown,
+    format_of,
     local_version,
     open_source,
 )
@@ -42,8 +38,6 @@ from pipeline.verify import verify
 from pipeline.warehouse import TARGETS
 
 Place = Literal["staged", "own", "sample", "source"]
-
-_HEADER_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -173,16 +167,6 @@ def read_own(
         ) from None
 
 
-def format_of(name: str) -> Format:
-    """Return the format that a file's name ends in; raise UsageError for any other ending."""
-    for format in sorted(FORMATS, key=len, reverse=True):
-        if name.lower().endswith(f".{format}"):
-            return format
-    raise UsageError(
-        f"{name!r} is not a trip file by its name.", cure="Names end in .csv, .csv.gz or .parquet."
-    )
-
-
 def make_temporary() -> TemporaryDirectory[str]:
     """Return a new temporary folder, which is removed with the object."""
     try:
@@ -232,44 +216,25 @@ def _peek(offer: Offer, settings: Settings, cancel: Cancel) -> Subject:
             f"The first rows of {offer.file} cannot be kept: {error.strerror}.",
             cure="Set TMPDIR to a folder on a disk with room.",
         ) from None
+    file, address = offer.file, offer.address
     if head.path is None:
-        return Subject(
-            offer.file,
-            "source",
-            offer.address,
-            offer.format,
-            head.columns,
-            None,
-            False,
-            head.rows,
-            head.total,
-            head.fetched,
+        found = Subject(
+            file, "source", address, offer.format, head.columns, None, False, None, None,
             folder=folder,
+        )  # fmt: skip
+    else:
+        format = format_of(head.path.name)
+        found = _verified(
+            head.path, file, format, address, "source", settings, cancel, folder=folder
         )
-    subject = _verified(
-        head.path,
-        offer.file,
-        format_of(head.path.name),
-        offer.address,
-        "source",
-        settings,
-        cancel,
-        folder=folder,
-    )
-    rows = head.rows if head.rows is not None else subject.rows if head.whole else None
-    return Subject(
-        offer.file,
-        "source",
-        offer.address,
-        offer.format,
-        subject.columns,
-        subject.staged,
-        head.whole,
-        rows,
-        head.total if head.total is not None else offer.bytes,
-        head.fetched,
-        subject.problem,
-        folder=folder,
+    known = head.rows if head.rows is not None else found.rows if head.whole else None
+    return replace(
+        found,
+        format=offer.format,
+        whole=head.whole,
+        rows=known,
+        bytes=head.total if head.total is not None else offer.bytes,
+        fetched=head.fetched,
     )
 
 
@@ -342,19 +307,3 @@ def _whole(
         note=note,
         folder=folder,
     )
-
-
-def read_columns(path: Path, format: Format) -> tuple[tuple[str, str], ...]:
-    """Return a file's columns as it has them, whatever they are; none where they are unreadable."""
-    if format == "parquet":
-        with suppress(duckdb.Error), duckdb.connect() as connection:
-            connection.execute("DESCRIBE SELECT * FROM read_parquet($path)", {"path": str(path)})
-            return tuple((str(row[0]), str(row[1]).strip('"')) for row in connection.fetchall())
-        return ()
-    line = b""
-    opened = gzip.open if format == "csv.gz" else open
-    with suppress(OSError, EOFError, zlib.error), opened(path, "rb") as file:
-        line = file.readline(_HEADER_BYTES)
-    text = line.decode("utf-8-sig", errors="replace").strip("\r\n")
-    names = next(csv.reader(io.StringIO(text)), []) if text.isprintable() else []
-    return tuple((name, TEXT) for name in names)

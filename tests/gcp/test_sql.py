@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.answers.truths import TEMPLATES, Template, identifiers
+from pipeline.answers.templates import TEMPLATES, Template, identifiers
 from pipeline.charts import CHARTS, Filters, pose
 from pipeline.parity import table_identifiers as parity_identifiers
 from pipeline.sql import SQL_FOLDER, statement
