@@ -22,18 +22,31 @@ require_app()
 
 def show_page() -> None:
     """Draw everything below the title."""
+    pick, preview = None, None
     with reported():
         pick = pick_file()
         if pick is None:
             st.info("Name the folder or URL, or drop a file, to look inside.")
-            st.button(
-                "Look into the sample",
-                icon=":material/science:",
-                key="sample",
-                on_click=lambda: st.session_state.update(file_way="month", file_source="sample"),
-            )
-            return
-        show_preview(await_preview(pick), pick)
+        else:
+            preview = await_preview(pick)
+    if pick is None or preview is None:
+        offer_others(pick)
+        return
+    with reported():
+        show_preview(preview, pick)
+
+
+def offer_others(pick: Pick | None) -> None:
+    """Draw the ways on from where there is nothing to see: another try, or the sample."""
+    row = st.container(horizontal=True)
+    if pick is not None and pick.source is not None:
+        row.button("Try again", icon=":material/replay:", key="again")
+    row.button(
+        "Look into the sample",
+        icon=":material/science:",
+        key="sample",
+        on_click=lambda: st.session_state.update(file_way="month", file_source="sample"),
+    )
 
 
 def await_preview(pick: Pick) -> Preview:

@@ -1,4 +1,4 @@
-"""Look whether all is well, make what is missing, and see and change every setting."""
+"""See and change every setting; look whether all is well, and make what is missing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from pipeline import __version__
 require_app()
 
 stand("Setup")
-show_doctor()
-with reported():
-    show_settings()
-st.caption(f"Fareground {__version__}")
+# Below each is nothing that could move: what the doctor finds takes more room line by line.
+settings, doctor = st.tabs([":yellow[Settings]", ":yellow[Doctor]"])
+with doctor:
+    show_doctor()
+with settings:
+    with reported():
+        show_settings()
+    st.caption(f"Fareground {__version__}")

@@ -355,6 +355,7 @@ def test_a_secret_typed_in_is_written_once_confirmed_and_shows_nowhere(
         visitor.settle()
         values = [box.input_value() for box in page.locator("input").all()]
         assert canary not in page.content() + page.url + "".join(values)
+        page.get_by_role("tab", name="Doctor").click()
         visitor.press("Check")
         expect(page.get_by_text("checks done:")).to_be_visible()
         assert canary not in page.content()

@@ -83,6 +83,12 @@ def save(page: Page) -> None:
     page.get_by_role("button", name="Save", exact=True).first.click()
 
 
+def examine(page: Page) -> None:
+    page.get_by_role("tab", name="Doctor").click()
+    page.get_by_role("button", name="Check").click()
+    expect(page.get_by_text("checks done:")).to_be_visible(timeout=30_000)
+
+
 def label(page: Page) -> None:
     box = page.get_by_label("Label")
     box.fill("the first")
@@ -94,27 +100,28 @@ def test_no_page_jumps_while_it_is_drawn_or_drawn_again(
     browser: Browser, address: str, settings: Settings, width: str
 ) -> None:
     (run,) = History(settings.history_path).runs()
-    views: dict[str, Callable[[Page], None] | None] = {
-        "/?source=sample&from=2020-04&to=2020-06&color=yellow&color=green": choose("all"),
-        "/preview?source=sample&color=green&month=2020-05": choose("yellow"),
-        "/answers": None,  # another view takes the place of the whole page
-        f"/runs?run={run.run_id}": label,
-        "/setup": save,
-    }
+    views: list[tuple[str, Callable[[Page], None] | None]] = [
+        ("/?source=sample&from=2020-04&to=2020-06&color=yellow&color=green", choose("all")),
+        ("/preview?source=sample&color=green&month=2020-05", choose("yellow")),
+        ("/answers", None),  # another view takes the place of the whole page
+        (f"/runs?run={run.run_id}", label),
+        ("/setup", save),
+        ("/setup", examine),
+    ]
     with Visitor(browser, address) as visitor:
         page = visitor.page
         page.set_viewport_size(dict(zip(("width", "height"), WIDTHS[width], strict=True)))
         page.add_init_script(WATCH)
         found = {}
-        for path, act in views.items():
+        for number, (path, act) in enumerate(views):
             page.goto(address + path)
             settle(visitor)
-            found[f"{path} first"] = shifts(page)
+            found[f"{number}: {path} first"] = shifts(page)
             if act is None:
                 continue
             act(page)
             page.wait_for_timeout(300)
             settle(visitor)
-            found[f"{path} again"] = shifts(page)
+            found[f"{number}: {path} again"] = shifts(page)
     jumps = {view: moved for view, moved in found.items() if sum(s["value"] for s in moved) >= GOOD}
     assert not jumps

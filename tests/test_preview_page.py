@@ -238,3 +238,14 @@ def test_with_nothing_to_look_into_the_sample_is_a_click_away(settings: Settings
     check(app.button(key="sample").click().run())
     assert app.selectbox(key="file_source").value == "sample"
     assert "The whole file" in texts(app)
+
+
+def test_from_a_source_that_does_not_answer_both_ways_on_are_a_click_away(folder: Path) -> None:
+    app = look(folder)
+    put_trips(folder, GREEN, [trip(GREEN)])
+    assert "The whole file: 1 row," in texts(check(app.button(key="again").click().run()))
+    assert not [button for button in app.button if button.key in ("again", "sample")]
+    missing = look(folder / "nowhere")
+    check(missing.button(key="sample").click().run())
+    assert missing.selectbox(key="file_source").value == "sample"
+    assert "The whole file" in texts(missing)

@@ -108,13 +108,14 @@ def _show_visit(visit: Visit) -> None:
         except FaregroundError as error:
             show_error(error)
     with st.container(border=True, gap="small"):
-        for name in visit.names:
-            st.markdown(_line(name, visit.found.get(name)))
+        # In the order in which they came, so that none pushes another one down.
+        for finding in list(visit.found.values()):
+            st.markdown(_line(finding))
+        if waiting := [name for name in visit.names if name not in visit.found]:
+            st.markdown(f":gray[◌ checking] **{plain(', '.join(waiting))}**")
 
 
-def _line(name: str, finding: Finding | None) -> str:
-    if finding is None:
-        return f":gray[◌ checking] **{plain(name)}**"
+def _line(finding: Finding) -> str:
     mark = f":{_COLORS[finding.state]}[{GLYPHS[finding.state]} {finding.state}]"
     cure = f"  \n→ {plain(finding.cure)}" if finding.cure else ""
-    return f"{mark} **{plain(name)}** · {plain(finding.message)}{cure}"
+    return f"{mark} **{plain(finding.name)}** · {plain(finding.message)}{cure}"

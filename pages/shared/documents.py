@@ -63,7 +63,7 @@ def show_kept(kept: Sequence[Document]) -> None:
         on_select="rerun",
         selection_mode="multi-row",
         column_config={
-            "title": st.column_config.TextColumn(width="medium"),
+            "title": st.column_config.TextColumn(width="large"),
             "passages": st.column_config.TextColumn(alignment="right"),
             "size": st.column_config.TextColumn(alignment="right"),
         },
@@ -117,7 +117,7 @@ def show_upload() -> None:
             accept_multiple_files=True,
             max_upload_size=ceil(load_settings().max_document_mb),
         )
-        if change_form_button("Add", icon=":material/upload:") and files:
+        if change_form_button("Add files", icon=":material/upload:") and files:
             settings = load_settings()
             with st.spinner("Reading …"):
                 keep(
@@ -133,7 +133,7 @@ def show_paste() -> None:
     with st.form("paste", clear_on_submit=True):
         title = st.text_input("Title", max_chars=200)
         text = st.text_area("Text or Markdown", height=120)
-        if change_form_button("Add", icon=":material/content_paste:"):
+        if change_form_button("Add text", icon=":material/content_paste:"):
             if title.strip() and text.strip():
                 keep(lambda: [documents().add_text(title.strip(), text, load_settings())])
             else:

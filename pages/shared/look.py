@@ -24,7 +24,7 @@ from pages.shared.kept import keep, restore
 from pages.shared.people import change_button
 from pages.shared.picker import PLACE, keep_address, read_address, write_address
 from pages.shared.tasks import begin, current, show_running
-from pages.shared.words import count, plain, size
+from pages.shared.words import count, plain, rows_in_words, size
 from pipeline.cancel import Cancel
 from pipeline.errors import Cancelled, UsageError
 from pipeline.preview import Preview
@@ -237,7 +237,7 @@ def subject_sentence(preview: Preview) -> str:
     if subject.staged is None:
         return f"Its columns only{total}, {where}"
     if subject.whole:
-        return f"The whole file: {count(preview.rows)} rows{total}, {where}"
+        return f"The whole file: {rows_in_words(preview.rows)}{total}, {where}"
     of = f" of {count(subject.rows)}" if subject.rows is not None else ""
     return (
         f"The first {count(preview.rows)} rows{of}, from {size(subject.fetched)} of"

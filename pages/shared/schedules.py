@@ -13,7 +13,8 @@ import streamlit as st
 from pages.shared.choice import SOURCES
 from pages.shared.frame import Now, reported, scheduler
 from pages.shared.people import change_button, change_form_button
-from pages.shared.target import target
+from pages.shared.picker import PLACE
+from pages.shared.target import TARGET_NAMES, target
 from pages.shared.views import table_height
 from pages.shared.words import plain, state_words, when
 from pipeline.errors import UsageError
@@ -26,7 +27,6 @@ from pipeline.trips import Color, Month
 from pipeline.warehouse import TARGETS
 
 _TIMES = 5
-_PLACE = "a folder or URL"
 
 
 def show_schedules(now: Now) -> None:
@@ -135,14 +135,33 @@ def _show_actions(schedules: Schedules, found: Sequence[Kept], now: Now) -> None
 
 def _show_form(schedules: Schedules) -> None:
     color = Color(
-        st.segmented_control("Color", list(Color), default=Color.GREEN, key="s-color")
+        st.segmented_control(
+            "Color",
+            list(Color),
+            format_func=lambda color: f":yellow[{color}]",
+            default=Color.GREEN,
+            required=True,
+            key="s-color",
+        )
         or Color.GREEN
     )
     with st.form("schedule", border=False):
         grid = st.grid("auto", min_column_width=170)
-        source = grid.selectbox("Source", [*SOURCES, _PLACE], index=1, key="s-source")
+        source = grid.selectbox(
+            "Source",
+            [*SOURCES, PLACE],
+            index=1,
+            format_func=lambda word: SOURCES.get(word, "A folder or URL"),
+            key="s-source",
+        )
         place = grid.text_input("Folder or URL", key="s-place", placeholder="if not one of those")
-        to = grid.selectbox("Target", TARGETS, index=TARGETS.index(target()), key="s-target")
+        to = grid.selectbox(
+            "Warehouse",
+            TARGETS,
+            index=TARGETS.index(target()),
+            format_func=TARGET_NAMES.__getitem__,
+            key="s-target",
+        )
         day = grid.number_input("Day of the month", 1, 28, 1, key="s-day")
         at = grid.time_input("Time", time(USUAL_HOUR[color]), key=f"s-time-{color}")
         zone = grid.selectbox("Time zone", _zones(), key="s-zone")
@@ -156,7 +175,7 @@ def _show_form(schedules: Schedules) -> None:
             "Publication lag (months)", 1, 24, USUAL_LAG, key="s-lag",
             help="A firing in November with a lag of 2 waits for September.",
         )  # fmt: skip
-        pressed = change_form_button("Add", icon=":material/add:", type="secondary")
+        pressed = change_form_button("Add schedule", icon=":material/add:", type="secondary")
     if pressed:
         with reported():
             moment = at or time(USUAL_HOUR[color])
@@ -165,7 +184,7 @@ def _show_form(schedules: Schedules) -> None:
                 color=color,
                 since=Month.parse(since) if since else Month.current(),
                 target=to,
-                source=_source(place if source == _PLACE else source),
+                source=_source(place if source == PLACE else source),
                 day=int(day),
                 hour=moment.hour,
                 minute=moment.minute,

@@ -10,7 +10,7 @@ import streamlit as st
 from pages.shared.frame import reported
 from pages.shared.target import target
 from pages.shared.tasks import begin, current, show_running
-from pages.shared.words import count, duration, plain
+from pages.shared.words import count, duration, plain, rows_in_words
 from pipeline.errors import Cancelled
 from pipeline.preview import Preview
 from pipeline.sandbox import ROW_CAP, Result, Scope, run_query
@@ -114,8 +114,7 @@ def _show_result(result: Result) -> None:
     more = (
         f"; there are more, of which at most {count(ROW_CAP)} are shown" if result.truncated else ""
     )
-    unit = "row" if rows == 1 else "rows"
-    st.caption(f"{count(rows)} {unit} in {duration(result.seconds)}{more}")
+    st.caption(f"{rows_in_words(rows)} in {duration(result.seconds)}{more}")
     st.dataframe(result.table, hide_index=True, key="result", alt="Rows of the query")
     row = st.container(horizontal=True)
     for label, name, mime, write in (

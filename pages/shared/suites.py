@@ -26,6 +26,7 @@ from pipeline.answers.evaluation import (
 )
 from pipeline.answers.gemini import has_key
 from pipeline.answers.outcomes import contrasts, contrasts_with_earlier, summarize
+from pipeline.answers.presets import PRESETS
 from pipeline.answers.prices import read_prices
 from pipeline.answers.scoring import GLYPHS, Outcome
 from pipeline.answers.suite_jobs import SuiteJob, SuiteJobs
@@ -105,7 +106,7 @@ def show_plan() -> None:
         return
     suite, folder = picked
     st.caption(
-        f"{inert(suite.suite)}: {len(suite.questions):,} questions over {inert(suite.document)}. "
+        f"{inert(suite.suite)}: {len(suite.questions):,} questions over {inert(_subject(suite))}. "
         f"{inert(suite.about)}"
     )
     models = pick_models(settings)
@@ -140,6 +141,14 @@ def show_plan() -> None:
         run = start_run(suite, folder, settings, tuple(models), SIDES, repeats, top)
         suite_jobs().start(run, settings, float(pace))
         st.rerun()
+
+
+def _subject(suite: Suite) -> str:
+    """Return what a question set is about, as people call it."""
+    kind, _, name = suite.document.partition(":")
+    if kind == "own":
+        return "documents of our own"
+    return PRESETS[name].title if kind == "preset" and name in PRESETS else suite.document
 
 
 def number(place: DeltaGenerator, label: str, most: int, usual: int) -> int:

@@ -37,7 +37,9 @@ def pick_truth() -> Truth | None:
     truth = find(records, template, color, month, earlier)
     row = st.container(horizontal=True, vertical_alignment="center")
     row.metric("Exact answer", truth.answer, width="content")
-    row.caption(f"Right is {truth.template.tolerance}. The SQL and its result are below.")
+    row.caption(
+        f"Right is {truth.template.tolerance}. The SQL and its result are below.", width="content"
+    )
     if truth.synthetic:
         show_synthetic(row)
         st.caption(

@@ -60,6 +60,11 @@ def files_in_words(number: int) -> str:
     return f"{number:,} file" if number == 1 else f"{number:,} files"
 
 
+def rows_in_words(number: int) -> str:
+    """Return `1 row` or `12 rows`."""
+    return f"{number:,} row" if number == 1 else f"{number:,} rows"
+
+
 def outcomes(files: Iterable[RunFile]) -> str:
     """Return how many files of a run ended how, the worst first: `1 failed, 9 loaded`."""
     order = ("failed", "running", "queued", "cancelled", "unavailable", "loaded", "skipped")
