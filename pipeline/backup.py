@@ -22,10 +22,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from pipeline.errors import StorageError, UsageError, WarehouseBusy
-from pipeline.locks import backfill_lock
+from pipeline.locks import backfill_lock, scheduler_lock
 from pipeline.settings import Settings, make_folder
 from pipeline.staging import storing
 from pipeline.warehouse import TARGETS
@@ -195,12 +195,10 @@ def _alone(settings: Settings) -> Iterator[None]:
     with ExitStack() as locks:
         for target in TARGETS:
             locks.enter_context(backfill_lock(target, settings))
-        lock = FileLock(settings.home / "scheduler.lock", is_singleton=False)
         try:
-            lock.acquire(timeout=0)
+            locks.enter_context(scheduler_lock(settings).acquire(timeout=0))
         except Timeout:
             raise WarehouseBusy(
                 "The app or a scheduler is running.", cure="Stop it, and restore again."
             ) from None
-        locks.callback(lock.release)
         yield

@@ -45,15 +45,14 @@ _KEPT = (
 class FileProgress:
     """Where one file of a running backfill stands; written by its thread, read by any.
 
-    `bytes_done` of `bytes_total` have been downloaded (None: size unknown), in
-    `download_seconds`; `fraction()` is how much of the present loading step is done.
+    `bytes_done` of `bytes_total` have been downloaded (None: size unknown); `fraction()` is how
+    much of the present loading step is done.
     """
 
     file: TripFile
     bytes_total: int | None
     step: FileStep = "waiting"
     bytes_done: int = 0
-    download_seconds: float = 0.0
     rows: int | None = None
     fraction: Callable[[], float | None] = field(default=lambda: None, repr=False)
 
@@ -104,12 +103,10 @@ class FileWork:
         assert not isinstance(self.planned.probe, Missing)  # such a file is never planned to run
         self._history.save_file(self._run_id, RunFile(self.file, "running", "downloading"))
         with self._timed(), self._stepping("download"):
-            started = time.monotonic()
 
             def advance(progress: Progress) -> None:
                 self.progress.bytes_done = progress.done
                 self.progress.bytes_total = progress.total
-                self.progress.download_seconds = time.monotonic() - started
 
             staged = stage(self.planned.probe, self._settings, cancel, advance, self.note)
         self.note(f"staged {staged.bytes:,} bytes from {staged.address}, sha256 {staged.sha256}")

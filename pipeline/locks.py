@@ -1,4 +1,7 @@
-"""The right to run a backfill on a warehouse, which one process at a time has, and who has it."""
+"""Who is at work under FAREGROUND_HOME: locks that one process at a time has, and who has them.
+
+The operating system lets go of them when a process ends, however it ends.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,7 @@ _WAIT_SECONDS = 2.0  # longer than anyone holds the lock just to look
 
 @contextmanager
 def backfill_lock(target: str, settings: Settings) -> Iterator[None]:
-    """Hold the right to run a backfill on this target, in any process under FAREGROUND_HOME.
-
-    The operating system releases it when the process ends, however it ends. Raises WarehouseBusy,
-    naming the run and the process that have it.
-    """
+    """Hold the right to run a backfill on this target; raises WarehouseBusy, naming who has it."""
     try:
         held = _lock(target, settings).acquire(timeout=_WAIT_SECONDS)
     except Timeout:
@@ -59,6 +58,21 @@ def busy(target: str, settings: Settings) -> WarehouseBusy:
         f"the {run.origin} (pid {run.pid}).",
         cure="Wait for it, or cancel it where it was started.",
     )
+
+
+def scheduler_lock(settings: Settings) -> FileLock:
+    """Return the lock of the process that fires the schedules, not acquired."""
+    make_folder(settings.home)
+    return FileLock(settings.home / "scheduler.lock", is_singleton=False)
+
+
+def is_held(lock: FileLock) -> bool:
+    """Whether some process has this lock now."""
+    try:
+        with lock.acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
 
 
 def _lock(target: str, settings: Settings) -> FileLock:

@@ -20,14 +20,7 @@ from tests.files import GREEN, backfill, put_trips, request, trip
 from tests.gemini_server import KEY, GeminiServer
 from tests.servers import Server
 from tests.test_cli import pipeline
-from tests.token_server import ACCOUNT, TokenServer
-
-PLACE = {
-    "GCP_PROJECT_ID": "some-project",
-    "GCP_LOCATION": "EU",
-    "GCP_BUCKET_NAME": "some-trips",
-    "GCP_DATASET": "trips",
-}
+from tests.token_server import ACCOUNT, PLACE, TokenServer
 
 
 @pytest.fixture

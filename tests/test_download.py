@@ -64,12 +64,9 @@ class Log(NamedTuple):
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Short waits between tries, and no proxy between a test and its server."""
+    """Short waits between tries."""
     monkeypatch.setattr(fetch, "FIRST_WAIT", 0.01)
     monkeypatch.setattr(fetch, "JITTER", 0.01)
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
 
 
 @pytest.fixture

@@ -94,6 +94,19 @@ def set_up(monkeypatch: pytest.MonkeyPatch, home: Path, **values: object) -> Set
     return Settings(home=home)
 
 
+def set_up_mail(monkeypatch: pytest.MonkeyPatch, home: Path, port: int, password: str) -> Settings:
+    return set_up(
+        monkeypatch,
+        home,
+        notify_email="anna@example.org",
+        smtp_host="127.0.0.1",
+        smtp_port=port,
+        smtp_security="none",
+        smtp_user="anna",
+        smtp_password=password,
+    )
+
+
 def log_of(settings: Settings) -> str:
     history = History(settings.history_path)
     return "\n".join(str(line) for line in history.log_lines(history.runs()[0].run_id))
@@ -160,16 +173,7 @@ def test_a_run_is_told_by_mail_after_signing_in(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     port, mailbox = mail_port
-    settings = set_up(
-        monkeypatch,
-        settings.home,
-        notify_email="anna@example.org",
-        smtp_host="127.0.0.1",
-        smtp_port=port,
-        smtp_security="none",
-        smtp_user="anna",
-        smtp_password=PASSWORD,
-    )
+    settings = set_up_mail(monkeypatch, settings.home, port, PASSWORD)
     put_trips(folder, GREEN, [trip(GREEN)])
     backfill(settings, request(folder, GREEN))
     (message,) = mailbox.messages
@@ -187,16 +191,7 @@ def test_a_wrong_mail_password_is_said_without_the_password(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     port, mailbox = mail_port
-    settings = set_up(
-        monkeypatch,
-        settings.home,
-        notify_email="anna@example.org",
-        smtp_host="127.0.0.1",
-        smtp_port=port,
-        smtp_security="none",
-        smtp_user="anna",
-        smtp_password="another-canary",
-    )
+    settings = set_up_mail(monkeypatch, settings.home, port, "another-canary")
     put_trips(folder, GREEN, [trip(GREEN)])
     state, _ = backfill(settings, request(folder, GREEN))
     assert (state, mailbox.messages) == ("succeeded", [])

@@ -35,11 +35,8 @@ MANY = [green(str(month)) for month in months_between(Month(2019, 1), Month(2021
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Short waits, and no proxy between a test and its server."""
+    """Short waits."""
     monkeypatch.setattr(web, "PROBE_RETRY_WAIT", 0.01)
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
 
 
 @pytest.fixture

@@ -12,15 +12,9 @@ from pipeline.history import History
 from pipeline.settings import Settings
 from tests.files import GREEN, request
 from tests.test_pages import fresh_server, open_app, table, texts, unescape
+from tests.token_server import PLACE
 
 __all__ = ["fresh_server"]  # a fixture that every test here uses
-
-PLACE = {
-    "GCP_PROJECT_ID": "some-project",
-    "GCP_LOCATION": "EU",
-    "GCP_BUCKET_NAME": "some-trips",
-    "GCP_DATASET": "trips",
-}
 
 
 @pytest.fixture

@@ -18,6 +18,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 ACCOUNT = "loader@some-project.iam.gserviceaccount.com"
+# The settings of a warehouse that the server knows.
+PLACE = {
+    "GCP_PROJECT_ID": "some-project",
+    "GCP_LOCATION": "EU",
+    "GCP_BUCKET_NAME": "some-trips",
+    "GCP_DATASET": "trips",
+}
 
 
 class TokenServer:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from pipeline.answers.gemini import Reply, generate, has_key
+from pipeline.answers.gemini import Reply, generate
 from pipeline.answers.gemini_client import OnWait
 from pipeline.answers.grounding import Verdict, check
 from pipeline.answers.prices import Prices, read_prices
@@ -33,6 +33,7 @@ from pipeline.errors import (
     QuotaSpent,
     UsageError,
 )
+from pipeline.locks import is_held
 from pipeline.settings import Settings, make_folder
 
 OUTPUT_ALLOWANCE = 2_000  # tokens an answer may take, thinking included, for the price beforehand
@@ -227,46 +228,26 @@ def _ask_all(
 @contextmanager
 def _holding(run: SuiteRun, settings: Settings) -> Iterator[None]:
     """Keep a run from being gone on with twice, which would pay for its answers twice."""
-    lock = _lock(run, settings)
     try:
-        lock.acquire(timeout=0)
+        held = _lock(run, settings).acquire(timeout=0)
     except Timeout:
         raise UsageError(
             f"The suite run {run.run_id} is on in another window or process (pid {run.pid}).",
             cure="Wait for it, or stop it there.",
         ) from None
-    try:
+    with held:
         yield
-    finally:
-        lock.release()
 
 
 def is_on(run: SuiteRun, settings: Settings) -> bool:
     """Whether a run is being run right now; one still marked so whose process died is not."""
-    if run.state != "running":
-        return False
-    lock = _lock(run, settings)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return True
-    lock.release()
-    return False
+    return run.state == "running" and is_held(_lock(run, settings))
 
 
 def _lock(run: SuiteRun, settings: Settings) -> FileLock:
     folder = settings.home / "suite-locks"
     make_folder(folder)
     return FileLock(folder / f"{run.run_id}.lock", thread_local=False)
-
-
-def require_key(settings: Settings) -> None:
-    """Raise KeyRefused if there is no key to ask with, before a run is written down."""
-    if not has_key(settings):
-        raise KeyRefused(
-            "There is no Gemini API key.",
-            cure="Set GEMINI_API_KEY in the environment or in .streamlit/secrets.toml.",
-        )
 
 
 def _asker(settings: Settings) -> Ask:

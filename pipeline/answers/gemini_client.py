@@ -39,18 +39,21 @@ def ignore_wait(_why: str, _left: float) -> None:
     """Tell nobody that a request waits."""
 
 
+def require_key(settings: Settings) -> None:
+    """Raise KeyRefused if there is no key to ask with."""
+    if not settings.gemini_api_key.get_secret_value():
+        raise KeyRefused(
+            "There is no Gemini API key.", cure="Add one on the Setup page, or set GEMINI_API_KEY."
+        )
+
+
 @asynccontextmanager
 async def connect(settings: Settings, patience: float) -> AsyncIterator[Client]:
     """Hold a client for the block; raises KeyRefused where there is no key.
 
     `patience` is how many seconds one try of a request may take.
     """
-    key = settings.gemini_api_key.get_secret_value()
-    if not key:
-        raise KeyRefused(
-            "There is no Gemini API key.",
-            cure="Add one on the Setup page, or set GEMINI_API_KEY.",
-        )
+    require_key(settings)
     from google import genai
     from google.genai import types
 
@@ -75,7 +78,9 @@ async def connect(settings: Settings, patience: float) -> AsyncIterator[Client]:
             "event_hooks": {"request": [be_patient]},
         },
     )
-    client = genai.Client(vertexai=False, api_key=key, http_options=options)
+    client = genai.Client(
+        vertexai=False, api_key=settings.gemini_api_key.get_secret_value(), http_options=options
+    )
     try:
         yield client
     finally:

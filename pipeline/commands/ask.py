@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.commands.console import (
+    ColorOption,
     JsonOption,
     TargetOption,
     err,
@@ -186,7 +187,7 @@ def truths(
     template: Annotated[
         str, typer.Argument(help="One of the templates; without it all of them.")
     ] = "",
-    color: Annotated[str, typer.Option(help="yellow or green.")] = "green",
+    color: ColorOption = "green",
     month: Annotated[str, typer.Option(help="YYYY-MM; without it the templates are listed.")] = "",
     earlier: Annotated[
         str, typer.Option("--from", help="The month to compare with. Default: the one before.")

@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.commands.console import (
+    ColorsOption,
+    FirstOption,
     JsonOption,
+    LastOption,
+    SourceOption,
     TargetOption,
     err,
     escape,
@@ -49,14 +53,10 @@ Examples:
 
 
 def backfill(
-    color: Annotated[
-        list[str] | None, typer.Option(help="yellow or green; repeat for both (the default).")
-    ] = None,
-    first: Annotated[str, typer.Option("--from", help="First month, YYYY-MM.")] = "",
-    last: Annotated[str, typer.Option("--to", help="Last month, YYYY-MM; default: --from.")] = "",
-    source: Annotated[
-        str, typer.Option(help="github, tlc, sample, a folder, or a URL with the same file names.")
-    ] = "github",
+    color: ColorsOption = None,
+    first: FirstOption = "",
+    last: LastOption = "",
+    source: SourceOption = "github",
     policy: Annotated[
         str, typer.Option(help="Which files to take: missing, missing-and-failed or all.")
     ] = "missing-and-failed",

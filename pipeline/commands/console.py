@@ -26,6 +26,16 @@ err = Console(stderr=True, highlight=False)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 TargetOption = Annotated[str, typer.Option(help="Where the tables live: local or gcp.")]
+ColorOption = Annotated[str, typer.Option(help="yellow or green.")]
+ColorsOption = Annotated[
+    list[str] | None, typer.Option(help="yellow or green; repeat for both (the default).")
+]
+MonthOption = Annotated[str, typer.Option(help="The month, YYYY-MM.")]
+FirstOption = Annotated[str, typer.Option("--from", help="First month, YYYY-MM.")]
+LastOption = Annotated[str, typer.Option("--to", help="Last month, YYYY-MM; default: --from.")]
+SourceOption = Annotated[
+    str, typer.Option(help="github, tlc, sample, a folder, or a URL with the same file names.")
+]
 
 
 @contextmanager

@@ -61,7 +61,8 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     from pipeline.answers import report
-    from pipeline.answers.evaluation import estimate, require_key
+    from pipeline.answers.evaluation import estimate
+    from pipeline.answers.gemini_client import require_key
     from pipeline.answers.prices import read_prices
     from pipeline.answers.suite_runs import SuiteRuns
 

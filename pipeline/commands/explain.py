@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.commands.console import JsonOption, TargetOption, err, out, print_json, reported
+from pipeline.commands.console import (
+    ColorOption,
+    JsonOption,
+    MonthOption,
+    SourceOption,
+    TargetOption,
+    err,
+    out,
+    print_json,
+    reported,
+)
 from pipeline.settings import load_settings
 
 if TYPE_CHECKING:
@@ -14,11 +24,9 @@ if TYPE_CHECKING:
 
 
 def explain(
-    color: Annotated[str, typer.Option(help="yellow or green.")],
-    month: Annotated[str, typer.Option(help="The month, YYYY-MM.")],
-    source: Annotated[
-        str, typer.Option(help="github, tlc, sample, a folder, or a URL with the same file names.")
-    ] = "github",
+    color: ColorOption,
+    month: MonthOption,
+    source: SourceOption = "github",
     target: TargetOption = "local",
     force: Annotated[bool, typer.Option("--force", help="As for a backfill with --force.")] = False,
     as_json: JsonOption = False,

@@ -11,7 +11,10 @@ import typer
 
 from pipeline.cancel import Cancel
 from pipeline.commands.console import (
+    ColorOption,
     JsonOption,
+    MonthOption,
+    SourceOption,
     TargetOption,
     err,
     print_json,
@@ -34,12 +37,6 @@ if TYPE_CHECKING:
     from pipeline.trips import TripFile
 
 Result = TypeVar("Result")
-
-ColorOption = Annotated[str, typer.Option(help="yellow or green.")]
-MonthOption = Annotated[str, typer.Option(help="The month, YYYY-MM.")]
-SourceOption = Annotated[
-    str, typer.Option(help="github, tlc, sample, a folder, or a URL with the same file names.")
-]
 
 
 def preview(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.commands.console import (
+    ColorOption,
     JsonOption,
     TargetOption,
     err,
@@ -33,7 +34,7 @@ NameArgument = Annotated[str, typer.Argument(help="The schedule's name, as `list
 
 @schedule.command()
 def add(
-    color: Annotated[str, typer.Option(help="yellow or green.")],
+    color: ColorOption,
     at: Annotated[
         str, typer.Option(help="Time of day, HH:MM; default: green 09:00, yellow 10:00.")
     ] = "",

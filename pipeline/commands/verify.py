@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.commands.console import (
+    ColorsOption,
+    FirstOption,
     JsonOption,
+    LastOption,
     err,
     escape,
     make_table,
@@ -42,11 +45,9 @@ Examples:
 
 
 def verify(
-    color: Annotated[
-        list[str] | None, typer.Option(help="yellow or green; repeat for both (the default).")
-    ] = None,
-    first: Annotated[str, typer.Option("--from", help="First month, YYYY-MM.")] = "",
-    last: Annotated[str, typer.Option("--to", help="Last month, YYYY-MM; default: --from.")] = "",
+    color: ColorsOption = None,
+    first: FirstOption = "",
+    last: LastOption = "",
     target: Annotated[
         str, typer.Option(help="both: one warehouse with the other. local, gcp: with staging.")
     ] = "both",

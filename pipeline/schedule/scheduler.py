@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from pipeline.backfill import Backfill, prepare_plan, run_backfill
 from pipeline.errors import (
@@ -26,6 +26,7 @@ from pipeline.errors import (
     WarehouseBusy,
 )
 from pipeline.events import tell
+from pipeline.locks import is_held, scheduler_lock
 from pipeline.plan import Plan
 from pipeline.redact import redact
 from pipeline.schedule import CatchUp, Schedule
@@ -63,7 +64,7 @@ class Scheduler:
         self.schedules = Schedules(settings)
         self._settings = settings
         self._run = run or self._run_here
-        self._lock = FileLock(settings.home / "scheduler.lock", is_singleton=False)
+        self._lock = scheduler_lock(settings)
         self._scheduler: BaseScheduler | None = None
         self._firing = threading.Lock()
         self._stopped = threading.Event()
@@ -230,14 +231,7 @@ class Scheduler:
 
 def is_running(settings: Settings) -> bool:
     """Whether some process fires the schedules now."""
-    make_folder(settings.home)
-    lock = FileLock(settings.home / "scheduler.lock", is_singleton=False)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return True
-    lock.release()
-    return False
+    return is_held(scheduler_lock(settings))
 
 
 def newest_published(source: Source, schedule: Schedule, now: datetime) -> Month | None:

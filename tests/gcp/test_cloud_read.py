@@ -19,8 +19,7 @@ from pipeline.settings import Settings
 from pipeline.warehouse import google_read, open_warehouse, results
 from pipeline.warehouse.google import GoogleWarehouse
 from tests.files import GREEN, TARGETS, load, put_trips, trip
-from tests.gcp.emulators import Emulators
-from tests.gcp.proxy import Proxy, proxy_before
+from tests.gcp.proxy import Proxy
 
 COUNT = "SELECT COUNT(*) AS trips FROM green_tripdata WHERE filename = @filename"
 NAME = {"filename": GREEN.filename}
@@ -36,14 +35,6 @@ ORDER BY n
 def settings(gcp_settings: Settings) -> Settings:
     TARGETS[gcp_settings.home] = "gcp"
     return gcp_settings
-
-
-@pytest.fixture
-def tables(emulators: Emulators, settings: Settings, monkeypatch: Any) -> Iterator[Proxy]:
-    assert settings.gcp_dataset
-    with proxy_before(emulators.bigquery) as proxy:
-        monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", proxy.url)
-        yield proxy
 
 
 @contextmanager

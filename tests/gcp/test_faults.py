@@ -6,7 +6,6 @@ test_tokens.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,7 @@ from pipeline.settings import Settings
 from pipeline.warehouse import LoadJob, Watch, open_warehouse
 from pipeline.warehouse.google_stage import CHUNK
 from tests.files import GREEN, TARGETS, amounts, load, put_trips, rows, stage_from, trip
-from tests.gcp.emulators import Emulators
-from tests.gcp.proxy import Fault, Proxy, proxy_before
+from tests.gcp.proxy import Fault, Proxy
 
 
 def own_object(settings: Settings, ending: str = "csv") -> Any:
@@ -36,22 +34,6 @@ def own_object(settings: Settings, ending: str = "csv") -> Any:
 def settings(gcp_settings: Settings) -> Settings:
     TARGETS[gcp_settings.home] = "gcp"
     return gcp_settings
-
-
-@pytest.fixture
-def objects(emulators: Emulators, settings: Settings, monkeypatch: Any) -> Iterator[Proxy]:
-    assert settings.gcp_bucket_name
-    with proxy_before(emulators.storage) as proxy:
-        monkeypatch.setenv("STORAGE_EMULATOR_HOST", proxy.url)
-        yield proxy
-
-
-@pytest.fixture
-def tables(emulators: Emulators, settings: Settings, monkeypatch: Any) -> Iterator[Proxy]:
-    assert settings.gcp_dataset
-    with proxy_before(emulators.bigquery) as proxy:
-        monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", proxy.url)
-        yield proxy
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from pipeline.warehouse.google import GoogleWarehouse
 from tests.conftest import cloud_number
 from tests.files import GREEN, TARGETS, amounts, load, put_trips, rows, stage_from, trip
 from tests.gcp.emulators import Emulators, cloud_settings
-from tests.gcp.proxy import Fault, Proxy, proxy_before
+from tests.gcp.proxy import Fault, Proxy
 from tests.test_cli import pipeline
 from tests.test_loading_rules import BAD_CELLS
 
@@ -32,24 +31,6 @@ MAY = TripFile(Color.GREEN, Month(2020, 5))
 def settings(gcp_settings: Settings) -> Settings:
     TARGETS[gcp_settings.home] = "gcp"
     return gcp_settings
-
-
-@pytest.fixture
-def tables(emulators: Emulators, gcp_settings: Settings, monkeypatch: Any) -> Iterator[Proxy]:
-    """A proxy before BigQuery, in place of the address that the settings' fixture set."""
-    assert gcp_settings.gcp_dataset
-    with proxy_before(emulators.bigquery) as proxy:
-        monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", proxy.url)
-        yield proxy
-
-
-@pytest.fixture
-def objects(emulators: Emulators, gcp_settings: Settings, monkeypatch: Any) -> Iterator[Proxy]:
-    """A proxy before Cloud Storage, in place of the address that the settings' fixture set."""
-    assert gcp_settings.gcp_bucket_name
-    with proxy_before(emulators.storage) as proxy:
-        monkeypatch.setenv("STORAGE_EMULATOR_HOST", proxy.url)
-        yield proxy
 
 
 def own_tables(settings: Settings) -> set[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -12,31 +11,7 @@ from pipeline.doctor.cloud import cloud_checks
 from pipeline.settings import Settings, load_settings
 from pipeline.warehouse.google_setup import set_up
 from tests.conftest import cloud_number
-from tests.gcp.proxy import Fault, Proxy, proxy_before
-
-
-@pytest.fixture
-def bigquery(gcp_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    """A proxy before BigQuery's emulator."""
-    del gcp_settings
-    with proxy_before(_host("BIGQUERY_EMULATOR_HOST")) as proxy:
-        monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", proxy.url)
-        yield proxy
-
-
-@pytest.fixture
-def storage(gcp_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    """A proxy before Cloud Storage's emulator."""
-    del gcp_settings
-    with proxy_before(_host("STORAGE_EMULATOR_HOST")) as proxy:
-        monkeypatch.setenv("STORAGE_EMULATOR_HOST", proxy.url)
-        yield proxy
-
-
-def _host(variable: str) -> str:
-    import os
-
-    return os.environ[variable]
+from tests.gcp.proxy import Fault, Proxy
 
 
 def examined() -> dict[str, Finding]:
@@ -47,7 +22,7 @@ def examined() -> dict[str, Finding]:
 
 
 def test_setup_makes_a_bucket_and_a_dataset_of_one_region_and_then_changes_nothing(
-    bigquery: Proxy, storage: Proxy, monkeypatch: pytest.MonkeyPatch
+    tables: Proxy, objects: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = cloud_number()
     monkeypatch.setenv("GCP_BUCKET_NAME", f"made-{number}")
@@ -59,14 +34,14 @@ def test_setup_makes_a_bucket_and_a_dataset_of_one_region_and_then_changes_nothi
         f"The bucket made-{number} was made in US.",
         f"The dataset made_{number} was made in US.",
     ]
-    (bucket,) = [b for method, path, b in storage.seen if method == "POST" and path.endswith("/b")]
+    (bucket,) = [b for method, path, b in objects.seen if method == "POST" and path.endswith("/b")]
     assert bucket["labels"] == {"app": "fareground"}
     assert bucket["location"] == "US"
     access = bucket["iamConfiguration"]
     assert access["uniformBucketLevelAccess"]["enabled"] is True
     assert access["publicAccessPrevention"] == "enforced"
     (dataset,) = [
-        b for method, path, b in bigquery.seen if method == "POST" and path.endswith("/datasets")
+        b for method, path, b in tables.seen if method == "POST" and path.endswith("/datasets")
     ]
     assert (dataset["location"], dataset["labels"]) == ("US", {"app": "fareground"})
 
@@ -75,7 +50,7 @@ def test_setup_makes_a_bucket_and_a_dataset_of_one_region_and_then_changes_nothi
         f"The bucket made-{number} is there already.",
         f"The dataset made_{number} is there already.",
     ]
-    posts = [path for method, path, _ in [*storage.seen, *bigquery.seen] if method == "POST"]
+    posts = [path for method, path, _ in [*objects.seen, *tables.seen] if method == "POST"]
     assert len([path for path in posts if path.endswith(("/b", "/datasets"))]) == 2
 
 
@@ -94,7 +69,7 @@ def test_the_doctor_finds_all_well_and_leaves_nothing_behind(gcp_settings: Setti
 
 
 def test_a_sandbox_that_refuses_changes_is_told_from_a_table_that_cannot_be_made(
-    bigquery: Proxy,
+    tables: Proxy,
 ) -> None:
     refused = Fault(
         "POST",
@@ -104,7 +79,7 @@ def test_a_sandbox_that_refuses_changes_is_told_from_a_table_that_cannot_be_made
         message="Billing has not been enabled for this project. DML queries are not allowed.",
         times=2,  # the query job of the check before, or this one: both say so
     )
-    bigquery.faults.append(refused)
+    tables.faults.append(refused)
     found = examined()
     assert found["tables"].state == "ok"
     assert found["changes"].state == "failed"
@@ -112,9 +87,9 @@ def test_a_sandbox_that_refuses_changes_is_told_from_a_table_that_cannot_be_made
 
 
 def test_an_api_that_is_off_stops_the_doctor_with_the_command_that_enables_it(
-    bigquery: Proxy,
+    tables: Proxy,
 ) -> None:
-    bigquery.faults.append(
+    tables.faults.append(
         Fault(
             "GET",
             "/datasets/",
@@ -131,12 +106,12 @@ def test_an_api_that_is_off_stops_the_doctor_with_the_command_that_enables_it(
 
 
 def test_a_denied_object_and_a_denied_table_each_name_the_roles_they_need(
-    bigquery: Proxy, storage: Proxy
+    tables: Proxy, objects: Proxy
 ) -> None:
-    storage.faults.append(
+    objects.faults.append(
         Fault("POST", "/o", status=403, reason="forbidden", message="No.", times=9)
     )
-    bigquery.faults.append(
+    tables.faults.append(
         Fault("POST", "/tables", status=403, reason="accessDenied", message="No.", times=9)
     )
     found = examined()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,14 +30,6 @@ ALL = (GREEN, MAY, JUNE)
 def settings(gcp_settings: Settings) -> Settings:
     TARGETS[gcp_settings.home] = "gcp"
     return gcp_settings
-
-
-@pytest.fixture
-def objects(emulators: Emulators, gcp_settings: Settings, monkeypatch: Any) -> Iterator[Proxy]:
-    assert gcp_settings.gcp_bucket_name
-    with proxy_before(emulators.storage) as proxy:
-        monkeypatch.setenv("STORAGE_EMULATOR_HOST", proxy.url)
-        yield proxy
 
 
 def work_of(settings: Settings, folder: Path, *files: TripFile, **options: Any) -> Backfill:
