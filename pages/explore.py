@@ -31,7 +31,7 @@ from pages.shared.charts_places import (
     known_table,
     strays_table,
 )
-from pages.shared.figures import make_figures
+from pages.shared.figures import make_figures, sparkline
 from pages.shared.filters import Chosen, choose, confirm_filters
 from pages.shared.frame import Now, ledger, live, reported, require_app, show_synthetic
 from pages.shared.people import change_button
@@ -213,14 +213,10 @@ def show_figures(answers: Futures, before: Filters | None) -> None:
     earlier = answers["before"].result() if before else None
     grid = st.grid("auto", min_column_width=170)
     for figure in make_figures(now.table, earlier.table if isinstance(earlier, Answer) else None):
-        grid.metric(
-            figure.name,
-            figure.value,
-            figure.delta,
-            chart_data=figure.course or None,
-            help=figure.help,
-            border=True,
-        )
+        cell = grid.container(border=True, gap="small", height="stretch")
+        cell.metric(figure.name, figure.value, figure.delta, help=figure.help)
+        if figure.course:
+            cell.image(sparkline(figure.course), width="stretch", alt=f"Course of: {figure.name}")
     if before:
         st.caption(f"Changes are against {before.first} to {before.last}.")
     else:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from pages.shared.drawing import Row, rows_of
+from pages.shared.drawing import ACCENT, Row, rows_of
 from pipeline.trips import MOST_MILES
 
 _MOST_POINTS = 60
@@ -92,3 +92,20 @@ def make_figures(now: pa.Table, before: pa.Table | None) -> list[Figure]:
             words += f" Left out as absurd: {absurd:,.0f} trips."
         found.append(Figure(name, shown, delta, course if len(course) > 1 else [], words))
     return found
+
+
+def sparkline(course: Sequence[float]) -> str:
+    """Return a line through these values as an SVG picture, for both themes.
+
+    Streamlit's own is drawn by Vega, which a browser needs half a second to read and start.
+    """
+    low, high = min(course), max(course)
+    points = " ".join(
+        f"{200 * number / (len(course) - 1):.1f},{30 - 28 * (value - low) / (high - low or 1):.1f}"
+        for number, value in enumerate(course)
+    )
+    return (
+        '<svg viewBox="0 0 200 32" width="200" height="32">'
+        f'<polyline points="{points}" fill="none" stroke="{ACCENT}" stroke-width="2" '
+        'stroke-linejoin="round"/></svg>'
+    )
