@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.shared.asking import Costly, ask
-from pages.shared.cards import Card, draw_nothing, show_card
+from pages.shared.cards import Card, draw_nothing, read_theme, show_card
 from pages.shared.charts import (
     draw_colors,
     draw_distances,
@@ -269,8 +269,17 @@ def show_known(answers: Futures) -> None:
             st.dataframe(strays_table(strays.table), hide_index=True)
 
 
+def watch() -> None:
+    """Keep the address of what is chosen, and draw the charts anew in a theme just picked."""
+    confirm_filters()
+    if st.session_state.get("drawn in") != read_theme():
+        st.empty()  # a click that came meanwhile goes first: `rerun` would lose it
+        st.rerun()
+
+
 page = st.container()
+st.session_state["drawn in"] = read_theme()
 # Below everything, and nothing to see: the browser reads the 4.7 MB that draw charts meanwhile.
 draw_nothing()
 with page:
-    live("Explore", show_page, beat=confirm_filters, still=True)
+    live("Explore", show_page, beat=watch, still=True)

@@ -74,3 +74,14 @@ def test_the_data_and_the_page_of_a_chart_are_downloaded_and_open(
         assert {row["zone"]: int(row["trips"]) for row in found} == dict.fromkeys(range(1, 6), 20)
         visitor.page.goto(f"file://{tmp_path}/zones.html")
         expect(visitor.page.locator(".bars .point path")).to_have_count(5)
+
+
+def test_charts_have_the_colors_of_the_theme_and_of_one_that_is_switched_to(
+    browser: Browser, address: str
+) -> None:
+    with Visitor(browser, address) as visitor:
+        visitor.open("/explore")
+        label = visitor.page.locator(".st-key-card-payments .xtick text").first
+        expect(label).to_have_css("fill", "rgb(47, 45, 43)")
+        visitor.page.emulate_media(color_scheme="dark")
+        expect(label).to_have_css("fill", "rgb(237, 235, 232)")

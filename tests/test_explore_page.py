@@ -20,7 +20,7 @@ from pages.shared import cards
 from pages.shared.charts import draw_fares, end_of
 from pages.shared.charts_places import draw_map
 from pages.shared.drawing import TAXI_COLORS
-from pages.shared.figures import make_figures
+from pages.shared.figures import make_figures, sparkline
 from pipeline.charts import CHARTS, Filters, pose
 from pipeline.charts.zones import Zones, parse_shapes
 from pipeline.settings import Settings
@@ -292,6 +292,14 @@ def test_sparklines_have_few_points_and_unknown_figures_say_so() -> None:
     assert found["Average speed"].course == []
 
 
+@pytest.mark.parametrize(
+    ("course", "points"),
+    [([5.0, 1.0, 3.0], "0.0,2.0 100.0,30.0 200.0,16.0"), ([2.0, 2.0], "0.0,30.0 200.0,30.0")],
+)
+def test_a_sparkline_rises_with_its_values(course: list[float], points: str) -> None:
+    assert f'points="{points}"' in sparkline(course)
+
+
 def test_absurd_distances_are_left_out_of_the_average_and_their_number_is_said(
     settings: Settings, folder: Path
 ) -> None:
@@ -312,7 +320,7 @@ def _luminance(color: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-@pytest.mark.parametrize("background", ["#FFFFFF", "#0E1117"])
+@pytest.mark.parametrize("background", ["#FFFFFF", "#171614"])
 @pytest.mark.parametrize("color", Color)
 def test_the_taxi_colors_stand_out_from_both_backgrounds(color: Color, background: str) -> None:
     lights = sorted((_luminance(TAXI_COLORS[color]), _luminance(background)))

@@ -14,7 +14,7 @@ import pyarrow.parquet
 import streamlit as st
 
 from pages.shared.asking import Costly
-from pages.shared.drawing import Drawn
+from pages.shared.drawing import Drawn, tint
 from pages.shared.frame import reported
 from pages.shared.people import change_button
 from pages.shared.picks import take_pick
@@ -76,6 +76,11 @@ def draw_nothing() -> None:
     st.plotly_chart(nothing, key="nothing", config={"staticPlot": True})
 
 
+def read_theme() -> str:
+    """Return the theme of the visitor's browser, `light` or `dark`."""
+    return st.context.theme.type or "light"
+
+
 def _show_figure(card: Card, figure: go.Figure, picture: str) -> None:
     key = f"{card.name}-{st.session_state.get('dropped', 0)}"
     options = {"format": picture, "filename": f"fareground-{card.name}", "scale": 2}
@@ -86,6 +91,8 @@ def _show_figure(card: Card, figure: go.Figure, picture: str) -> None:
         "scrollZoom": False,
     }
     alt = card.title or card.question.chart.title
+    theme = read_theme()
+    tint(figure, *(st.get_option(f"theme.{theme}.{of}Color") for of in ("text", "background")))
     if card.dimension:
         st.plotly_chart(
             figure,
@@ -94,9 +101,10 @@ def _show_figure(card: Card, figure: go.Figure, picture: str) -> None:
             selection_mode="points",
             config=config,
             alt=alt,
+            theme=None,
         )
     else:
-        st.plotly_chart(figure, key=key, config=config, alt=alt)
+        st.plotly_chart(figure, key=key, config=config, alt=alt, theme=None)
 
 
 def _ask_leave(card: Card, costly: Costly) -> None:

@@ -30,9 +30,15 @@ _DATE_STOPS = [
 ]
 
 HOUR_AXIS: Row = {"title": {"text": "hour of pickup"}, "dtick": 3, "range": [-0.5, 23.5]}
+_GRID = "rgba(128,128,128,0.25)"  # half transparent, so that it suits both themes
+_AXES: dict[str, Row] = {
+    "x": {"showgrid": False, "zeroline": False, "title": {"standoff": 20}},
+    "y": {"gridcolor": _GRID, "zerolinecolor": _GRID, "title": {"standoff": 24}},
+}
 _AXIS: Row = {"automargin": False, "ticklabeloverflow": "allow"}
+_FONT = {"family": '"Source Sans", sans-serif', "size": 12}
 _COMMON: Row = {
-    "margin": {"l": 64, "r": 12, "t": 30, "b": 56},
+    "margin": {"l": 64, "r": 12, "t": 30, "b": 56, "pad": 8},
     "legend": {
         "orientation": "h",
         "y": 1,
@@ -65,16 +71,39 @@ def make_figure(traces: list[Row], height: int, **layout: Any) -> go.Figure:
     """Return a figure of these traces, with what all of them have in common.
 
     It is made of plain values at once: Plotly checks each change of a figure anew, which takes
-    several times as long.
+    several times as long. It has no template, and says that its data stay the same, because
+    Streamlit has Plotly draw every figure twice, and both would make it draw all of it again.
 
     Args:
         height: In pixels.
         layout: What this figure has of its own, as in Plotly's reference.
     """
     axes = {
-        name: {**_AXIS, **value} for name, value in layout.items() if name[1:].startswith("axis")
+        name: _make_axis(name[0], value)
+        for name, value in layout.items()
+        if name[1:].startswith("axis")
     }
-    return go.Figure({"data": traces, "layout": {**_COMMON, "height": height, **layout, **axes}})
+    own = {"height": height, "font": _FONT, "datarevision": 1, "template": {}}
+    figure = go.Figure({"data": traces, "layout": {**_COMMON, **own, **layout, **axes}})
+    figure.layout.template = None
+    return figure
+
+
+def _make_axis(letter: str, axis: Row) -> Row:
+    common = _AXES[letter]
+    return {**_AXIS, **common, **axis, "title": {**common["title"], **axis.get("title", {})}}
+
+
+def tint(figure: go.Figure, text: str, ground: str) -> None:
+    """Give a figure of `make_figure` the colors of the page around it."""
+    figure.update_layout(
+        {
+            "font": {"color": text},
+            "paper_bgcolor": ground,
+            "plot_bgcolor": ground,
+            "hoverlabel": {"bgcolor": ground, "font": {"color": text}},
+        }
+    )
 
 
 def count_axis(most: int) -> Row:
