@@ -95,7 +95,7 @@ def staged_path(file: TripFile, format: Format, settings: Settings) -> Path:
 
 @contextmanager
 def storing(path: Path) -> Iterator[None]:
-    """Within the block, turn an operating system's error into StorageError about `path`."""
+    """Within the block, raise StorageError about `path` for an operating system's error."""
     try:
         yield
     except OSError as error:

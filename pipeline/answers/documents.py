@@ -151,6 +151,11 @@ class Documents:
             characters=len(reading.text),
             chunks=len(chunks),
         )
+        self._put(document, _clean(reading.text), chunks)
+        return document
+
+    def _put(self, document: Document, text: str, chunks: list[Chunk]) -> None:
+        """Keep a document and its index, in place of an earlier one of its id."""
         indexed = [" ".join(terms(f"{chunk.context}\n{chunk.text}")) for chunk in chunks]
         with self._file.connect() as connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -159,7 +164,7 @@ class Documents:
             connection.execute(
                 f"INSERT INTO documents ({_COLUMNS}, text) "
                 f"VALUES ({', '.join('?' for _ in values)}, ?)",
-                (*values.values(), _clean(reading.text)),
+                (*values.values(), text),
             )
             for chunk, words in zip(chunks, indexed, strict=True):
                 cursor = connection.execute(
@@ -178,7 +183,6 @@ class Documents:
                     "INSERT INTO chunk_terms (rowid, terms) VALUES (?, ?)",
                     (cursor.lastrowid, _clean(words)),
                 )
-        return document
 
     def add_file(self, path: Path, settings: Settings) -> Document:
         """Keep a file; raises DocumentError when it cannot be read."""
@@ -228,7 +232,7 @@ class Documents:
         )
 
     def text(self, document: Document) -> str:
-        """Return a document's text as Markdown."""
+        """Return a document's text as Markdown; raises UsageError when it was removed meanwhile."""
         with self._file.connect() as connection:
             row = connection.execute(
                 "SELECT text FROM documents WHERE id = ?", (document.id,)

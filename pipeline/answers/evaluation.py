@@ -87,7 +87,10 @@ def plan_calls(
     repeats: int = 1,
     top: int = 5,
 ) -> list[Call]:
-    """Return the calls of a run; a run that stops early has whole pairs of sides so far."""
+    """Return the calls of a run; a run that stops early has whole pairs of sides so far.
+
+    Raises UsageError where that would be none.
+    """
     if not models or repeats < 1 or top < 1 or not sides:
         raise UsageError(
             "A run needs a model, a side, and at least one repeat and passage.",

@@ -67,7 +67,10 @@ def allowed(address: str, settings: Settings) -> bool:
 
 
 def fetch(address: str, settings: Settings, cancel: Cancel) -> bytes:
-    """Return what an address serves; each redirect must lead to an allowed host too."""
+    """Return what an address serves; each redirect must lead to an allowed host too.
+
+    Raises SourceUnreachable when it does not come whole within time, or from elsewhere.
+    """
     from pipeline.web import Refused, Transient, run
 
     async def within_time() -> bytes:

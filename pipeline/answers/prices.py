@@ -80,7 +80,10 @@ def read_prices(settings: Settings) -> Prices:
 
 
 def write_prices(models: Mapping[str, Price], date: str, settings: Settings) -> None:
-    """Keep people's own prices, all looked up on `date` (YYYY-MM-DD)."""
+    """Keep people's own prices, all looked up on `date` (YYYY-MM-DD).
+
+    Raises StorageError when they cannot be written.
+    """
     path = prices_path(settings)
     content = {"date": date, "models": {name: dict(price) for name, price in models.items()}}
     make_folder(path.parent)

@@ -102,6 +102,7 @@ def make_table(*columns: str) -> Table:
 
 
 def print_json(document: object) -> None:
+    """Print a document on stdout, its dates and decimals as `plain` makes them."""
     json.dump(document, sys.stdout, indent=2, default=plain, allow_nan=False)
     sys.stdout.write("\n")
 
@@ -118,6 +119,7 @@ def plain(value: Any) -> Any:
 
 
 def escape(text: str) -> str:
+    """Return text that Rich prints as it is, whatever brackets are in it."""
     from rich.markup import escape
 
     return escape(text)

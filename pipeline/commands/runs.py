@@ -52,6 +52,7 @@ def runs(
 
 
 def print_files(files: Sequence[RunFile]) -> None:
+    """Print a line for each file of a run."""
     from pipeline.run_records import GLYPHS
 
     for f in files:

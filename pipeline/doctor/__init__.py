@@ -69,7 +69,7 @@ def examine(target: str, on_finding: Callable[[Finding], object] = _ignore) -> l
 
 
 def list_checks(target: str) -> list[Check]:
-    """Return the checks of a target (local or gcp), in order."""
+    """Return the checks of a target, in order; raises UsageError unless it is local or gcp."""
     from pipeline.doctor.machine import machine_checks
     from pipeline.doctor.outside import outside_checks
     from pipeline.errors import UsageError

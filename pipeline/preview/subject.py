@@ -168,7 +168,7 @@ def read_own(
 
 
 def make_temporary() -> TemporaryDirectory[str]:
-    """Return a new temporary folder, which is removed with the object."""
+    """Return a new temporary folder, which goes with the object; may raise StorageError."""
     try:
         return TemporaryDirectory(prefix="fareground-preview-", ignore_cleanup_errors=True)
     except OSError as error:
