@@ -15,11 +15,13 @@ import tomllib
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
+from typer.main import get_command
 
 from pipeline import __version__
+from pipeline.__main__ import app
 from pipeline.cancel import Cancel
 from pipeline.plan import Policy
 from pipeline.preview import look_inside
@@ -156,6 +158,32 @@ def test_every_key_of_the_preview_documents_is_in_the_docs(
     for part in (seen, changed, changed["examples"][0], *nested):
         for key in part:
             assert f'"{key}"' in COMMAND_LINE, key
+
+
+def options(command: Any, *name: str) -> Iterator[tuple[str, set[str]]]:
+    """The commands below this one, by their full names, each with its options."""
+    for word, below in getattr(command, "commands", {}).items():
+        yield from options(below, *name, word)
+    if name and not hasattr(command, "commands"):
+        yield " ".join(name), {option for one in command.params for option in one.opts}
+
+
+def test_every_command_and_option_that_a_page_names_is_there() -> None:
+    known = dict(options(get_command(app)))
+    first = "|".join({name.split()[0] for name in known})
+    named = 0
+    for document in [*documents(), ROOT / "Dockerfile", ROOT / "compose.yaml"]:
+        text = document.read_text().replace("`python -m pipeline --help`", "")
+        found = re.findall(r"python -m pipeline ([a-z][^`\n]*)", text)
+        found += re.findall(rf"`((?:{first}) [^`\n]*)`", text)
+        for code in found:
+            words = code.split()
+            command = next((c for c in (" ".join(words[:2]), words[0]) if c in known), None)
+            assert command, (document.name, code)
+            used = set(re.findall(r"(?<!\S)--[a-z-]+", code)) - {"--help"}
+            assert used <= known[command], (document.name, code)
+            named += 1
+    assert named > 60
 
 
 def documents() -> list[Path]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 
@@ -41,3 +44,12 @@ def test_a_commit_is_held_to_lint_and_format(
         if line.startswith(("lint", "format")):
             assert line.endswith("Failed" if line.split(".")[0] == refused else "Passed")
     assert told.stdout.count("Passed") + told.stdout.count("Failed") == 2  # types: nothing changed
+
+
+def test_a_commit_is_held_to_types_wherever_they_are_checked() -> None:
+    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    (types,) = [hook for hook in repository["hooks"] if hook["id"] == "mypy"]
+    checked = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]["files"]
+    for place in checked:
+        changed = place if place.endswith(".py") else f"{place}/some/module.py"
+        assert re.search(types["files"], changed), changed

@@ -34,7 +34,7 @@ def test_the_findings_are_those_that_the_commands_show(tmp_path: Path) -> None:
         if expected:
             assert result.stdout.endswith(expected), commands
             shown += 1
-    assert shown == 5
+    assert shown == 7
 
 
 def test_each_of_the_eleven_flows_has_its_line() -> None:

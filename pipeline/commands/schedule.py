@@ -124,7 +124,7 @@ def list_schedules(as_json: JsonOption = False) -> None:
             )
         out.print(table)
         if not running:
-            out.print("No scheduler runs: open the app, or run python -m pipeline scheduler.")
+            out.print("No scheduler runs: start the app, or run python -m pipeline scheduler.")
 
 
 @schedule.command()
