@@ -12,7 +12,6 @@ from pages.shared.details import show_details
 from pages.shared.frame import (
     Now,
     await_plan,
-    files_of,
     ledger,
     live,
     reported,
@@ -28,6 +27,7 @@ from pages.shared.people import change_button
 from pages.shared.picker import confirm_address, pick_choice
 from pages.shared.plan import show_plan_files, show_plan_summary
 from pages.shared.progress import show_progress, show_run_summary
+from pages.shared.runs import files_of
 from pages.shared.target import target
 from pages.shared.tour import land, offer_sample
 from pages.shared.words import duration, files_in_words, outcomes, plain, state_words, when

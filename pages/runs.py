@@ -10,8 +10,6 @@ from pages.shared.choice import choice_of, write_params
 from pages.shared.frame import (
     Now,
     await_plan,
-    files_of,
-    history,
     live,
     look,
     reported,
@@ -24,6 +22,7 @@ from pages.shared.log import show_log
 from pages.shared.people import ONLY_LOOKING, change_button, may_change
 from pages.shared.plan import show_plan_files, show_plan_summary
 from pages.shared.run_charts import show_run_charts
+from pages.shared.runs import files_of, history
 from pages.shared.schedules import show_schedules
 from pages.shared.target import TARGET_NAMES, target
 from pages.shared.tour import offer_sample

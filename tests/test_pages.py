@@ -23,9 +23,10 @@ from typer.testing import CliRunner
 
 from pages.shared import frame, views
 from pages.shared.choice import Choice, choice_of, command_line, is_news, read_params, write_params
-from pages.shared.frame import Now, jobs
+from pages.shared.frame import Now
 from pages.shared.grid import MONTH_NAMES, file_at, find_cells, grid_columns, grid_rows, legend
 from pages.shared.log import narrow
+from pages.shared.runs import jobs
 from pages.shared.words import duration, plain, size
 from pipeline.__main__ import app as command
 from pipeline.backfill import prepare_plan

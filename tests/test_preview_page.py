@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.shared.frame import jobs
 from pages.shared.inside_views import VIEW_LABELS, rows_table
+from pages.shared.runs import jobs
 from pipeline.history import History
 from pipeline.settings import Settings
 from tests.files import GREEN, YELLOW, csv_bytes, load, put, put_parquet, put_trips, rows, trip

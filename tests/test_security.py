@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pages.shared.frame import jobs
+from pages.shared.runs import jobs
 from pipeline.answers.documents import Documents
 from pipeline.errors import DocumentError
 from pipeline.settings import Settings

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import streamlit as st
 
-from pages.shared.frame import Now, await_plan, history, reported, show_synthetic, start
+from pages.shared.frame import Now, await_plan, reported, show_synthetic, start
 from pages.shared.glossary import explain
 from pages.shared.grid import Cell
 from pages.shared.log import as_text
 from pages.shared.people import change_button
+from pages.shared.runs import history
 from pages.shared.target import target
 from pages.shared.words import count, plain, size, state_words, when
 from pipeline.plan import FileState, PlannedFile, Policy, Request

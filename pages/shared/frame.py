@@ -15,17 +15,15 @@ from streamlit.navigation.page import Page
 from pages.shared.background import ask, await_answer
 from pages.shared.kept import enter
 from pages.shared.people import admit, may_look, require_change, show_person
+from pages.shared.runs import files_of, history, jobs, scheduler
 from pages.shared.target import TARGET_NAMES, confirm_target, pick_target, target
 from pages.shared.words import files_in_words, plain
 from pipeline.backfill import Backfill, prepare_plan
 from pipeline.errors import FaregroundError, UsageError, WarehouseBusy
-from pipeline.history import History
-from pipeline.jobs import Jobs
 from pipeline.locks import running_run
 from pipeline.plan import Plan, Request
 from pipeline.redact import guard_output
 from pipeline.run_records import GLYPHS, Run, RunFile
-from pipeline.schedule.scheduler import Scheduler
 from pipeline.settings import load_settings
 from pipeline.trips import TripFile
 from pipeline.upgrades import under_way
@@ -111,40 +109,6 @@ def reported() -> Iterator[None]:
         yield
     except FaregroundError as error:
         show_error(error)
-
-
-@st.cache_resource(show_spinner=False)
-def jobs() -> Jobs:
-    """Return the server's background jobs, the same for every session."""
-    return Jobs(load_settings())
-
-
-@st.cache_resource(show_spinner=False, on_release=Scheduler.stop)
-def scheduler() -> Scheduler:
-    """Return the server's scheduler, which fires from the server's start on."""
-    work = jobs()
-    made = Scheduler(load_settings(), lambda plan, origin: work.run(plan, origin, load_settings()))
-    made.start_when_free()
-    return made
-
-
-def history() -> History:
-    """Return the run history."""
-    return History(load_settings().history_path)
-
-
-def files_of(run: Run) -> list[RunFile]:
-    """Return the files of a run; those of a run that has ended are read once."""
-    return (
-        history().files(run.run_id)
-        if run.state == "running"
-        else _ended_files(run.run_id, run.state)
-    )
-
-
-@st.cache_resource(max_entries=500, show_spinner=False)
-def _ended_files(run_id: str, state: str) -> list[RunFile]:  # noqa: ARG001  part of the key
-    return history().files(run_id)
 
 
 @dataclass(frozen=True)

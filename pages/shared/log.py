@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.shared.frame import history
+from pages.shared.runs import history
 from pages.shared.words import count
 from pipeline.redact import redact
 from pipeline.run_records import LogLine, Run, RunFile

@@ -9,7 +9,7 @@ import streamlit as st
 from plotly.subplots import make_subplots
 
 from pages.shared.drawing import TAXI_COLORS, styled
-from pages.shared.frame import history
+from pages.shared.runs import history
 from pages.shared.target import target
 from pages.shared.views import STEP_COLORS
 from pages.shared.words import count, duration, files_in_words, size

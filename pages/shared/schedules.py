@@ -11,9 +11,10 @@ import pandas as pd
 import streamlit as st
 
 from pages.shared.choice import SOURCES
-from pages.shared.frame import Now, reported, scheduler
+from pages.shared.frame import Now, reported
 from pages.shared.people import change_button, change_form_button
 from pages.shared.picker import PLACE
+from pages.shared.runs import scheduler
 from pages.shared.target import TARGET_NAMES, target
 from pages.shared.views import table_height
 from pages.shared.words import plain, state_words, when

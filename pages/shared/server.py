@@ -37,7 +37,7 @@ _NEEDED = (
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
     """Import what pages need, a second that the first visitor need not wait; fire schedules."""
-    from pages.shared.frame import scheduler
+    from pages.shared.runs import scheduler
     from pipeline.redact import guard_output
 
     guard_output()
