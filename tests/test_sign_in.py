@@ -177,7 +177,7 @@ def test_a_reader_cannot_name_a_run(
 def test_every_button_of_the_pages_is_one_that_changes_or_known_to_look() -> None:
     looks = {
         ("people.py", "sign in"), ("answers.py", "add document"), ("preview.py", "sample"),
-         ("people.py", "sign out"), ("settings.py", "cancel"),
+        ("preview.py", "again"), ("people.py", "sign out"), ("settings.py", "cancel"),
         ("answers.py", "stop {}"), ("answers.py", "new {}"), ("picks.py", "drop-{}"),
         ("compare.py", "judge {}"), ("search_quality.py", "measure"), ("sqlbox.py", "query-run"),
         ("sqlbox.py", "{}-{}"), ("tasks.py", "{}"), ("changes.py", "{}"), ("changes.py", "compare"),
