@@ -200,6 +200,12 @@ def continue_rounds(subject: str, rounds: list[Round], kept: list[Document]) -> 
         stop_all(rounds)
         rounds.clear()
         st.rerun()
+    newest = rounds[-1]
+    if newest.failed and change_button(
+        row, "Ask again", icon=":material/replay:", disabled=running, key=f"again {subject}"
+    ):
+        newest.start(load_settings(), model_of(newest))
+        st.rerun()
     for position, current in enumerate(rounds):
         show_round(current, newest=position == len(rounds) - 1)
     if not running:
@@ -228,7 +234,12 @@ def follow_up(subject: str, rounds: list[Round], kept: list[Document]) -> None:
         rounds,
         may_abstain=bool(st.session_state.get("may abstain", True)),
     )
-    begin(subject, current, next(iter(newest.asked.values())).reply.model)
+    begin(subject, current, model_of(newest))
+
+
+def model_of(current: Round) -> str:
+    """Return the model that both sides of a round were asked with."""
+    return next(iter(current.asked.values())).reply.model
 
 
 def rounds_of(subject: str) -> list[Round]:

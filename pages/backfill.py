@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages.shared.choice import command_line
 from pages.shared.details import show_details
@@ -20,7 +21,15 @@ from pages.shared.frame import (
     start,
 )
 from pages.shared.glossary import explain
-from pages.shared.grid import COLUMN_WIDTH, file_at, find_cells, grid_columns, grid_table, legend
+from pages.shared.grid import (
+    COLUMN_WIDTH,
+    Cell,
+    file_at,
+    find_cells,
+    grid_columns,
+    grid_table,
+    legend,
+)
 from pages.shared.happens import show_what_happens
 from pages.shared.log import show_log
 from pages.shared.people import change_button
@@ -38,6 +47,8 @@ from pipeline.run_records import Run
 from pipeline.settings import load_settings
 from pipeline.trips import TripFile
 from pipeline.warehouse import FileRecord
+
+BESIDE = 3  # columns of the grid at most that leave room for a story beside them
 
 require_app()
 
@@ -187,33 +198,44 @@ def show_grid(
     cells = find_cells(files, records or {}, plan, run_files, source)
     if not cells:
         return
-    row = st.container(horizontal=True, vertical_alignment="center")
-    row.subheader("Months", help=explain("trip file", "unavailable", "stale"), width="content")
-    if any(cell.synthetic for cell in cells.values()):
-        show_synthetic(row)
+    st.subheader("Months", help=explain("trip file", "unavailable", "stale"))
     if records is None and now.run:
         st.info(
             f"The process {now.run.pid} holds the warehouse, so the ledger cannot be read; the "
             "states are those of its run."
         )
-    event = st.dataframe(
-        grid_table(cells),
-        key="grid",
-        on_select="rerun",
-        selection_mode="single-cell",
-        width="content",
-        height="content",
-        column_config={
-            name: st.column_config.TextColumn(width=COLUMN_WIDTH) for name in grid_columns(cells)
-        },
-        alt="States of trip files, a row for each month, a column for each color and year",
-    )
-    st.caption(f"{legend(cells)} Click a month for its story.")
+    left, right = places(cells)
+    with left:
+        event = st.dataframe(
+            grid_table(cells),
+            key="grid",
+            on_select="rerun",
+            selection_mode="single-cell",
+            width="content",
+            height="content",
+            column_config={
+                name: st.column_config.TextColumn(width=COLUMN_WIDTH)
+                for name in grid_columns(cells)
+            },
+            alt="States of trip files, a row for each month, a column for each color and year",
+        )
+        if any(cell.synthetic for cell in cells.values()):
+            show_synthetic(st.container())
+        st.caption(f"{legend(cells)} Click a month for its story.")
     for position, name in event.selection.cells[:1]:
         file = file_at(cells, position, name)
         if file:
             planned = next((p for p in plan.files if p.file == file), None) if plan else None
-            show_details(file, cells[file], (records or {}).get(file), planned, request, now)
+            with right:
+                show_details(file, cells[file], (records or {}).get(file), planned, request, now)
+
+
+def places(cells: Mapping[TripFile, Cell]) -> tuple[DeltaGenerator, DeltaGenerator]:
+    """Return where the grid goes and where a file's story does: beside it where there is room."""
+    if len(grid_columns(cells)) > BESIDE:
+        return st.container(), st.container()
+    left, right = st.columns([2, 3], gap="medium")
+    return left, right
 
 
 live("Backfill", show_page, beat=confirm_address)

@@ -18,7 +18,17 @@ from pipeline.answers.usage import Usage
 from pipeline.errors import UsageError
 from pipeline.settings import Settings, load_settings
 from tests.files import GREEN, load, put_trips, trip
-from tests.gemini_server import KEY, MODEL, Asked, GeminiServer, Refuse, Say, quota, retired
+from tests.gemini_server import (
+    KEY,
+    MODEL,
+    WRONG_KEY,
+    Asked,
+    GeminiServer,
+    Refuse,
+    Say,
+    quota,
+    retired,
+)
 from tests.servers import Server
 from tests.test_pages import check, open_app, run_elsewhere, texts, unescape
 
@@ -262,6 +272,32 @@ def test_a_failure_is_said_in_its_column_with_what_to_do(
         assert (plain["tokens"], rag["tokens"]) == ("17", "18")  # its figures stand beside it
 
 
+def test_what_failed_has_no_figures_and_is_asked_again_by_a_click(
+    notes: Documents, server: GeminiServer
+) -> None:
+    assert notes.documents()
+    server.reply = lambda _asked: WRONG_KEY
+    app = ask()
+    assert len(app.error) == 2
+    assert not app.metric
+    server.reply = answer
+    check(app.button(key="again documents").click().run())
+    check(app.run())
+    assert not app.error
+    assert GUESSED in texts(app)
+    assert [button for button in app.button if button.key == "again documents"] == []
+
+
+def test_what_the_plain_side_cites_leads_to_no_source(
+    notes: Documents, server: GeminiServer
+) -> None:
+    assert notes.documents()
+    server.reply = lambda _asked: Say(["It is 12 [1]."])
+    plain, sources = ask().columns[:2]
+    assert "#source-" not in "".join(one.value for one in plain.markdown)
+    assert "#source-1-1" in "".join(one.value for one in sources.markdown)
+
+
 def test_the_judges_word_counts_only_with_a_verbatim_quote(
     notes: Documents, server: GeminiServer
 ) -> None:
@@ -368,7 +404,7 @@ def test_a_run_that_is_on_is_told_of_here_too(
         with run_elsewhere(settings, slow.url):
             app = open_page()
             links = [link.label for link in app.get("page_link")]
-            assert any("A backfill is running" in label for label in links)
+            assert any("Running:" in label for label in links)
 
 
 def test_with_nothing_loaded_the_trips_say_what_to_do(settings: Settings) -> None:

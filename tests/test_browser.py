@@ -103,7 +103,7 @@ def test_a_run_goes_on_through_a_refresh_and_other_pages_to_its_end(
     with Visitor(browser, address) as visitor:
         visitor.open(slow_choice(source))
         visitor.press("Run")
-        badge = visitor.page.get_by_role("link", name="A backfill is running:")
+        badge = visitor.page.get_by_role("link", name="Running:")
         expect(badge).to_be_visible()
         expect(visitor.page.get_by_text("1 of 12 files done").first).to_be_visible()
         visitor.page.reload()
@@ -126,8 +126,10 @@ def test_a_second_visitor_sees_the_run_and_cancels_it_at_once(
         second.open(SAMPLE)
         first.open(slow_choice(source))
         first.press("Run")
-        expect(second.page.get_by_role("link", name="A backfill is running:")).to_be_visible()
+        expect(second.page.get_by_role("link", name="Running:")).to_be_visible()
         expect(second.cell("◐ running")).not_to_have_count(0)
+        # Until the page is drawn whole, what stood on it before is there too.
+        expect(second.page.get_by_role("button", name="Cancel")).to_have_count(1)
         second.press("Cancel")
         pressed = time.monotonic()
         history = History(settings.history_path)

@@ -258,7 +258,7 @@ def test_a_run_of_another_process_is_shown_with_how_to_cancel_it(settings: Setti
             assert app.button(key="run").disabled
             assert app.button(key="cancel").disabled
             labels = [link.proto.label for link in app.get("page_link")]
-            assert any("A backfill is running" in label for label in labels)
+            assert any("Running:" in label for label in labels)
             states = {row["file"]: row["state"] for row in table(app, "file")}
             assert states[GREEN.stem] == "◐ running"
             assert grid(app)["green 2020", "Apr"] == "◐ running"

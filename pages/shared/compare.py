@@ -9,7 +9,7 @@ import streamlit as st
 from pages.shared.conversation import Round, Side
 from pages.shared.frame import reported, show_error, show_synthetic
 from pages.shared.models import offered
-from pages.shared.neutral import inert, neutral
+from pages.shared.neutral import Anchor, inert, neutral
 from pages.shared.passages import show_passages
 from pages.shared.people import change_button
 from pages.shared.verdicts import show_claims, show_comparison, show_figures, show_score
@@ -49,7 +49,7 @@ def show_side(current: Round, side: Side, newest: bool) -> None:
         st.subheader(side.value, anchor=False)
         asking = current.asked.get(side)
         if asking:
-            watched = show_answer(current, asking)
+            watched = show_answer(current, asking, side)
             if watched and not current.running:
                 st.rerun()  # the numbers of both sides can be shown now
         if newest and not current.running:
@@ -59,17 +59,19 @@ def show_side(current: Round, side: Side, newest: bool) -> None:
         show_prompt(current.prompts[side])
 
 
-def show_answer(current: Round, asking: Asking) -> bool:
+def show_answer(current: Round, asking: Asking, side: Side) -> bool:
     """Draw an answer, as it comes in if it does; return whether it was waited for."""
     slot = st.empty()
     watched = False
+    # What the plain side cites it has made up: that leads to none of our sources.
+    anchor: Anchor = current.anchor if side == Side.SOURCES else lambda _number: None
     while not asking.done.wait(0 if not watched else _TICK):
         watched = True
         # Each draw is also where Streamlit leaves this run of the page for a newer one.
-        text = neutral(asking.reply.text, current.anchor)
+        text = neutral(asking.reply.text, anchor)
         slot.markdown(f"{text} ▌" if text else f"◐ {inert(asking.waiting or 'waiting …')}")
     if asking.reply.text:
-        slot.markdown(neutral(asking.reply.text, current.anchor))
+        slot.markdown(neutral(asking.reply.text, anchor))
     else:
         slot.empty()
     if asking.stopped:
@@ -81,7 +83,7 @@ def show_answer(current: Round, asking: Asking) -> bool:
             st.caption(f"The API offers: {inert(names)}" if names else "The API offers no others.")
     if asking.reply.note:
         st.caption(asking.reply.note)
-    if asking.reply.seconds is not None:
+    if asking.reply.seconds is not None and (asking.reply.text or not asking.error):
         show_figures(asking, read_prices(load_settings()))
     return watched
 
@@ -157,7 +159,9 @@ def show_sources(current: Round, *, newest: bool) -> None:
         with st.expander("The SQL"):
             st.code(current.truth.sql, language="sql")
     elif current.passages:
-        with st.expander(f"Sources: {len(current.passages):,} passages", expanded=newest):
+        # Closed while answers come in, whose every new line pushes it further down.
+        shown = newest and not current.running
+        with st.expander(f"Sources: {len(current.passages):,} passages", expanded=shown):
             show_passages(current.passages, current.number)
 
 

@@ -46,6 +46,11 @@ class Round:
         """Whether an answer is still on its way."""
         return any(not asking.done.is_set() for asking in self.asked.values())
 
+    @property
+    def failed(self) -> bool:
+        """Whether an answer did not come, or not whole, though nobody stopped it."""
+        return any(asking.error and not asking.stopped for asking in self.asked.values())
+
     def start(self, settings: Settings, model: str) -> None:
         """Ask both sides at once, with the same model and settings."""
         for side in Side:

@@ -215,10 +215,11 @@ def _show_badges(place: DeltaGenerator, now: Now) -> None:
     if now.run is not None:
         place.page_link(
             "pages/backfill.py",
-            label=f"{GLYPHS['running']} **A backfill is running:** {now.finished:,} of "
-            f"{files_in_words(len(now.files))} done",
+            # Short, so that beside a title it is whole on a phone.
+            label=f"{GLYPHS['running']} **Running:** {now.finished:,} of "
+            f"{files_in_words(len(now.files))}",
             icon="",
-            help="To the Backfill page",
+            help="A backfill is on: to the Backfill page",
         )
     if now.elsewhere is not None:
         other = now.elsewhere.request.target

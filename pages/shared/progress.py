@@ -47,8 +47,8 @@ def show_progress(now: Now) -> None:
         key="progress",
         height=table_height(len(now.files)),
         column_config={
-            "file": st.column_config.TextColumn(width=190),
-            "state": st.column_config.TextColumn(width=110),
+            "file": st.column_config.TextColumn(width=170),
+            "state": st.column_config.TextColumn(width=100),
             "step": st.column_config.TextColumn(width=160),
             "done": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1),
             "size": st.column_config.TextColumn(width=170, alignment="right"),

@@ -88,7 +88,8 @@ def _next_times(kept: Kept, number: int) -> list[str]:
 
 
 def _loads(schedule: Schedule) -> str:
-    return f"{schedule.color} from {schedule.since}, {schedule.source} to {schedule.target}"
+    source = SOURCES.get(schedule.source, schedule.source)
+    return f"{schedule.color} from {schedule.since}, {source} to {TARGET_NAMES[schedule.target]}"
 
 
 def _show_details(kept: Kept) -> None:

@@ -73,11 +73,11 @@ def progress_table(
         {
             "file": [file.file.stem for file in files],
             "state": [state_words(file.state) for file in files],
+            "done": [_step_share(file, now) for file, now in zip(files, at, strict=True)],
             "step": [
                 file.reason if file.state != "running" or not now else now.step
                 for file, now in zip(files, at, strict=True)
             ],
-            "done": [_step_share(file, now) for file, now in zip(files, at, strict=True)],
             "size": [_downloaded(file, now) for file, now in zip(files, at, strict=True)],
             "rows": [count(file.rows) for file in files],
         }
