@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ from pipeline.plan import FileState, Policy, Request
 from pipeline.run_records import GLYPHS, Run, RunFile
 from pipeline.settings import Settings
 from pipeline.trips import Color, Month, Selection
-from tests.files import GREEN, YELLOW, put, put_trips, trip
+from tests.files import GREEN, YELLOW, load, put, put_trips, trip
 from tests.servers import Server
 
 ROOT = Path(__file__).parent.parent
@@ -550,6 +551,25 @@ def test_the_states_of_a_run_that_is_on_come_before_the_plans_and_the_ledgers() 
     cells = find_cells([GREEN, YELLOW], {}, None, run_files, "sample")
     assert str(cells[GREEN]) == "◐ running"
     assert str(cells[YELLOW]) == "● loaded 7 *"
+
+
+def test_what_the_very_first_run_has_loaded_shows_while_it_goes_on(
+    settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = replace(ended_now().ended, state="running")  # type: ignore[type-var]
+    ours: Any = object()
+    states = ["running"]
+
+    def look() -> Now:
+        return Now(run, ours, (RunFile(GREEN, states[-1]),), None)
+
+    monkeypatch.setattr(frame, "look", look)
+    app = open_app("pages/explore.py")
+    assert "Nothing is loaded yet" in texts(app)
+    put_trips(folder, GREEN, [trip(GREEN)])
+    load(folder, GREEN, settings)
+    states.append("loaded")
+    assert drawn(check(app.run()))
 
 
 def test_a_files_share_only_grows_from_step_to_step() -> None:

@@ -265,9 +265,7 @@ def ledger(now: Now) -> dict[TripFile, FileRecord] | None:
     It is read again when a run has begun or ended, or a file of our own run is finished.
     """
     ours = now.run is None or now.backfill is not None
-    ended = now.ended
-    mark = (ended.run_id, ended.state, now.finished if ours else 0) if ended else None
-    key = (target(), mark, not ours)
+    key = (target(), (*now.mark, now.finished if ours else 0), not ours)
     reading = _ask_ledger(*key)
     if now.run is not None and target() == "gcp" and not reading.done():
         return dict(_newest_ledger())  # the states of the run come first anyhow
