@@ -14,7 +14,6 @@ from pipeline.commands.console import (
     print_json,
     reported,
 )
-from pipeline.errors import UsageError
 from pipeline.settings import load_settings, make_folder
 
 if TYPE_CHECKING:
@@ -30,17 +29,18 @@ def setup(target: TargetOption = "local") -> None:
 
     Example: python -m pipeline setup --target gcp
     """
+    from pipeline.warehouse import require_target
+
     with reported():
         settings = load_settings()
+        require_target(target)
         if target == "gcp":
             from pipeline.warehouse.google_setup import set_up
 
             said = set_up(settings)
-        elif target == "local":
+        else:
             make_folder(settings.home)
             said = [f"The folder {settings.home} is there; the first backfill makes the tables."]
-        else:
-            raise UsageError(f"There is no target {target!r}.", cure="Use local or gcp.")
     for sentence in said:
         out.print(escape(sentence))
 

@@ -72,12 +72,10 @@ def list_checks(target: str) -> list[Check]:
     """Return the checks of a target, in order; raises UsageError unless it is local or gcp."""
     from pipeline.doctor.machine import machine_checks
     from pipeline.doctor.outside import outside_checks
-    from pipeline.errors import UsageError
     from pipeline.settings import load_settings
-    from pipeline.warehouse import TARGETS
+    from pipeline.warehouse import require_target
 
-    if target not in TARGETS:
-        raise UsageError(f"There is no target {target!r}.", cure="Use local or gcp.")
+    require_target(target)
     try:
         settings = load_settings()
     except FaregroundError:

@@ -20,7 +20,7 @@ from apscheduler.triggers.base import BaseTrigger
 from pipeline.errors import UsageError
 from pipeline.plan import Policy, Request
 from pipeline.trips import Color, Month, Selection
-from pipeline.warehouse import TARGETS
+from pipeline.warehouse import require_target
 
 # When the course's Kestra flows fire: green on the 1st at 09:00, yellow at 10:00.
 USUAL_HOUR = {Color.GREEN: 9, Color.YELLOW: 10}
@@ -87,8 +87,7 @@ class Schedule:
                 f"{self.name!r} cannot be a schedule's name.",
                 cure="Use up to 40 lower-case letters, digits and dashes.",
             )
-        if self.target not in TARGETS:
-            raise UsageError(f"There is no target {self.target!r}.", cure="Use local or gcp.")
+        require_target(self.target)
         if not 1 <= self.day <= 28:
             raise UsageError(
                 f"Not every month has a day {self.day}.", cure="Use a day from 1 to 28."

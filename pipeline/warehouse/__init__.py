@@ -235,6 +235,12 @@ class Warehouse(Protocol):
         ...
 
 
+def require_target(target: str) -> None:
+    """Raise UsageError unless there is such a warehouse: local or gcp."""
+    if target not in TARGETS:
+        raise UsageError(f"There is no target {target!r}.", cure="Use local or gcp.")
+
+
 def open_warehouse(target: str, settings: Settings, *, read_only: bool = False) -> Warehouse:
     """Return the warehouse of this target, to be used in a `with` block.
 
@@ -242,12 +248,11 @@ def open_warehouse(target: str, settings: Settings, *, read_only: bool = False) 
     Raises UsageError for an unknown target; entering the block raises WarehouseBusy when another
     process holds the warehouse.
     """
-    if target == "local":
-        from pipeline.warehouse.local import LocalWarehouse
-
-        return LocalWarehouse(settings, read_only=read_only)
+    require_target(target)
     if target == "gcp":
         from pipeline.warehouse.google import GoogleWarehouse
 
         return GoogleWarehouse(settings, read_only=read_only)
-    raise UsageError(f"There is no target {target!r}.", cure="Use local or gcp.")
+    from pipeline.warehouse.local import LocalWarehouse
+
+    return LocalWarehouse(settings, read_only=read_only)

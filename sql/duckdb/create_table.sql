@@ -1,8 +1,8 @@
 -- The rows live in storage; people query the view of the same name, which adds unique_row_id.
 -- A virtual generated column would say the same, but DuckDB 2.0 evaluates it on every insert,
--- which costs a third of a first load (docs/decisions/03-row-id-in-a-view.md). file_month (202004) is what lets a
--- statement about one file skip all others: zone maps keep eight bytes of a text, and every
--- filename begins with the same eight.
+-- which costs a third of a first load (docs/decisions/03-row-id-in-a-view.md). file_month (202004)
+-- is what lets a statement about one file skip all others: zone maps keep eight bytes of a text,
+-- and every filename begins with the same eight.
 CREATE TABLE storage.{table} (
     file_month INTEGER NOT NULL,
     filename VARCHAR NOT NULL,
