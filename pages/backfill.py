@@ -192,6 +192,8 @@ def show_grid(
     plan: Plan | None,
 ) -> None:
     """Draw the grid of states, and the story of the cell that was clicked."""
+    if records is None and now.run is None:
+        return  # what is loaded is not known, and has been said above
     files = request.files() if request else ()
     source = now.run.request.source if now.run else ""
     run_files = now.files if now.run else ()

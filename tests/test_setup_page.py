@@ -177,3 +177,15 @@ def test_the_doctor_has_a_line_for_each_check_with_glyph_word_and_cure(
     assert named["warehouse"].startswith(":red[✕ failed]")
     assert "\n→ " in named["warehouse"]
     assert KEY not in "".join(lines)
+
+
+@pytest.mark.parametrize("name", ["backfill", "runs", "preview", "answers"])
+def test_a_setting_that_cannot_be_used_is_said_once_below_the_title_of_each_page(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GCP_RETRY_SECONDS", "soon")
+    app = open_app(f"pages/{name}.py")
+    monkeypatch.delenv("GCP_RETRY_SECONDS")
+    assert [title.value for title in app.title] == [name.capitalize()]
+    (error,) = app.error
+    assert "GCP_RETRY_SECONDS is not usable" in unescape(error.value)

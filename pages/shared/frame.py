@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -164,9 +164,17 @@ def live(
     called every few seconds meanwhile, and draws nothing. A `still` page is drawn again only when
     a file of a run is finished.
     """
-    with reported():
+    try:
         scheduler()
         began = look()
+    except FaregroundError as error:
+        st.title(title)
+        show_error(error)
+        st.page_link(
+            "pages/setup.py", label="To the Setup page", icon=":material/settings:", width="content"
+        )
+        return
+    with reported():
         if began.run is None or still:
             _draw(title, body, began)
 
@@ -196,13 +204,14 @@ def stand(title: str, beat: Callable[[], object] = lambda: None) -> None:
     """Draw the title of a page that is not drawn anew by itself, and the run that is on beside it.
 
     For pages where people type or watch something of their own; `live` is for all others. `beat`
-    is called every few seconds, and draws nothing.
+    is called every few seconds, and draws nothing. What is wrong is for the page to say: beside
+    its title there is no room.
     """
     row = st.container(horizontal=True, vertical_alignment="center", gap="medium")
     row.title(title, width="content")
 
     def watch() -> None:
-        with reported():
+        with suppress(FaregroundError):
             beat()
             confirm_target()
             _show_badges(st.container(), look())

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from pages.shared.rows import below_label
 from pages.shared.runs import history
 from pages.shared.words import count
 from pipeline.redact import redact
@@ -18,7 +19,7 @@ _LOW = 6  # lines that are shown whole, however often a narrow window breaks the
 
 def show_log(run: Run, files: Sequence[RunFile], key: str) -> None:
     """Show the log of a run, to be narrowed by file, level and words, and downloaded as text."""
-    row = st.container(horizontal=True, vertical_alignment="bottom")
+    row = st.container(horizontal=True)
     stems = {file.file.stem: file.file for file in files}
     name = row.selectbox("File", [_ALL, *stems], key=f"{key}-file", width=280)
     levels = row.pills(
@@ -31,7 +32,7 @@ def show_log(run: Run, files: Sequence[RunFile], key: str) -> None:
     words = row.text_input("Lines with", key=f"{key}-words", placeholder="any words", width=220)
     lines = history().log_lines(run.run_id, stems.get(name))
     found = narrow(lines, levels, words or "")
-    row.download_button(
+    below_label(row).download_button(
         "Download as text",
         data=lambda: as_text(history().log_lines(run.run_id, stems.get(name))),
         file_name=f"{run.run_id}{f'-{name}' if name in stems else ''}.log",

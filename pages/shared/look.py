@@ -116,7 +116,7 @@ def confirm_pick() -> None:
 
 
 def _pick_month() -> Pick | None:
-    row = st.container(horizontal=True, vertical_alignment="bottom")
+    row = st.container(horizontal=True)
     file = _pick_trip_file(row)
     source = row.selectbox(
         "Source",
@@ -186,7 +186,7 @@ def _pick_own() -> Pick | None:
         file = TripFile.parse(upload.name)
     except UsageError:
         st.caption("Its name does not say which color and month it is of. Take it for:")
-        file = _pick_trip_file(st.container(horizontal=True, vertical_alignment="bottom"))
+        file = _pick_trip_file(st.container(horizontal=True))
     path = _keep(upload, format)
 
     def find(settings: Settings, cancel: Cancel) -> Subject:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from pages.shared.choice import (
     FIRST_MONTH,
@@ -19,6 +18,7 @@ from pages.shared.choice import (
 )
 from pages.shared.glossary import explain
 from pages.shared.kept import keep, restore
+from pages.shared.rows import below_label, keep_room
 from pages.shared.target import read_target_address
 from pages.shared.words import plain
 from pipeline.plan import Policy
@@ -110,7 +110,7 @@ def draw_choice() -> Choice:
     """Draw the widgets and return what is picked in them."""
     months = [str(month) for month in months_between(FIRST_MONTH, Month.current())]
     with st.container(border=True):
-        row = st.container(horizontal=True, vertical_alignment="bottom")
+        row = st.container(horizontal=True)
         colors = row.pills(
             "Colors",
             [color.value for color in Color],
@@ -120,10 +120,10 @@ def draw_choice() -> Choice:
             width=128,
             persist_state="session",
         )
-        span = _roomy(row)
+        span = keep_room(row)
         first = span.selectbox("From", months, key="first", width=130, persist_state="session")
         last = span.selectbox("To", months, key="last", width=130, persist_state="session")
-        box = _roomy(row)
+        box = keep_room(row)
         source = box.selectbox(
             "Source",
             [*SOURCES, PLACE],
@@ -156,7 +156,7 @@ def draw_choice() -> Choice:
                 ]
             ),
         )
-        with row.popover("More", icon=":material/tune:"):
+        with below_label(row).popover("More", icon=":material/tune:"):
             force = st.toggle(
                 "Load even if unchanged",
                 key="force",
@@ -176,11 +176,3 @@ def draw_choice() -> Choice:
         Policy(policy),
         force,
     )
-
-
-def _roomy(place: DeltaGenerator) -> DeltaGenerator:
-    """Return a row as high from the start as a box with its label, so that nothing below moves."""
-    outer = place.container(horizontal=True, width="content", gap=None)
-    row = outer.container(horizontal=True, width="content")
-    outer.container(width=1, height=68, border=False)
-    return row
