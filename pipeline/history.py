@@ -189,6 +189,16 @@ class History:
             ).fetchall()
         return [run_of(row) for row in rows]
 
+    def running(self, target: str) -> Run | None:
+        """Return the newest run on this target that says running, whether it is alive or not."""
+        with self._file.connect() as connection:
+            row = connection.execute(
+                "SELECT * FROM runs WHERE target = ? AND state = 'running' "
+                "ORDER BY started_at DESC, run_id DESC LIMIT 1",
+                (target,),
+            ).fetchone()
+        return None if row is None else run_of(row)
+
     def run(self, run_id: str) -> Run:
         """Return one run; raise UsageError when there is none of this id."""
         with self._file.connect() as connection:

@@ -30,20 +30,26 @@ def backfill_lock(target: str, settings: Settings) -> Iterator[None]:
 
 
 def settle_interrupted(target: str, settings: Settings) -> None:
-    """Mark runs whose process is gone as interrupted; does nothing while a backfill runs."""
+    """Mark runs whose process is gone as interrupted; does nothing while a backfill runs.
+
+    Where no run says running it only reads: pages look every second, and whoever writes to the
+    history at that moment, on a disk that is busy with a load, may keep them waiting for seconds.
+    """
+    history = History(settings.history_path)
+    if history.running(target) is None:
+        return
     try:
         held = _lock(target, settings).acquire(timeout=0)
     except Timeout:
         return
     with held:
-        History(settings.history_path).interrupt_runs(target)
+        history.interrupt_runs(target)
 
 
 def running_run(target: str, settings: Settings) -> Run | None:
     """Return the run that is on now on this target, in whatever process, or None."""
     settle_interrupted(target, settings)
-    runs = History(settings.history_path).runs(10, target)
-    return next((run for run in runs if run.state == "running"), None)
+    return History(settings.history_path).running(target)
 
 
 def busy(target: str, settings: Settings) -> WarehouseBusy:

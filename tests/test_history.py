@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from pipeline.history import History
+from pipeline.locks import running_run
 from pipeline.plan import FileState, Plan, PlannedFile
 from pipeline.run_records import RunFile
+from pipeline.settings import Settings
 from pipeline.sources import Missing
+from pipeline.warehouse import TARGETS
 from tests.files import GREEN, request
 
 
@@ -29,3 +35,13 @@ def test_a_history_from_before_costs_were_kept_is_brought_up_to_date(tmp_path: P
     History(path).save_file("old-run", RunFile(GREEN, "loaded", bytes_billed=5, slot_ms=7))
     (after,) = History(path).files("old-run")
     assert (after.bytes_billed, after.slot_ms) == (5, 7)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_who_asks_what_is_running_does_not_wait_for_who_writes(
+    settings: Settings, target: str
+) -> None:
+    running_run(target, settings)  # the file is there
+    with closing(sqlite3.connect(settings.history_path)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        assert running_run(target, settings) is None  # an error where it has to write as well
