@@ -40,6 +40,7 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from benchmarks.backfill import _FLOOR
 from benchmarks.months import FIRST, LAST, Made, make_months
+from benchmarks.watch import Watch, size_gb, tree
 from pipeline.history import History
 from pipeline.trips import COLUMNS, TripFile
 from tests.browser import Visitor, find_chromium, serve
@@ -70,58 +71,6 @@ def served(folder: Path) -> Iterator[str]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
-
-
-class Watch:
-    """The largest memory of a process with all it started, and the largest size of a folder."""
-
-    def __init__(self, pid: int, folder: Path) -> None:
-        self.peak_mb = 0.0
-        self.peak_gb = 0.0
-        self._pid, self._folder = pid, folder
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Look no more."""
-        self._ended.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        while not self._ended.wait(0.2):
-            self.peak_mb = max(self.peak_mb, sum(map(_resident_mb, _tree(self._pid))))
-            self.peak_gb = max(self.peak_gb, size_gb(self._folder))
-
-
-def _tree(pid: int) -> list[int]:
-    found = [pid]
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(path.read_text().rpartition(")")[2].split()[1])
-        except OSError:  # it ended meanwhile
-            continue
-        if parent == pid:
-            found += _tree(int(path.parent.name))
-    return found
-
-
-def _resident_mb(pid: int) -> float:
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096 / 1e6
-    except OSError:
-        return 0.0
-
-
-def size_gb(path: Path) -> float:
-    """Return the size of all files of a folder, or of a file, in GB."""
-    total = 0
-    for file in path.rglob("*") if path.is_dir() else [path]:
-        try:
-            total += file.stat().st_size if file.is_file() else 0
-        except OSError:  # removed meanwhile
-            continue
-    return total / 1e9
 
 
 def backfill(home: Path, source: str, *options: str) -> subprocess.Popen[bytes]:
@@ -216,6 +165,7 @@ def _follow(link: Locator, title: Locator) -> None:
     try:
         title.wait_for(timeout=10_000)
     except PlaywrightTimeout:
+        print(f"nothing came of a click on {link.inner_text()} for ten seconds", flush=True)
         link.click()
         title.wait_for()
 
@@ -280,7 +230,7 @@ def _await(going_on: Callable[[], bool]) -> None:
 
 def _child(word: str) -> int:
     """Return the process of ours whose command line has this word."""
-    for pid in _tree(os.getpid()):
+    for pid in tree(os.getpid()):
         if word in Path(f"/proc/{pid}/cmdline").read_text():
             return pid
     raise AssertionError(word)
@@ -308,10 +258,12 @@ def main() -> None:
         made = make_months(source, arguments.scale)
         print(f"generated in {time.perf_counter() - started:,.0f} s", flush=True)
         with served(source) as address:
-            if "load" in parts:
-                print_load(load_all(home / "data", address, made), made)
+            took = load_all(home / "data", address, made) if "load" in parts else None
+            if took:
+                print_load(took, made)
             if "floor" in parts:
-                print_floor(floor(folder, source, list(made)[:: arguments.floor_every]), made)
+                measured = floor(folder, source, list(made)[:: arguments.floor_every])
+                print_floor(measured, made, took)
             if "pages" in parts and find_chromium():
                 print_pages(measure_pages(home / "data", address))
 
@@ -335,14 +287,19 @@ def print_load(took: dict[str, float], made: dict[TripFile, Made]) -> None:
     )
 
 
-def print_floor(measured: tuple[float, list[TripFile]], made: dict[TripFile, Made]) -> None:
+def print_floor(
+    measured: tuple[float, list[TripFile]],
+    made: dict[TripFile, Made],
+    took: dict[str, float] | None,
+) -> None:
     """Print what DuckDB alone needs, for the files that were measured and for all by their rows."""
     seconds, files = measured
     rows = sum(made[file].rows for file in files)
-    everything = sum(each.rows for each in made.values())
+    everything = seconds * sum(each.rows for each in made.values()) / rows
+    ratio = f", the one command took {took['seconds'] / everything:.2f}x of it" if took else ""
     print(
         f"floor: {seconds:,.0f} s for {len(files)} files of {rows:,} rows, so "
-        f"{seconds * everything / rows:,.0f} s for all; load {os.getloadavg()[1]:.1f}\n",
+        f"{everything:,.0f} s for all{ratio}; load {os.getloadavg()[1]:.1f}\n",
         flush=True,
     )
 
