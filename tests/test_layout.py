@@ -103,6 +103,7 @@ def test_no_page_jumps_while_it_is_drawn_or_drawn_again(
     views: list[tuple[str, Callable[[Page], None] | None]] = [
         ("/?source=sample&from=2020-04&to=2020-06&color=yellow&color=green", choose("all")),
         ("/preview?source=sample&color=green&month=2020-05", choose("yellow")),
+        ("/explore", choose("month")),
         ("/answers", None),  # another view takes the place of the whole page
         (f"/runs?run={run.run_id}", label),
         ("/setup", save),

@@ -149,7 +149,7 @@ def _numbers(zones: Zones) -> list[int]:
 def _draw(files: Collection[TripFile], zones: Zones) -> Chosen:
     with st.container(border=True):
         row = st.container(horizontal=True, vertical_alignment="bottom")
-        colors = row.pills(
+        colors = _place(row, 136).pills(
             "Colors",
             [color.value for color in Color],
             selection_mode="multi",
@@ -168,11 +168,11 @@ def _draw(files: Collection[TripFile], zones: Zones) -> Chosen:
             format_func=payment_name,
             key="payment",
             placeholder="all",
-            width=210,
+            width=170,
             persist_state="session",
         )
         numbers, boroughs = _pick_zones(row, zones)
-        miles = row.number_input(
+        miles = _place(row, 144).number_input(
             "Miles, at least",
             min_value=0.0,
             max_value=_MOST_MILES,
@@ -180,10 +180,9 @@ def _draw(files: Collection[TripFile], zones: Zones) -> Chosen:
             value=None,
             placeholder="any",
             key="miles",
-            width=140,
             persist_state="session",
         )
-        strays = row.toggle(
+        strays = _place(row, 104, 40).toggle(
             "Strays",
             key="strays",
             persist_state="session",
@@ -206,13 +205,16 @@ def _draw(files: Collection[TripFile], zones: Zones) -> Chosen:
         strays=strays,
     )
     first, last = begin or first, end or last
-    with st.container(horizontal=True):
-        grain, picture = _pick_grain(first, last), _pick_picture()
+    row = st.container(horizontal=True)
+    with _place(row, 310):
+        grain = _pick_grain(first, last)
+    with _place(row, 130):
+        picture = _pick_picture()
     return Chosen(filters, dict(st.session_state.picks), grain, picture, first, last)
 
 
 def _pick_day(row: DeltaGenerator, label: str, key: str, help: str) -> date | None:
-    return row.date_input(
+    return _place(row, 156).date_input(
         label,
         value=None,
         min_value=_FIRST,
@@ -220,9 +222,13 @@ def _pick_day(row: DeltaGenerator, label: str, key: str, help: str) -> date | No
         format="YYYY-MM-DD",
         key=key,
         help=help,
-        width=140,
         persist_state="session",
     )
+
+
+def _place(row: DeltaGenerator, width: int, height: int = 72) -> DeltaGenerator:
+    """Return a place of a fixed size, in pixels, for one widget: nothing moves when it is drawn."""
+    return row.container(width=width, height=height, border=False, vertical_alignment="bottom")
 
 
 def _pick_zones(row: DeltaGenerator, zones: Zones) -> tuple[list[int], list[str]]:
@@ -233,7 +239,7 @@ def _pick_zones(row: DeltaGenerator, zones: Zones) -> tuple[list[int], list[str]
             zones.boroughs,
             key="borough",
             placeholder="all",
-            width=180,
+            width=176,
             persist_state="session",
         )
     numbers = row.multiselect(
@@ -242,7 +248,7 @@ def _pick_zones(row: DeltaGenerator, zones: Zones) -> tuple[list[int], list[str]
         format_func=zones.name,
         key="pickup",
         placeholder="all",
-        width=220,
+        width=176,
         persist_state="session",
     )
     return numbers, boroughs
