@@ -13,9 +13,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Self
+
+from tests.servers import JsonHandler, serving
 
 KEY = "canary-key-4f1c7d20b9"
 MODEL = "gemini-3.5-flash-lite"
@@ -116,24 +117,13 @@ class GeminiServer:
     def __enter__(self) -> Self:
         self._closing = threading.Event()
         self._lock = threading.Lock()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._http.daemon_threads = True
-        threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True).start()
+        self._serving = serving(_handler(self))
+        self.url = self._serving.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: Any) -> None:
         self._closing.set()
-        self._http.shutdown()
-        self._http.server_close()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_port}"
+        self._serving.__exit__(*error)
 
     def asked(self, verb: str) -> list[Asked]:
         """The requests to one method of the API, such as streamGenerateContent."""
@@ -168,12 +158,7 @@ def vector(text: str) -> list[float]:
 
 
 def _handler(server: GeminiServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
+    class Handler(JsonHandler):
         def do_GET(self) -> None:
             if asked := self.take():
                 assert asked.path.split("?")[0].endswith("/models"), asked.path
@@ -274,16 +259,6 @@ def _handler(server: GeminiServer) -> type[BaseHTTPRequestHandler]:
                 }
             }
             self.answer(error.code, document, error.raw)
-
-        def answer(
-            self, status: int, document: Mapping[str, Any], raw: bytes | None = None
-        ) -> None:
-            data = raw if raw is not None else json.dumps(document).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
 
     return Handler
 

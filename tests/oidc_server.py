@@ -13,13 +13,14 @@ import json
 import secrets
 import time
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 from joserfc import jwt
 from joserfc.jwk import RSAKey
+
+from tests.servers import serving
 
 CLIENT_ID, CLIENT_SECRET = "fareground", "the-secret-of-the-client"
 COOKIE_SECRET = "the-secret-that-cookies-are-signed-with"
@@ -78,14 +79,12 @@ class Provider:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        Thread(target=self._server.serve_forever, daemon=True).start()
+        self._serving = serving(Handler)
+        self.url = self._serving.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    def __exit__(self, *error: Any) -> None:
+        self._serving.__exit__(*error)
 
     def auth_toml(self, app: str) -> str:
         """Return the auth.toml of an app at this address."""

@@ -11,13 +11,14 @@ It speaks HTTP/1.1 on 127.0.0.1, with ETags, conditional and Range requests, unt
 from __future__ import annotations
 
 import hashlib
+import json
 import socket
 import sys
 import threading
 import time
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -171,6 +172,38 @@ def closed_port() -> str:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{unused.getsockname()[1]}"
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Serve HTTP on a free port of this machine for the block, and yield the address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads = True
+        server.block_on_close = False
+        # Often, because a shutdown waits for the next look.
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+
+
+class JsonHandler(BaseHTTPRequestHandler):
+    """Answers with JSON documents, and writes no log."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def answer(self, status: int, document: Mapping[str, Any], raw: bytes | None = None) -> None:
+        """Send a document, or instead of it these bytes."""
+        content = raw if raw is not None else json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
 
 
 class _QuietServer(ThreadingHTTPServer):

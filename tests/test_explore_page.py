@@ -44,15 +44,6 @@ def explore(**params: str | list[str]) -> AppTest:
     return open_app("pages/explore.py", **params)
 
 
-def charts(app: AppTest) -> dict[str, dict[str, Any]]:
-    """The charts on the page, by the titles of their x axes or their traces' names."""
-    found = {}
-    for element in drawn(app):
-        name = element.proto.id.split("-")[-2] if element.proto.id else ""
-        found[name] = json.loads(element.proto.spec)
-    return found
-
-
 def metrics(app: AppTest) -> dict[str, str]:
     return {metric.label: metric.value for metric in app.metric}
 

@@ -6,9 +6,8 @@ import email
 import email.policy
 import json
 import socket
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from pipeline.schedule.store import Schedules
 from pipeline.settings import Settings
 from pipeline.trips import Color, Month
 from tests.files import GREEN, backfill, put, put_trips, request, trip
+from tests.servers import serving
 
 SECRET_PATH = "/services/T000/very-secret"
 PASSWORD = "canary-password"
@@ -45,17 +45,16 @@ class Hook:
 
             def log_message(self, *_: object) -> None: ...
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}{SECRET_PATH}"
+        self.handler = Handler
+        self.url = ""
 
 
 @pytest.fixture
 def hook() -> Iterator[Hook]:
     made = Hook()
-    threading.Thread(target=made.server.serve_forever, daemon=True).start()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
+    with serving(made.handler) as address:
+        made.url = f"{address}{SECRET_PATH}"
+        yield made
 
 
 class Mailbox:

@@ -8,14 +8,13 @@ with TokenServer() as server:
 
 from __future__ import annotations
 
-import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Self
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tests.servers import JsonHandler, serving
 
 ACCOUNT = "loader@some-project.iam.gserviceaccount.com"
 # The settings of a warehouse that the server knows.
@@ -44,22 +43,12 @@ class TokenServer:
         ).decode()
 
     def __enter__(self) -> Self:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._serving = serving(_handler(self))
+        self.url = self._serving.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+    def __exit__(self, *error: Any) -> None:
+        self._serving.__exit__(*error)
 
     @property
     def key(self) -> dict[str, str]:
@@ -89,12 +78,7 @@ class TokenServer:
 
 
 def _handler(server: TokenServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
+    class Handler(JsonHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
             server.seen.append(("POST", self.path))
@@ -113,13 +97,5 @@ def _handler(server: TokenServer) -> type[BaseHTTPRequestHandler]:
                 self.answer(200, {"datasetReference": place, "location": "EU"})
             else:
                 self.answer(200, {"name": "some-trips", "location": "EU"})
-
-        def answer(self, status: int, document: dict[str, Any]) -> None:
-            content = json.dumps(document).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
 
     return Handler
