@@ -249,10 +249,10 @@ class HeldAnswers:
             self._page.wait_for_timeout(20)
 
     def release(self) -> None:
-        """Hand over what was held back, and hold back nothing more."""
-        held, self._held = self._held or [], None
-        for message in held:
-            self._socket.send(message)
+        """Hand over what was held back, in its order, and hold back nothing more."""
+        while self._held:  # what comes while another message is handed over waits its turn
+            self._socket.send(self._held.pop(0))
+        self._held = None
 
     def _connect(self, socket: WebSocketRoute) -> None:
         self._socket = socket
