@@ -50,7 +50,7 @@ def take_rejects(
         examples = "; ".join(f"line {r.line}: {r.reason}" for r in sorted_by_line(rejects)[:3])
         raise TripFileError(
             f"{staged.file}: {misfits + unread:,} of {staged.data_lines:,} rows cannot be read, "
-            f"more than the {max_share:.1%} allowed; {examples}",
+            f"more than the {max_share:.1%} allowed; {examples.removesuffix('.')}.",
             cure="Check the file at its source, or raise FAREGROUND_MAX_REJECTED_SHARE.",
         )
     cursor.execute("DELETE FROM incoming WHERE bad_column IS NOT NULL")
