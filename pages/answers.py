@@ -8,14 +8,14 @@ from streamlit.delta_generator import DeltaGenerator
 from pages.shared.compare import show_round, stop_all
 from pages.shared.conversation import Round, make_round
 from pages.shared.documents import documents, show_documents
-from pages.shared.finding import find_passages, pick_passages
+from pages.shared.finding import find_passages, pick_way
 from pages.shared.frame import reported, require_app, stand
-from pages.shared.models import pick_model
+from pages.shared.models import pick_model, picked_model
 from pages.shared.neutral import inert
 from pages.shared.people import change_button, may_change
 from pages.shared.prices import show_prices
 from pages.shared.suites import show_suites
-from pages.shared.truths import pick_truth
+from pages.shared.truths import pick_truth, show_asked
 from pipeline.answers.documents import Document
 from pipeline.answers.gemini import has_key
 from pipeline.answers.retrieval import Passage
@@ -23,6 +23,9 @@ from pipeline.answers.truths import Truth
 from pipeline.settings import load_settings
 
 require_app()
+
+_QUESTION = 68  # pixels: a text field with its label
+_TOLD = "the button to ask was pressed"
 
 VIEWS = {
     "documents": "Ask documents",
@@ -55,8 +58,10 @@ def show_page() -> None:
             show_suites()
         else:
             ask_documents(kept)
-    if view != "kept":
-        with reported():
+    below = st.empty()
+    # Not while answers are on their way: it would be pushed down by what is said of them.
+    if view != "kept" and not is_running(str(view)):
+        with below.container(), reported():
             show_prices()
 
 
@@ -90,126 +95,145 @@ def ask_documents(kept: list[Document]) -> None:
         )
         return
     rounds = rounds_of("documents")
-    above, below = places(rounds)
+    typed = str(st.session_state.get("question") or "").strip()
+    if st.session_state.pop(_TOLD, None) and typed:  # which may be newer than what was drawn
+        begin("documents", first_round(typed, find_passages(typed, kept), None), picked_model())
+    question = pick_question(rounds)
+    row = st.container(horizontal=True)
+    with row.popover("Options"):
+        pick_way(question, kept, fixed=bool(rounds))
+        pick_terms(fixed=bool(rounds))
+    passages = rounds[0].passages if rounds else find_passages(question, kept)
+    if question and not passages:
+        st.info("No passage has a word of the question. Put it in other words.")
     if rounds:
-        with below:
-            continue_rounds("documents", rounds, kept)
-        return
-    with above:
-        question = str(
-            st.text_input(
-                "Question",
-                key="question",
-                placeholder="What is new, and when was it released?",
-                max_chars=2000,
-                live=True,
-                persist_state="session",
-            )
-            or ""
-        ).strip()
-        passages = pick_passages(question, kept)
-        if not question:
-            st.caption("Type a question: the passages that may answer it show as you type.")
-            return
-        if not passages:
-            st.info("No passage has a word of the question. Put it in other words.")
-    ask("documents", question, passages, None, above, below)
+        continue_rounds(row, "documents", rounds, kept)
+    elif question:
+        offer_ask(row, "documents", first_round(question, passages, None))
+    else:
+        st.caption("Type a question: the passages that may answer it show as you type.")
+
+
+def pick_question(rounds: list[Round]) -> str:
+    """Draw the place for a question and return it; once it is asked, it stands there as text."""
+    if rounds:
+        # As high as the widget, so that nothing below it moves.
+        place = st.container(height=_QUESTION, border=False, gap="xxsmall")
+        place.caption("Question")
+        place.markdown(f"**{inert(rounds[0].question)}**")
+        return rounds[0].question
+    typed = st.text_input(
+        "Question",
+        key="question",
+        placeholder="What is new, and when was it released?",
+        max_chars=2000,
+        live=True,
+        persist_state="session",
+    )
+    return str(typed or "").strip()
 
 
 def ask_about_trips() -> None:
     """Draw a comparison over the loaded trips, whose exact answer is known."""
     rounds = rounds_of("trips")
-    above, below = places(rounds)
-    if rounds:
-        with below:
-            continue_rounds("trips", rounds, [])
+    if told := st.session_state.pop(_TOLD, None):
+        begin("trips", told, picked_model())
+    truth = rounds[0].truth if rounds else pick_truth()
+    if truth is None:
         return
-    with above:
-        truth = pick_truth()
-        if truth is None:
-            return
-        st.markdown(f"**{inert(truth.question)}**")
-    ask("trips", truth.question, [], truth, above, below)
+    if rounds:
+        show_asked(truth)
+    row = st.container(horizontal=True)
+    with row.popover("Options"):
+        pick_terms(fixed=bool(rounds))
+    if rounds:
+        continue_rounds(row, "trips", rounds, [])
+    else:
+        offer_ask(row, "trips", first_round(truth.question, [], truth))
 
 
-def places(rounds: list[Round]) -> tuple[DeltaGenerator, DeltaGenerator]:
-    """Return where a question is picked and where it is answered, one below the other.
-
-    While answers stream in, the first is emptied at once: what it held would stay on the page,
-    faded, until the last word has come.
-    """
-    return st.empty() if rounds else st.container(), st.container()
-
-
-def ask(
-    subject: str,
-    question: str,
-    passages: list[Passage],
-    truth: Truth | None,
-    above: DeltaGenerator,
-    below: DeltaGenerator,
-) -> None:
-    """Draw the buttons and the round that is about to be asked; ask it when told to."""
-    settings = load_settings()
-    row = above.container(horizontal=True, vertical_alignment="bottom")
-    model = pick_model(row, settings)
-    may_abstain = row.toggle(
+def pick_terms(*, fixed: bool) -> None:
+    """Draw on which terms both sides are asked."""
+    pick_model(load_settings(), fixed=fixed)
+    st.toggle(
         "The plain side may say it does not know",
         value=True,
         key="may abstain",
         persist_state="session",
+        disabled=fixed,
         help="The side with sources always may.",
     )
+
+
+def first_round(question: str, passages: list[Passage], truth: Truth | None) -> Round:
+    """Return a round that begins a conversation, on the terms that are picked."""
     number = st.session_state.setdefault("round number", 1)
-    current = make_round(number, question, passages, truth, (), may_abstain=may_abstain)
-    ready = has_key(settings)
-    if change_button(
-        row,
+    may_abstain = bool(st.session_state.get("may abstain", True))
+    return make_round(number, question, passages, truth, (), may_abstain=may_abstain)
+
+
+def offer_ask(row: DeltaGenerator, subject: str, current: Round) -> None:
+    """Draw the round that is about to be asked, and the button that asks it.
+
+    It is asked before anything is drawn anew: a page that is left half drawn and drawn again is
+    empty for a moment.
+    """
+    ready = has_key(load_settings())
+    change_button(
+        row.empty().container(width="content"),  # alone, it would stay while it has the focus
         ":orange[:material/forum: **Ask both**]" if ready else ":material/forum: Ask both",
         type="primary",
         disabled=not ready,
         key=f"ask {subject}",
         help=None if ready else "This needs a Gemini API key.",
-    ):
-        begin(subject, current, model)
-    with below:
-        show_round(current, newest=True)
+        on_click=lambda: st.session_state.update({_TOLD: current}),
+    )
+    show_round(current, newest=True)
 
 
 def begin(subject: str, current: Round, model: str) -> None:
-    """Ask both sides, and draw the page anew with them."""
+    """Ask both sides, and take the round into its conversation."""
     current.start(load_settings(), model)
     rounds_of(subject).append(current)
     st.session_state["round number"] = current.number + 1
-    st.rerun()
 
 
-def continue_rounds(subject: str, rounds: list[Round], kept: list[Document]) -> None:
-    """Draw a conversation, with Stop while an answer is on its way, then a follow-up."""
-    running = any(current.running for current in rounds)
-    row = st.container(horizontal=True)
-    row.button(
-        "Stop",
-        icon=":material/stop:",
-        key=f"stop {subject}",
-        disabled=not running,
-        on_click=stop_all,
-        args=(rounds,),
-    )
+def continue_rounds(
+    row: DeltaGenerator, subject: str, rounds: list[Round], kept: list[Document]
+) -> None:
+    """Draw a conversation, with Stop beside its newest question, then the place for a follow-up.
+
+    What was picked for the first question stays where it was, so that nothing moves while the
+    answers are read.
+    """
+    offer_stop(row.empty(), subject, rounds, 0)
     if row.button("New question", icon=":material/add:", key=f"new {subject}"):
         stop_all(rounds)
         rounds.clear()
         st.rerun()
-    newest = rounds[-1]
-    if newest.failed and change_button(
-        row, "Ask again", icon=":material/replay:", disabled=running, key=f"again {subject}"
-    ):
-        newest.start(load_settings(), model_of(newest))
-        st.rerun()
-    for position, current in enumerate(rounds):
-        show_round(current, newest=position == len(rounds) - 1)
-    if not running:
-        follow_up(subject, rounds, kept)
+    turns, below = st.container(), st.empty()
+    with turns:
+        for position, current in enumerate(rounds):
+            if position:
+                head = st.container(horizontal=True, vertical_alignment="center")
+                head.header(inert(current.question), anchor=False)
+                offer_stop(head, subject, rounds, position)
+            show_round(current, newest=current is rounds[-1])
+    if not is_running(subject):
+        with below.container():
+            follow_up(subject, rounds, kept)
+
+
+def offer_stop(place: DeltaGenerator, subject: str, rounds: list[Round], position: int) -> None:
+    """Draw Stop beside a question; without use once both have answered, but never gone."""
+    place.button(
+        "Stop",
+        icon=":material/stop:",
+        key=f"stop {subject} {position}",
+        disabled=not rounds[position].running,
+        on_click=stop_all,
+        args=([rounds[position]],),
+    )
 
 
 def follow_up(subject: str, rounds: list[Round], kept: list[Document]) -> None:
@@ -234,12 +258,13 @@ def follow_up(subject: str, rounds: list[Round], kept: list[Document]) -> None:
         rounds,
         may_abstain=bool(st.session_state.get("may abstain", True)),
     )
-    begin(subject, current, model_of(newest))
+    begin(subject, current, newest.model)
+    st.rerun()
 
 
-def model_of(current: Round) -> str:
-    """Return the model that both sides of a round were asked with."""
-    return next(iter(current.asked.values())).reply.model
+def is_running(subject: str) -> bool:
+    """Whether an answer of the conversation about documents or trips is on its way."""
+    return any(current.running for current in rounds_of(subject))
 
 
 def rounds_of(subject: str) -> list[Round]:

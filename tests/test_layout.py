@@ -15,11 +15,15 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from pipeline.answers.documents import Documents
 from pipeline.history import History
 from pipeline.settings import Settings
 from pipeline.trips import Color, Month, TripFile
 from tests.browser import Visitor, serve
 from tests.files import GREEN, YELLOW, backfill, request
+from tests.gemini_server import Asked, GeminiServer, Say
+from tests.test_answers_browser import server as server
+from tests.test_answers_page import NOTES, QUESTION
 from tests.test_browser import browser as browser
 
 # Slow, as what is late for a click on a busy machine counts as a jump.
@@ -49,17 +53,25 @@ new PerformanceObserver(list => {
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    """Settings of a home with the sample of two months in it."""
+    """Settings of a home with the sample of two months and a document in it."""
     may = TripFile(Color.GREEN, Month(2020, 5))
     backfill(settings, request("sample", GREEN, YELLOW, may))
+    Documents(settings.documents_path).add_text("Lanternfish 2.1", NOTES, settings)
     return settings
 
 
 @pytest.fixture
-def address(settings: Settings) -> Iterator[str]:
-    """The address of a server that nobody has visited."""
+def address(settings: Settings, server: GeminiServer) -> Iterator[str]:
+    """The address of a server that nobody has visited, whose model is a local one."""
+    server.reply = talk
     with serve(settings.home) as address:
         yield address
+
+
+def talk(asked: Asked) -> Say:
+    """A long answer in many pieces, and one side's ends well before the other's."""
+    words = [f"word{number} " for number in range(60 if "begin source" in asked.text else 30)]
+    return Say(["Glow lanes split a queue into 12 lanes [1].\n\nMore: ", *words], pause=0.05)
 
 
 def settle(visitor: Visitor) -> None:
@@ -95,16 +107,61 @@ def label(page: Page) -> None:
     box.press("Enter")
 
 
+def type_question(page: Page) -> None:
+    page.get_by_label("Question", exact=True).fill(QUESTION)
+    expect(page.get_by_role("heading", name="[1] Lanternfish").first).to_be_visible()
+
+
+def open_trips(page: Page) -> None:
+    choose("Ask about the loaded trips")(page)
+    expect(page.get_by_text("Exact answer")).to_be_visible()
+
+
+def ask(page: Page) -> None:
+    page.get_by_role("button", name="Ask both").click()
+    expect(page.get_by_text("Both answers in numbers")).to_be_visible()
+
+
+def ask_more(page: Page) -> None:
+    box = page.get_by_test_id("stChatInput").locator("textarea")
+    box.fill("And since when?")
+    box.press("Enter")
+    expect(page.get_by_text("Both answers in numbers")).to_have_count(2)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_jumps_while_a_question_is_asked_and_its_answers_are_read(
+    browser: Browser, address: str, width: str
+) -> None:
+    found = {}
+    for prepare in (type_question, open_trips):
+        with Visitor(browser, address) as visitor:
+            page = visitor.page
+            page.set_viewport_size(dict(zip(("width", "height"), WIDTHS[width], strict=True)))
+            # Those just after the click count here as well: the answers come where it was made.
+            page.add_init_script(WATCH.replace("!shift.hadRecentInput && ", ""))
+            visitor.open("/answers")
+            prepare(page)
+            settle(visitor)
+            for act in (ask, ask_more):
+                shifts(page)
+                act(page)
+                settle(visitor)
+                found[f"{prepare.__name__}, {act.__name__}"] = shifts(page)
+    jumps = {act: moved for act, moved in found.items() if sum(s["value"] for s in moved) >= GOOD}
+    assert not jumps
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_no_page_jumps_while_it_is_drawn_or_drawn_again(
     browser: Browser, address: str, settings: Settings, width: str
 ) -> None:
     (run,) = History(settings.history_path).runs()
-    views: list[tuple[str, Callable[[Page], None] | None]] = [
+    views: list[tuple[str, Callable[[Page], None]]] = [
         ("/?source=sample&from=2020-04&to=2020-06&color=yellow&color=green", choose("all")),
         ("/preview?source=sample&color=green&month=2020-05", choose("yellow")),
         ("/explore", choose("month")),
-        ("/answers", None),  # another view takes the place of the whole page
+        ("/answers", choose("Ask about the loaded trips")),
         (f"/runs?run={run.run_id}", label),
         ("/setup", save),
         ("/setup", examine),
@@ -118,8 +175,6 @@ def test_no_page_jumps_while_it_is_drawn_or_drawn_again(
             page.goto(address + path)
             settle(visitor)
             found[f"{number}: {path} first"] = shifts(page)
-            if act is None:
-                continue
             act(page)
             page.wait_for_timeout(300)
             settle(visitor)

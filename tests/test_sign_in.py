@@ -178,7 +178,7 @@ def test_every_button_of_the_pages_is_one_that_changes_or_known_to_look() -> Non
     looks = {
         ("people.py", "sign in"), ("answers.py", "add document"), ("preview.py", "sample"),
         ("preview.py", "again"), ("people.py", "sign out"), ("settings.py", "cancel"),
-        ("answers.py", "stop {}"), ("answers.py", "new {}"), ("picks.py", "drop-{}"),
+        ("answers.py", "stop {} {}"), ("answers.py", "new {}"), ("picks.py", "drop-{}"),
         ("compare.py", "judge {}"), ("search_quality.py", "measure"), ("sqlbox.py", "query-run"),
         ("sqlbox.py", "{}-{}"), ("tasks.py", "{}"), ("changes.py", "{}"), ("changes.py", "compare"),
     }  # fmt: skip

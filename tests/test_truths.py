@@ -210,5 +210,7 @@ def test_no_answer_is_too_odd_to_read(answer: str) -> None:
     ],
 )
 def test_an_answer_is_scored_by_its_number(answer: str, abstained: bool, outcome: str) -> None:
-    truth = Truth(TEMPLATES["trips"], "How many?", 6.0, [{"trips": 6}], "", False)
+    truth = Truth(
+        TEMPLATES["trips"], "How many?", 6.0, [{"trips": 6}], "", False, Color.GREEN, Month(2020, 4)
+    )
     assert score(truth, answer, abstained).outcome == outcome

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages.shared.conversation import Round, Side
 from pages.shared.frame import reported, show_error, show_synthetic
@@ -22,57 +23,71 @@ from pipeline.errors import ModelGone
 from pipeline.settings import load_settings
 
 _TICK = 0.12  # seconds between two looks at an answer that streams in
+_BOX = 330  # pixels: an answer of a dozen lines beside each other, and no screen of a phone
 
 
 def show_round(current: Round, *, newest: bool) -> None:
-    """Draw a round: its question, both columns, the numbers, and its sources."""
-    if current.asked:
-        st.header(inert(current.question), anchor=False)
-    left, right = st.columns(2, gap="medium")
-    with left:
-        show_side(current, Side.PLAIN, newest)
-    with right:
-        show_side(current, Side.SOURCES, newest)
+    """Draw both answers beside each other, then what is known of them.
+
+    An answer has a box as high as its place was before it was asked for, and what follows comes
+    once both are there: nothing is pushed away that somebody reads or is about to click.
+    """
+    running = current.running
+    for side, place in zip(Side, st.columns(2, gap="medium"), strict=True):
+        with place:
+            st.subheader(side.value, anchor=False)
+            with st.container(border=True, height=_BOX, key=f"box {current.number} {side}"):
+                if side in current.asked:
+                    watch_answer(current, side, newest, running)
+                else:
+                    show_paste(current, side)
+            show_prompt(current.prompts[side])
+    below = st.empty()
+    if not running:
+        with below.container():
+            show_findings(current)
+
+
+@st.fragment(parallel=True)
+def watch_answer(current: Round, side: Side, newest: bool, running: bool) -> None:
+    """Draw one side's answer; two of these stream at once."""
+    with reported():
+        show_answer(current, current.asked[side], side)
+        if newest and not current.running and side in current.failed[:1]:
+            offer_again(current)
+        if running and not current.running:
+            st.rerun()  # what is known of both can be shown now
+
+
+def show_findings(current: Round) -> None:
+    """Draw what is known of the answers of a round that is over, and its sources."""
     texts = {side: text for side in Side if (text := judged_text(current, side).strip())}
-    if texts and not current.running:
+    if texts:
         st.caption("Both answers in numbers")
         show_comparison(current, texts, read_prices(load_settings()))
         if current.passages and has_key(load_settings()):
             show_judge_button(current, texts)
-    show_sources(current, newest=newest)
+    if texts or current.asked:
+        for side, place in zip(Side, st.columns(2, gap="medium"), strict=True):
+            with place:
+                show_verdict(current, side)
+                if current.asked:
+                    with st.expander("Judge an answer from elsewhere"):
+                        show_paste(current, side)
+    show_sources(current)
 
 
-@st.fragment(parallel=True)
-def show_side(current: Round, side: Side, newest: bool) -> None:
-    """Draw one side; two of these stream at once."""
-    with reported():
-        st.subheader(side.value, anchor=False)
-        asking = current.asked.get(side)
-        if asking:
-            watched = show_answer(current, asking, side)
-            if watched and not current.running:
-                st.rerun()  # the numbers of both sides can be shown now
-        if newest and not current.running:
-            show_paste(current, side)
-        if not current.running:
-            show_verdict(current, side)
-        show_prompt(current.prompts[side])
-
-
-def show_answer(current: Round, asking: Asking, side: Side) -> bool:
-    """Draw an answer, as it comes in if it does; return whether it was waited for."""
-    slot = st.empty()
-    watched = False
+def show_answer(current: Round, asking: Asking, side: Side) -> None:
+    """Draw an answer, as it comes in if it does, and how it went."""
     # What the plain side cites it has made up: that leads to none of our sources.
     anchor: Anchor = current.anchor if side == Side.SOURCES else lambda _number: None
-    while not asking.done.wait(0 if not watched else _TICK):
-        watched = True
-        # Each draw is also where Streamlit leaves this run of the page for a newer one.
-        text = neutral(asking.reply.text, anchor)
-        slot.markdown(f"{text} ▌" if text else f"◐ {inert(asking.waiting or 'waiting …')}")
+    # In a slot, what an answer that has come before stands in would be empty for a moment.
+    slot = None if asking.done.is_set() else st.empty()
+    if slot:
+        stream(asking, slot, anchor)
     if asking.reply.text:
-        slot.markdown(neutral(asking.reply.text, anchor))
-    else:
+        (slot or st).markdown(neutral(asking.reply.text, anchor))
+    elif slot:
         slot.empty()
     if asking.stopped:
         st.info("◼ Stopped. What had come until then is shown.")
@@ -85,21 +100,34 @@ def show_answer(current: Round, asking: Asking, side: Side) -> bool:
         st.caption(asking.reply.note)
     if asking.reply.seconds is not None and (asking.reply.text or not asking.error):
         show_figures(asking, read_prices(load_settings()))
-    return watched
+
+
+def stream(asking: Asking, slot: DeltaGenerator, anchor: Anchor) -> None:
+    """Draw an answer in a slot until all of it has come."""
+    while not asking.done.is_set():
+        # Each draw is also where Streamlit leaves this run of the page for a newer one.
+        text = neutral(asking.reply.text, anchor)
+        slot.markdown(f"{text} ▌" if text else f"◐ {inert(asking.waiting or 'waiting …')}")
+        asking.done.wait(_TICK)
+
+
+def offer_again(current: Round) -> None:
+    """Draw the way to ask both sides again after one of them failed."""
+    if change_button(st, "Ask again", icon=":material/replay:", key=f"again {current.number}"):
+        current.start(load_settings(), current.model)
+        st.rerun()
 
 
 def show_paste(current: Round, side: Side) -> None:
     """Draw where any chatbot's answer can be pasted, to be judged in place of this side's own."""
-    with st.expander("Judge an answer from elsewhere", expanded=not current.asked):
-        st.text_area(
-            f"An answer to judge as “{side}”",
-            key=_paste_key(current, side),
-            placeholder="Paste any chatbot's answer here, then press Ctrl+Enter.",
-            height=120,
-            max_chars=20_000,
-        )
-        if st.button("Judge it", key=f"judge {_paste_key(current, side)}"):
-            st.rerun()  # all of the page: the numbers of both sides stand below
+    st.text_area(
+        f"An answer to judge as “{side}”",
+        key=_paste_key(current, side),
+        placeholder="Paste any chatbot's answer here, then press Ctrl+Enter.",
+        height=205,
+        max_chars=20_000,
+    )
+    st.button("Judge it", key=f"judge {_paste_key(current, side)}")
 
 
 def _paste_key(current: Round, side: Side) -> str:
@@ -122,7 +150,7 @@ def show_verdict(current: Round, side: Side) -> None:
         return
     asking = current.asked.get(side)
     pasted = asking is None or asking.reply.text != text
-    st.markdown(f"**Verdict**{' on the pasted text' if pasted else ''}")
+    st.markdown(f"**{side}: verdict**{' on the pasted text' if pasted else ''}")
     if current.truth and (found := current.score(text)):
         show_score(current.truth, found)
         return
@@ -139,7 +167,7 @@ def show_prompt(prompt: Prompt) -> None:
         st.code(prompt.text(), language=None, wrap_lines=True, height=320)
 
 
-def show_sources(current: Round, *, newest: bool) -> None:
+def show_sources(current: Round) -> None:
     """Draw the sources of a round."""
     if current.truth:
         row = st.container(horizontal=True, vertical_alignment="center")
@@ -159,9 +187,7 @@ def show_sources(current: Round, *, newest: bool) -> None:
         with st.expander("The SQL"):
             st.code(current.truth.sql, language="sql")
     elif current.passages:
-        # Closed while answers come in, whose every new line pushes it further down.
-        shown = newest and not current.running
-        with st.expander(f"Sources: {len(current.passages):,} passages", expanded=shown):
+        with st.expander(f"Sources: {len(current.passages):,} passages", expanded=True):
             show_passages(current.passages, current.number)
 
 

@@ -47,9 +47,14 @@ class Round:
         return any(not asking.done.is_set() for asking in self.asked.values())
 
     @property
-    def failed(self) -> bool:
-        """Whether an answer did not come, or not whole, though nobody stopped it."""
-        return any(asking.error and not asking.stopped for asking in self.asked.values())
+    def failed(self) -> list[Side]:
+        """The sides whose answer did not come, or not whole, though nobody stopped it."""
+        return [side for side, one in self.asked.items() if one.error and not one.stopped]
+
+    @property
+    def model(self) -> str:
+        """The model that both sides were asked with; there is none before they are."""
+        return next(iter(self.asked.values())).reply.model
 
     def start(self, settings: Settings, model: str) -> None:
         """Ask both sides at once, with the same model and settings."""

@@ -26,8 +26,8 @@ _WAYS = {
 _FOUND = "passages found by meaning"  # the newest, with what was asked: each search costs
 
 
-def pick_passages(question: str, kept: Sequence[Document]) -> list[Passage]:
-    """Draw how sources are found, and return them for a question."""
+def pick_way(question: str, kept: Sequence[Document], *, fixed: bool) -> None:
+    """Draw how the sources for a question are found; `fixed` when it is asked already."""
     titles = {document.id: pill(document.title) for document in kept}
     if len(kept) > 1:
         st.pills(
@@ -37,6 +37,7 @@ def pick_passages(question: str, kept: Sequence[Document]) -> list[Passage]:
             format_func=lambda id: titles.get(id, id),
             key="asked documents",
             persist_state="session",
+            disabled=fixed,
         )
     row = st.container(horizontal=True, vertical_alignment="bottom")
     ways = [way for way in _WAYS if way != "meaning" or has_key(load_settings())]
@@ -47,20 +48,26 @@ def pick_passages(question: str, kept: Sequence[Document]) -> list[Passage]:
         key="how to find",
         width=280,
         persist_state="session",
+        disabled=fixed,
         help="Whole documents are the baseline that needs no search: longer, dearer, slower.",
     )
-    row.number_input("Most passages", 1, 20, 5, key="top", width=140, persist_state="session")
+    row.number_input(
+        "Most passages", 1, 20, 5, key="top", width=140, persist_state="session", disabled=fixed
+    )
     if st.session_state.get("how to find") == "meaning" and question:
-        offer_meaning(question, kept)
-    return find_passages(question, kept)
+        offer_meaning(question, kept, fixed=fixed)
 
 
-def offer_meaning(question: str, kept: Sequence[Document]) -> None:
+def offer_meaning(question: str, kept: Sequence[Document], *, fixed: bool) -> None:
     """Draw the way to a search by meaning, which is made when it is asked for."""
     price = read_prices(load_settings()).of(EMBEDDING_MODEL)
     cost = f"\\${price.input:g} a million tokens" if price else "price unknown"
     if change_button(
-        st, "Search by meaning too", icon=":material/search:", key="search by meaning"
+        st,
+        "Search by meaning too",
+        icon=":material/search:",
+        key="search by meaning",
+        disabled=fixed,
     ):
         find_passages(question, kept, now=True)
     st.caption(

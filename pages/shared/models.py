@@ -5,33 +5,35 @@ from __future__ import annotations
 from concurrent.futures import Future
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from pages.shared.background import ask, await_answer
 from pages.shared.neutral import inert
 from pipeline.answers.gemini import has_key, list_models
 from pipeline.answers.prices import read_prices
 from pipeline.errors import FaregroundError
-from pipeline.settings import Settings
+from pipeline.settings import Settings, load_settings
 
 _OFFERED = "models the API offers"
 _SHOWN = 12  # the API offers dozens
 
 
-def pick_model(place: DeltaGenerator, settings: Settings) -> str:
-    """Draw the choice and return a model's name; any name can be typed."""
-    return str(
-        place.selectbox(
-            "Model",
-            known_models(settings),
-            accept_new_options=True,
-            key="model",
-            width=260,
-            persist_state="session",
-            help="Both sides use the same model and settings. Any name can be typed.",
-        )
-        or settings.gemini_model
+def pick_model(settings: Settings, *, fixed: bool) -> None:
+    """Draw the choice of a model; any name can be typed, unless it is `fixed`."""
+    st.selectbox(
+        "Model",
+        known_models(settings),
+        accept_new_options=True,
+        key="model",
+        width=260,
+        persist_state="session",
+        disabled=fixed,
+        help="Both sides use the same model and settings. Any name can be typed.",
     )
+
+
+def picked_model() -> str:
+    """Return the name of the model that is picked, or the settings' where none is."""
+    return str(st.session_state.get("model") or load_settings().gemini_model)
 
 
 def pick_models(settings: Settings) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from pages.shared.frame import ledger, look, show_synthetic
+from pages.shared.neutral import inert
 from pages.shared.target import target
 from pages.shared.tour import offer_sample
 from pipeline.answers.templates import TEMPLATES, Template
@@ -14,6 +15,8 @@ from pipeline.answers.truths import Truth, find_truth, is_loaded
 from pipeline.settings import load_settings
 from pipeline.trips import Color, Month, TripFile
 from pipeline.warehouse import FileRecord, open_warehouse
+
+_SLOT = 160  # pixels
 
 
 def pick_truth() -> Truth | None:
@@ -35,6 +38,25 @@ def pick_truth() -> Truth | None:
     if month is None or (template.compares and earlier is None):
         return None
     truth = find(records, template, color, month, earlier)
+    show_truth(truth)
+    return truth
+
+
+def show_asked(truth: Truth) -> None:
+    """Draw the choice that a question came of, just where it was made, to be seen alone."""
+    name = truth.template.name
+    st.selectbox("Question", [name], format_func=_in_words, key="asked template", disabled=True)
+    row = st.container(horizontal=True)
+    slots = {"Color": truth.color, "From": truth.earlier, "To": truth.month}
+    if truth.earlier is None:
+        slots = {"Color": truth.color, "Month": truth.month}
+    for label, value in slots.items():
+        row.selectbox(label, [str(value)], key=f"asked {label}", width=_SLOT, disabled=True)
+    show_truth(truth)
+
+
+def show_truth(truth: Truth) -> None:
+    """Draw the exact answer, and the question in words."""
     row = st.container(horizontal=True, vertical_alignment="center")
     row.metric("Exact answer", truth.answer, width="content")
     row.caption(
@@ -46,7 +68,11 @@ def pick_truth() -> Truth | None:
             "These trips are made up, so no model can know them: only the side with sources can "
             "be right."
         )
-    return truth
+    st.markdown(f"**{inert(truth.question)}**")
+
+
+def _in_words(name: str) -> str:
+    return TEMPLATES[name].question.format(color="…", month="…", earlier="…")
 
 
 def pick_slots(
@@ -56,7 +82,7 @@ def pick_slots(
     name = st.selectbox(
         "Question",
         list(TEMPLATES),
-        format_func=lambda name: TEMPLATES[name].question.format(color="…", month="…", earlier="…"),
+        format_func=_in_words,
         key="template",
         persist_state="session",
     )
@@ -65,7 +91,7 @@ def pick_slots(
     colors = [color for color in Color if any(file.color == color for file in loaded)]
     every = list(Color)
     color = row.selectbox(
-        "Color", every, index=every.index(colors[0]), key="truth color", width=160
+        "Color", every, index=every.index(colors[0]), key="truth color", width=_SLOT
     )
     known = [file.month for file in loaded if file.color == color]
     months = [str(month) for month in known]
@@ -78,7 +104,7 @@ def pick_slots(
             [str(month) for month in before],
             accept_new_options=True,
             key="truth from",
-            width=160,
+            width=_SLOT,
             help=help,
         )
         earlier = Month.parse(first) if first else None
@@ -88,7 +114,7 @@ def pick_slots(
         index=len(months) - 1 if months else None,
         accept_new_options=True,
         key="truth month",
-        width=160,
+        width=_SLOT,
         help=help,
     )
     if not months:

@@ -38,7 +38,7 @@ class Truth:
     """A question filled in, with its exact answer and the table it stands in.
 
     `rows` are the result as plain values, `sql` the statement as the warehouse ran it, `synthetic`
-    says that the trips are the built-in sample's.
+    says that the trips are the built-in sample's. `color`, `month` and `earlier` fill the slots.
     """
 
     template: Template
@@ -47,6 +47,9 @@ class Truth:
     rows: list[dict[str, Any]]
     sql: str
     synthetic: bool
+    color: Color
+    month: Month
+    earlier: Month | None = None
 
     @property
     def answer(self) -> str:
@@ -108,7 +111,9 @@ def find_truth(
         )
     loaded = [record.loaded for file in files if (record := records.get(file))]
     synthetic = any(entry and entry.source == "sample" for entry in loaded)
-    return Truth(template, question, float(value), rows, answer.sql, synthetic)
+    return Truth(
+        template, question, float(value), rows, answer.sql, synthetic, color, month, earlier
+    )
 
 
 def score(truth: Truth, answer: str, abstained: bool) -> Score:
