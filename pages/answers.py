@@ -15,6 +15,7 @@ from pages.shared.neutral import inert
 from pages.shared.people import change_button, may_change
 from pages.shared.prices import show_prices
 from pages.shared.suites import show_suites
+from pages.shared.themed import follow_theme
 from pages.shared.truths import pick_truth, show_asked
 from pipeline.answers.documents import Document
 from pipeline.answers.gemini import has_key
@@ -273,6 +274,6 @@ def rounds_of(subject: str) -> list[Round]:
     return rounds
 
 
-stand("Answers")
+stand("Answers", beat=follow_theme)
 with reported():
     show_page()

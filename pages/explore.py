@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.shared.asking import Costly, ask
-from pages.shared.cards import Card, draw_nothing, read_theme, show_card
+from pages.shared.cards import Card, draw_nothing, show_card
 from pages.shared.charts import (
     draw_colors,
     draw_distances,
@@ -37,6 +37,7 @@ from pages.shared.frame import Now, ledger, live, reported, require_app, show_sy
 from pages.shared.people import change_button
 from pages.shared.picks import show_picks
 from pages.shared.target import target
+from pages.shared.themed import follow_theme
 from pages.shared.tour import offer_sample, show_arrival
 from pages.shared.words import count
 from pipeline.charts import TRIPS, Filters, pose, steps
@@ -272,13 +273,10 @@ def show_known(answers: Futures) -> None:
 def watch() -> None:
     """Keep the address of what is chosen, and draw the charts anew in a theme just picked."""
     confirm_filters()
-    if st.session_state.get("drawn in") != read_theme():
-        st.empty()  # a click that came meanwhile goes first: `rerun` would lose it
-        st.rerun()
+    follow_theme()
 
 
 page = st.container()
-st.session_state["drawn in"] = read_theme()
 # Below everything, and nothing to see: the browser reads the 4.7 MB that draw charts meanwhile.
 draw_nothing()
 with page:

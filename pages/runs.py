@@ -25,6 +25,7 @@ from pages.shared.run_charts import show_run_charts
 from pages.shared.runs import files_of, history
 from pages.shared.schedules import show_schedules
 from pages.shared.target import TARGET_NAMES, target
+from pages.shared.themed import follow_theme, show_figure
 from pages.shared.tour import offer_sample
 from pages.shared.views import outcome_table, runs_table, table_height, timeline, total_cost
 from pages.shared.words import (
@@ -142,7 +143,7 @@ def show_run(run: Run, files: Sequence[RunFile], now: Now) -> None:
     steps = history().steps(run.run_id)
     if steps:
         st.subheader("Timeline")
-        st.plotly_chart(timeline(run, steps), key="timeline", config={"displaylogo": False})
+        show_figure(timeline(run, steps), key="timeline", config={"displaylogo": False})
     show_run_charts(run)
     st.subheader("Files")
     st.dataframe(
@@ -240,4 +241,4 @@ def propose(title: str, request: Request) -> None:
     show()
 
 
-live("Runs", show_page)
+live("Runs", show_page, beat=follow_theme)

@@ -5,19 +5,27 @@ The figures are those of https://www.w3.org/TR/WCAG22/#contrast-minimum and #non
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import plotly.graph_objects as go
 import pytest
 
 from pages.shared.charts import PAYMENT_COLORS, shade
 from pages.shared.charts_places import AIRPORT_COLORS
-from pages.shared.drawing import ACCENT, OTHER, TAXI_COLORS
-from pages.shared.views import STEP_COLORS
+from pages.shared.drawing import ACCENT, OTHER, TAXI_COLORS, make_figure, styled, tint
+from pages.shared.run_charts import draw_durations, draw_rates
+from pages.shared.views import STEP_COLORS, timeline
 from pages.shared.words import TINTS
 from pipeline.answers import report
+from pipeline.history import History
+from pipeline.settings import Settings
 from pipeline.trips import Color
+from tests.files import GREEN, backfill, put_trips, request, trip
 from tests.screenshots import FOLDER, MOST_BYTES, SCHEMES, pages
 
 ROOT = Path(__file__).parent.parent
@@ -100,6 +108,53 @@ def test_a_charts_color_stands_out_from_both_backgrounds(name: str) -> None:
     for scheme in SCHEMES:
         background = parse(THEMES[scheme]["backgroundColor"])
         assert contrast(parse(CHART_COLORS[name]), background) >= SHAPES, scheme
+
+
+def fonts(value: Any) -> Iterator[str]:
+    """The colors of all text in a figure, or a part of it."""
+    for name, inner in value.items() if isinstance(value, dict) else ():
+        if name.endswith("font") and "color" in inner:
+            yield inner["color"]
+        yield from fonts(inner)
+
+
+def chart_figures(settings: Settings, folder: Path) -> list[go.Figure]:
+    """A figure of each kind: of the trips, of runs, and of a question set's run."""
+    put_trips(folder, GREEN, [trip(GREEN)])
+    backfill(settings, request(folder, GREEN))
+    history = History(settings.history_path)
+    (run,) = history.runs()
+    timings = history.timings("local", run.run_id)
+    rates = draw_rates(timings)
+    assert rates is not None
+    return [
+        make_figure([{"type": "bar", "x": ["a"], "y": [1]}], 100),
+        draw_durations(timings),
+        rates,
+        timeline(run, history.steps(run.run_id)),
+        styled(report.chart([]), 100),
+    ]
+
+
+def test_text_in_charts_can_be_read_in_both_themes(settings: Settings, folder: Path) -> None:
+    for figure in chart_figures(settings, folder):
+        for theme in map(THEMES.__getitem__, SCHEMES):
+            tint(figure, theme["textColor"], theme["backgroundColor"])
+            layout = figure.to_dict()["layout"]
+            assert layout["font"]["color"] == theme["textColor"], "what all other text inherits"
+            assert "template" not in layout, "it would have colors of its own"
+            grounds = {layout["paper_bgcolor"], layout["plot_bgcolor"]}
+            assert all(contrast(parse(c), parse(g)) >= TEXT for c in fonts(layout) for g in grounds)
+
+
+def test_every_chart_is_drawn_in_the_colors_of_the_theme() -> None:
+    found = {
+        path.name
+        for path in (ROOT / "pages").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr == "plotly_chart"
+    }
+    assert found == {"themed.py", "cards.py"}, "in cards.py one that cannot be seen"
 
 
 def test_taxi_yellow_and_green_are_the_colors_of_no_other_part_of_a_chart_with_both() -> None:

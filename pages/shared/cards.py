@@ -14,10 +14,11 @@ import pyarrow.parquet
 import streamlit as st
 
 from pages.shared.asking import Costly
-from pages.shared.drawing import Drawn, tint
+from pages.shared.drawing import Drawn
 from pages.shared.frame import reported
 from pages.shared.people import change_button
 from pages.shared.picks import take_pick
+from pages.shared.themed import show_figure
 from pages.shared.words import plain, size
 from pipeline.charts import Question
 from pipeline.warehouse import Answer
@@ -76,11 +77,6 @@ def draw_nothing() -> None:
     st.plotly_chart(nothing, key="nothing", config={"staticPlot": True})
 
 
-def read_theme() -> str:
-    """Return the theme of the visitor's browser, `light` or `dark`."""
-    return st.context.theme.type or "light"
-
-
 def _show_figure(card: Card, figure: go.Figure, picture: str) -> None:
     key = f"{card.name}-{st.session_state.get('dropped', 0)}"
     options = {"format": picture, "filename": f"fareground-{card.name}", "scale": 2}
@@ -91,20 +87,17 @@ def _show_figure(card: Card, figure: go.Figure, picture: str) -> None:
         "scrollZoom": False,
     }
     alt = card.title or card.question.chart.title
-    theme = read_theme()
-    tint(figure, *(st.get_option(f"theme.{theme}.{of}Color") for of in ("text", "background")))
     if card.dimension:
-        st.plotly_chart(
+        show_figure(
             figure,
             key=key,
             on_select=lambda: take_pick(card.dimension, key),
             selection_mode="points",
             config=config,
             alt=alt,
-            theme=None,
         )
     else:
-        st.plotly_chart(figure, key=key, config=config, alt=alt, theme=None)
+        show_figure(figure, key=key, config=config, alt=alt)
 
 
 def _ask_leave(card: Card, costly: Costly) -> None:

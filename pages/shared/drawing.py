@@ -95,7 +95,7 @@ def _make_axis(letter: str, axis: Row) -> Row:
 
 
 def tint(figure: go.Figure, text: str, ground: str) -> None:
-    """Give a figure of `make_figure` the colors of the page around it."""
+    """Give a figure of `make_figure` or `styled` the colors of the page around it."""
     figure.update_layout(
         {
             "font": {"color": text},
@@ -116,8 +116,14 @@ def count_axis(most: int) -> Row:
 
 
 def styled(figure: go.Figure, height: int) -> go.Figure:
-    """Return a figure that was put together step by step with what all of them have in common."""
-    figure.update_layout(_COMMON | {"height": height})
+    """Return a figure that was put together step by step with what all of them have in common.
+
+    Its margins grow with the labels of its axes, which are of any length.
+    """
+    figure.update_layout(_COMMON | {"height": height, "font": _FONT})
+    figure.update_xaxes({**_AXES["x"], "automargin": True})
+    figure.update_yaxes({**_AXES["y"], "automargin": True})
+    figure.layout.template = None
     return figure
 
 

@@ -11,6 +11,7 @@ from plotly.subplots import make_subplots
 from pages.shared.drawing import TAXI_COLORS, styled
 from pages.shared.runs import history
 from pages.shared.target import target
+from pages.shared.themed import show_figure
 from pages.shared.views import STEP_COLORS
 from pages.shared.words import count, duration, files_in_words, size
 from pipeline.run_records import GLYPHS, Run, Timing
@@ -28,11 +29,12 @@ def show_run_charts(run: Run | None) -> None:
         st.caption("No file went through any step, so there is nothing to chart.")
         return
     st.caption(describe(timings, run))
-    st.plotly_chart(draw_durations(timings), key="durations", config=_CONFIG)
+    show_figure(draw_durations(timings), key="durations", config=_CONFIG)
     rates, costs = draw_rates(timings), draw_costs(timings)
     drawn = {name: chart for name, chart in {"rates": rates, "costs": costs}.items() if chart}
     for place, (name, chart) in zip(st.columns(len(drawn) or 1), drawn.items(), strict=False):
-        place.plotly_chart(chart, key=name, config=_CONFIG)
+        with place:
+            show_figure(chart, key=name, config=_CONFIG)
     if rates is None:
         st.caption("No file was loaded, so there are no rows per second.")
     if target() == "gcp" and costs is None:

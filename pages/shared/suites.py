@@ -10,11 +10,13 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from pages.shared.drawing import styled
 from pages.shared.frame import reported
 from pages.shared.models import pick_models
 from pages.shared.neutral import inert
 from pages.shared.people import change_button
 from pages.shared.search_quality import show_search_quality
+from pages.shared.themed import show_figure
 from pages.shared.words import duration, when
 from pipeline.answers import report
 from pipeline.answers.evaluation import (
@@ -42,6 +44,7 @@ from pipeline.answers.suites import (
 from pipeline.settings import load_settings, make_folder
 
 _LISTED = 50
+_RATES_HEIGHT = 380  # pixels
 _STATES = {
     "running": "◐ running",
     "succeeded": "● succeeded",
@@ -261,8 +264,10 @@ def show_run(run: SuiteRun, runs: Sequence[SuiteRun]) -> None:
     earlier = store.answers(earlier_id) if earlier_id else None
     show_exports(run, earlier_id)
     summaries = summarize(run, answers)
-    st.plotly_chart(
-        report.chart(summaries), key=f"rates {run.run_id}", config={"displaylogo": False}
+    show_figure(
+        styled(report.chart(summaries), _RATES_HEIGHT),
+        key=f"rates {run.run_id}",
+        config={"displaylogo": False},
     )
     st.caption("Rates, with 95 % Wilson intervals")
     st.dataframe(

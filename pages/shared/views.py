@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 import plotly.graph_objects as go
 
+from pages.shared.drawing import styled
 from pages.shared.words import count, duration, outcomes, size, state_words
 from pipeline.backfill import Snapshot
 from pipeline.load import FileProgress
@@ -192,14 +193,9 @@ def timeline(run: Run, steps: Sequence[Step]) -> go.Figure:
             marker_color=color,
             hovertemplate=f"%{{y}}<br>{name}: %{{x:.3f}} s, from %{{base:.3f}} s<extra></extra>",
         )
-    figure.update_layout(
-        barmode="overlay",
-        showlegend=True,  # of a single step too
-        height=110 + 26 * max(2, len(files)),
-        margin={"l": 0, "r": 0, "t": 36, "b": 0},
-        legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0},
-        bargap=0.25,
-    )
+    styled(figure, 110 + 26 * max(2, len(files)))
+    # A single step has a legend too.
+    figure.update_layout(barmode="overlay", showlegend=True, bargap=0.25)
     # A file's name ends in its month, which Plotly would read as a date.
     figure.update_yaxes(
         type="category", categoryorder="array", categoryarray=files[::-1], title="file"
