@@ -17,7 +17,7 @@ from pipeline.cancel import Cancel
 from pipeline.errors import NotPublished, SourceUnreachable, TripFileError
 from pipeline.settings import Settings
 from pipeline.sources import Offer, absent_statuses
-from pipeline.staging import Part, Progress, Received, megabytes, require_space
+from pipeline.staging import Part, Progress, Received, require_space, size_in_words
 from pipeline.web import Refused, Transient, answer, client, judge, on_retry, run, size_of, version
 
 # Seconds; the waits between tries double from the first to the longest.
@@ -140,7 +140,7 @@ class _Download:
         if not (starts and same and size_of(response) is not None):
             self.part.discard()
             raise Transient("an answer that does not continue what is here", wait=0.0)
-        self.on_note(f"resumed at {megabytes(offset)}")
+        self.on_note(f"resumed at {size_in_words(offset)}")
 
     async def _receive(self, response: httpx2.Response, offset: int) -> None:
         total = size_of(response)

@@ -113,15 +113,15 @@ def require_space(file: TripFile, folder: Path, size: int | None) -> None:
         free = shutil.disk_usage(folder).free
     if free < needed:
         raise StorageError(
-            f"{file} needs {megabytes(needed)} to be downloaded and loaded, and the disk of "
-            f"{folder} has {megabytes(free)} free.",
+            f"{file} needs {size_in_words(needed)} to be downloaded and loaded, and the disk of "
+            f"{folder} has {size_in_words(free)} free.",
             cure=_CURES[errno.ENOSPC],
         )
 
 
-def megabytes(size: int) -> str:
-    """Write a number of bytes for people, as in `12.3 MB`."""
-    return f"{size / 1e6:,.1f} MB"
+def size_in_words(size: float) -> str:
+    """Write a number of bytes for people: `12.3 MB` (10^6 bytes), or `1,234 bytes` for a few."""
+    return f"{size / 1e6:,.1f} MB" if size >= 50_000 or size == 0 else f"{size:,.0f} bytes"
 
 
 class Unpacked:

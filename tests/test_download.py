@@ -286,6 +286,12 @@ def test_a_dropped_download_goes_on_where_it_stopped(
     assert log.progress[-1].done == len(CONTENT)
 
 
+def test_the_few_bytes_a_download_goes_on_from_are_said(server: Server, settings: Settings) -> None:
+    server.behave(PATH, drop_after=1_234, drop_times=1)
+    _, log = fetched(offer_at(server.url), settings)
+    assert "resumed at 1,234 bytes" in log.notes
+
+
 def test_a_file_that_changed_in_the_middle_is_fetched_from_its_beginning(
     server: Server, settings: Settings
 ) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from pipeline.run_records import GLYPHS, RunFile
+from pipeline.staging import size_in_words
 
 # Half transparent, so that they tint a light and a dark background alike; the text keeps the
 # theme's own color and with it its contrast.
@@ -32,10 +33,8 @@ def count(number: int | None) -> str:
 
 
 def size(number: float | None) -> str:
-    """Return a number of bytes in MB (10^6 bytes), or nothing for None."""
-    if number is None:
-        return ""
-    return f"{number / 1e6:,.1f} MB" if number >= 50_000 or number == 0 else f"{number:,.0f} bytes"
+    """Return a number of bytes for people, or nothing for None."""
+    return "" if number is None else size_in_words(number)
 
 
 def duration(seconds: float) -> str:
