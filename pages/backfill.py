@@ -39,7 +39,15 @@ from pages.shared.progress import show_progress, show_run_summary
 from pages.shared.runs import files_of
 from pages.shared.target import target
 from pages.shared.tour import land, offer_sample
-from pages.shared.words import duration, files_in_words, outcomes, plain, state_words, when
+from pages.shared.words import (
+    duration,
+    files_in_words,
+    interruption,
+    outcomes,
+    plain,
+    state_words,
+    when,
+)
 from pipeline.backfill import resume_request
 from pipeline.errors import FaregroundError
 from pipeline.plan import FileState, Plan, Policy, Request
@@ -177,7 +185,7 @@ def show_outcome(run: Run) -> None:
     )
     row.page_link("pages/runs.py", label="Details", query_params={"run": run.run_id})
     if run.state == "interrupted":
-        st.warning("The process ended during this run. Resume finishes it.")
+        st.warning(interruption(files), icon=":material/warning:")
     failed = [file for file in files if file.state == "failed"]
     for file in failed[:3]:
         st.error(plain(file.reason), icon=":material/error:")

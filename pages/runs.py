@@ -32,6 +32,7 @@ from pages.shared.words import (
     count,
     duration,
     files_in_words,
+    interruption,
     outcomes,
     plain,
     size,
@@ -120,7 +121,7 @@ def show_run(run: Run, files: Sequence[RunFile], now: Now) -> None:
         f"Begun {when(run.started_at)} by the {run.origin} (pid {run.pid}){end}."
     )
     if run.state == "interrupted":
-        st.warning("The process ended during this run. Resume finishes it.")
+        st.warning(interruption(files), icon=":material/warning:")
     figures = {
         "Took": duration(run.seconds),
         "Rows in the warehouse": count(sum(file.rows or 0 for file in files)),

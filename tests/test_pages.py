@@ -285,6 +285,7 @@ def test_an_interrupted_run_says_so_and_resume_finishes_it(settings: Settings) -
         server.behave(f"/{GREEN.stem}.csv.gz", stall_after=None)
         app = open_app(**SAMPLE)
         assert "**‖ interrupted**" in texts(app)
+        assert " left: Resume runs " in app.warning[0].value
         assert app.button(key="resume").label.startswith("Resume ")
         check(app.button(key="resume").click().run())
         jobs().join(30)

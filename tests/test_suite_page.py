@@ -123,6 +123,9 @@ def test_a_run_is_stopped_and_gone_on_with(server: GeminiServer, settings: Setti
     wait_until(lambda: len(server.asked("streamGenerateContent")) == 2)
     check(app.run())
     assert "◐ running" in texts(app)
+    assert "1 of 4 answers are kept" in [bar.proto.text for bar in app.get("progress")]
+    assert "as soon as it has ended" in texts(app)
+    assert list(app.dataframe[0].value["answers"]) == ["… of 4"]
     assert len(store.answers(run.run_id)) == 1
     check(app.button(key="stop suite").click().run())
     job = suite_jobs().current()

@@ -205,7 +205,12 @@ def show_runs() -> None:
                 "begun": [when(run.started_at) for run in runs],
                 "state": [_STATES[state_of(run)] for run in runs],
                 "question set": [run.suite.suite for run in runs],
-                "answers": [f"{len(store.answers(run.run_id)):,} of {run.calls:,}" for run in runs],
+                "answers": [
+                    # Above, the answers of the run that is watched are counted anew every second.
+                    f"{'…' if is_watched(run) else f'{len(store.answers(run.run_id)):,}'}"
+                    f" of {run.calls:,}"
+                    for run in runs
+                ],
                 "models": [", ".join(run.models) for run in runs],
                 "why": [run.reason for run in runs],
             }
@@ -218,7 +223,16 @@ def show_runs() -> None:
         alt="Runs of question sets, the newest first",
     )
     for row in event.selection.rows[:1]:
-        show_run(runs[row], runs)
+        if is_watched(runs[row]):
+            st.caption("What comes of it is shown here as soon as it has ended.")
+        else:
+            show_run(runs[row], runs)
+
+
+def is_watched(run: SuiteRun) -> bool:
+    """Whether a run is the one that is on in this server."""
+    job = suite_jobs().current()
+    return job is not None and job.run.run_id == run.run_id and not job.done.is_set()
 
 
 def state_of(run: SuiteRun) -> str:

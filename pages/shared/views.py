@@ -193,7 +193,7 @@ def timeline(run: Run, steps: Sequence[Step]) -> go.Figure:
             marker_color=color,
             hovertemplate=f"%{{y}}<br>{name}: %{{x:.3f}} s, from %{{base:.3f}} s<extra></extra>",
         )
-    styled(figure, 110 + 26 * max(2, len(files)))
+    styled(figure, 130 + 26 * max(2, len(files)))
     # A single step has a legend too.
     figure.update_layout(barmode="overlay", showlegend=True, bargap=0.25)
     # A file's name ends in its month, which Plotly would read as a date.

@@ -59,6 +59,20 @@ def files_in_words(number: int) -> str:
     return f"{number:,} file" if number == 1 else f"{number:,} files"
 
 
+def interruption(files: Iterable[RunFile]) -> str:
+    """Return what became of a run whose process ended, and what to do; `files` are the run's."""
+    left = sum(file.state not in ("loaded", "skipped", "unavailable") for file in files)
+    ended = "The process ended during this run"
+    if not left:
+        return f"{ended}, with all files done."
+    what = (
+        "1 file is left: Resume runs it"
+        if left == 1
+        else f"{left:,} files are left: Resume runs them"
+    )
+    return f"{ended}. {what}."
+
+
 def rows_in_words(number: int) -> str:
     """Return `1 row` or `12 rows`."""
     return f"{number:,} row" if number == 1 else f"{number:,} rows"
