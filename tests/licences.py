@@ -37,7 +37,7 @@ def pinned(name: str) -> dict[str, str]:
         text = line.partition("#")[0].strip()
         if not text or text.startswith("-r "):
             continue
-        match = re.fullmatch(r"([A-Za-z0-9._-]+)==([A-Za-z0-9.!+]+)", text)
+        match = re.fullmatch(r"([A-Za-z0-9._-]+)==([A-Za-z0-9.!+]+)(?:; .+)?", text)
         if match is None:
             raise ValueError(f"{name}: {text!r} is not pinned")
         found[_plain(match[1])] = match[2]

@@ -57,3 +57,13 @@ def test_the_first_page_imports_nothing_that_only_other_pages_need() -> None:
     assert "pages.shared.frame" in names
     other = {"duckdb", "google.cloud", "google.genai", "pypdf", "selectolax", "sqlglot", "yaml"}
     assert not names & other
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="uvloop is not for Windows")
+def test_the_server_sends_small_answers_at_once() -> None:
+    # Streamlit hands uvicorn a socket without a protocol number, on which asyncio leaves Nagle's
+    # algorithm on; uvloop never does. See https://github.com/Kludex/uvicorn/issues/3149.
+    import uvicorn
+    import uvloop
+
+    assert uvicorn.Config("app:app").get_loop_factory() is uvloop.new_event_loop

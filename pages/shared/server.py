@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -45,4 +46,8 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
         importlib.import_module(name)
     with suppress(FaregroundError):  # every page says what is wrong with the settings
         scheduler()
+    # Streamlit has all of memory searched for garbage after each run of a script: what is there for
+    # good need not be.
+    gc.freeze()
     yield
+    gc.unfreeze()
