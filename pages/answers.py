@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -26,6 +28,7 @@ from pipeline.settings import load_settings
 require_app()
 
 _QUESTION = 68  # pixels: a text field with its label
+_SHORT = 80  # characters: two lines on a phone
 _TOLD = "the button to ask was pressed"
 
 VIEWS = {
@@ -118,11 +121,12 @@ def ask_documents(kept: list[Document]) -> None:
 def pick_question(rounds: list[Round]) -> str:
     """Draw the place for a question and return it; once it is asked, it stands there as text."""
     if rounds:
-        # As high as the widget, so that nothing below it moves.
-        place = st.container(height=_QUESTION, border=False, gap="xxsmall")
-        place.caption("Question")
-        place.markdown(f"**{inert(rounds[0].question)}**")
-        return rounds[0].question
+        question = rounds[0].question
+        # As high as the widget, so that nothing below it moves, if it can be read whole in there.
+        height: Literal["content"] | int = _QUESTION if len(question) <= _SHORT else "content"
+        place = st.container(height=height, border=False, vertical_alignment="center")
+        place.markdown(f"**{inert(question)}**")
+        return question
     typed = st.text_input(
         "Question",
         key="question",
