@@ -117,9 +117,25 @@ def open_trips(page: Page) -> None:
     expect(page.get_by_text("Exact answer")).to_be_visible()
 
 
+def heights(page: Page) -> dict[str, float]:
+    """How far below the top of the page each side's answer begins, in pixels."""
+    found: dict[str, float] = page.evaluate(
+        """() => Object.fromEntries([...document.querySelectorAll("h3")]
+            .filter(head => ["Plain", "With sources"].includes(head.textContent))
+            .map(head => [head.textContent, head.getBoundingClientRect().top
+                + document.querySelector("[data-testid=stMain]").scrollTop]))"""
+    )
+    assert set(found) == {"Plain", "With sources"}
+    return found
+
+
 def ask(page: Page) -> None:
+    before = heights(page)
     page.get_by_role("button", name="Ask both").click()
+    expect(page.get_by_text("word9 ").first).to_be_visible()
+    assert heights(page) == pytest.approx(before, abs=1)
     expect(page.get_by_text("Both answers in numbers")).to_be_visible()
+    assert heights(page) == pytest.approx(before, abs=1)
 
 
 def ask_more(page: Page) -> None:
@@ -138,8 +154,7 @@ def test_nothing_jumps_while_a_question_is_asked_and_its_answers_are_read(
         with Visitor(browser, address) as visitor:
             page = visitor.page
             page.set_viewport_size(dict(zip(("width", "height"), WIDTHS[width], strict=True)))
-            # Those just after the click count here as well: the answers come where it was made.
-            page.add_init_script(WATCH.replace("!shift.hadRecentInput && ", ""))
+            page.add_init_script(WATCH)
             visitor.open("/answers")
             prepare(page)
             settle(visitor)
