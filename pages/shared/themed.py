@@ -29,6 +29,8 @@ def show_figure(figure: go.Figure, **options: Any) -> None:
 
 def follow_theme() -> None:
     """Draw the page anew in a theme just picked; to be called every few seconds."""
-    if st.session_state.get(_DRAWN_IN, read_theme()) != read_theme():
+    theme = read_theme()
+    if st.session_state.get(_DRAWN_IN, theme) != theme:
         st.empty()  # a click that came meanwhile goes first: `rerun` would lose it
+        st.session_state[_DRAWN_IN] = theme  # there may be no chart on the page any more
         st.rerun()
