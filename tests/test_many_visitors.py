@@ -39,7 +39,7 @@ def test_twenty_visitors_who_click_at_random_disturb_neither_a_run_nor_each_othe
         for number, file in enumerate(FILES, start=1):
             trips = [trip(file, PULocationID=str(n % 250 + 1)) for n in range(200 + number)]
             source.files[f"/{file.stem}.csv.gz"] = put_trips(folder, file, trips).read_bytes()
-        source.behave(drip=(40, 0.05))
+        source.behave(drip=(3, 0.05))  # for longer than the clicks take
         opened = time.monotonic()
         visitors: list[Visitor] = []
         for number in range(VISITORS):
