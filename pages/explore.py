@@ -260,14 +260,20 @@ def offer_zones(zones: Zones) -> None:
 
 
 def show_known(answers: Futures) -> None:
-    """Show what is loaded against known counts, and the strays by file."""
+    """Offer what is loaded against known counts, and the strays by file.
+
+    Tables are drawn when they are opened: the browser reads 2 MB of code for its first one.
+    """
     coverage, strays = answers["coverage"].result(), answers["strays"].result()
     if isinstance(coverage, Answer):
-        st.markdown("**Against what the sources are known to have**")
-        st.dataframe(known_table(coverage.table), hide_index=True)
+        known = st.expander("Against what the sources are known to have", on_change="rerun")
+        if known.open:
+            known.dataframe(known_table(coverage.table), hide_index=True)
     if isinstance(strays, Answer) and strays.table.num_rows:
-        with st.expander(f"Strays by file: {count(sum(strays.table['trips'].to_pylist()))} trips"):
-            st.dataframe(strays_table(strays.table), hide_index=True)
+        trips = count(sum(strays.table["trips"].to_pylist()))
+        by_file = st.expander(f"Strays by file: {trips} trips", on_change="rerun", key="strays-of")
+        if by_file.open:
+            by_file.dataframe(strays_table(strays.table), hide_index=True)
 
 
 def watch() -> None:

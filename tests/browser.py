@@ -94,7 +94,7 @@ class Visitor:
         patience: float = 20,
     ) -> None:
         self.problems: list[str] = []
-        self._address = address
+        self.address = address
         self._patience = 1000 * patience
         self._own = beside is None
         self._context = (
@@ -130,7 +130,7 @@ class Visitor:
 
     def open(self, path: str = "/") -> None:
         """Go to a page of the app and wait until it is drawn."""
-        self.page.goto(self._address + path)
+        self.page.goto(self.address + path)
         self.settle()
 
     def settle(self) -> None:

@@ -76,6 +76,17 @@ def test_the_data_and_the_page_of_a_chart_are_downloaded_and_open(
         expect(visitor.page.locator(".bars .point path")).to_have_count(5)
 
 
+def test_a_table_below_the_charts_is_drawn_when_it_is_opened(
+    browser: Browser, address: str
+) -> None:
+    with Visitor(browser, address) as visitor:
+        visitor.open("/explore")
+        table = visitor.page.get_by_test_id("stDataFrame")
+        expect(table).to_have_count(0)
+        visitor.page.get_by_text("Against what the sources are known to have").click()
+        expect(table).to_be_visible()
+
+
 def test_charts_have_the_colors_of_the_theme_and_of_one_that_is_switched_to(
     browser: Browser, address: str
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import inspect
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
@@ -44,6 +45,9 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     guard_output()
     for name in _NEEDED:
         importlib.import_module(name)
+    # Streamlit looks at the stack when it first draws something, and Python then finds out which
+    # file each module is of, for a tenth of a second.
+    inspect.stack()
     with suppress(FaregroundError):  # every page says what is wrong with the settings
         scheduler()
     # Streamlit has all of memory searched for garbage after each run of a script: what is there for
