@@ -93,6 +93,6 @@ def test_charts_have_the_colors_of_the_theme_and_of_one_that_is_switched_to(
     with Visitor(browser, address) as visitor:
         visitor.open("/explore")
         label = visitor.page.locator(".st-key-card-payments .xtick text").first
-        expect(label).to_have_css("fill", "rgb(47, 45, 43)")
+        expect(label).to_have_css("fill", "rgb(23, 22, 20)")
         visitor.page.emulate_media(color_scheme="dark")
         expect(label).to_have_css("fill", "rgb(237, 235, 232)")

@@ -31,6 +31,7 @@ from tests.screenshots import FOLDER, MOST_BYTES, SCHEMES, pages
 ROOT = Path(__file__).parent.parent
 THEMES = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["theme"]
 TEXT, SHAPES = 4.5, 3.0  # least contrasts
+FADED = 0.6  # the opacity of captions in Streamlit 1.67
 
 Rgb = tuple[float, float, float]
 
@@ -101,6 +102,15 @@ def test_text_can_be_read_on_every_background_of_the_theme(scheme: str) -> None:
     red, green, blue = (round(part * 255) for part in primary)
     pill = lay(f"rgba({red}, {green}, {blue}, 0.1)", theme["backgroundColor"])
     assert contrast(parse(theme["yellowTextColor"]), pill) >= TEXT
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_captions_can_be_read_though_streamlit_fades_them(scheme: str) -> None:
+    theme = THEMES[scheme]
+    red, green, blue = (round(part * 255) for part in parse(theme["textColor"]))
+    for background in (theme["backgroundColor"], theme["secondaryBackgroundColor"]):
+        faded = lay(f"rgba({red}, {green}, {blue}, {FADED})", background)
+        assert contrast(faded, parse(background)) >= TEXT
 
 
 @pytest.mark.parametrize("name", CHART_COLORS)
