@@ -7,7 +7,7 @@ import gzip
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -171,6 +171,8 @@ def assert_summaries_agree(settings: Settings) -> None:
     """The sums that charts are drawn from are those of the trips, worked out without SQL."""
     with warehouse(settings) as opened:
         local = opened.name == "local"
+    if local:
+        assert_derived_columns_agree(settings)
     for color in Color:
         told = rows(
             settings,
@@ -192,6 +194,23 @@ def assert_summaries_agree(settings: Settings) -> None:
             expected = _summed(about, keys, summary.sums)
             assert {row[: len(keys)]: row[len(keys) :] for row in kept} == expected, summary.name
             assert len(kept) == len(expected)
+
+
+def assert_derived_columns_agree(settings: Settings) -> None:
+    """What the local warehouse stores beside its trips is what follows from their columns."""
+    for color in Color:
+        with duckdb.connect(str(settings.warehouse_path)) as connection:
+            stored = connection.execute(
+                "SELECT pickup_day, pickup_hour, stray, airport, timed_seconds, filename, "
+                f"{color.pickup}, {color.dropoff}, payment_type, PULocationID, DOLocationID, "
+                "total_amount, fare_amount, tip_amount, trip_distance, file_month "
+                f"FROM storage.{color.table}"
+            ).fetchall()
+        for *derived, month in stored:
+            trip = _told(*derived[5:])
+            names = ("pickup_day", "pickup_hour", "stray", "airport", "timed_seconds")
+            assert derived[:5] == [trip[name] for name in names]
+            assert TripFile.parse(derived[5]).month.first_day == date(month // 100, month % 100, 1)
 
 
 def _told(

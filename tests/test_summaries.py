@@ -16,6 +16,7 @@ from pipeline.sql import statement
 from pipeline.trips import Color, Month, TripFile
 from pipeline.warehouse import open_warehouse
 from pipeline.warehouse.google import GoogleWarehouse
+from pipeline.warehouse.local_schema import SCHEMA_VERSION
 from pipeline.warehouse.summaries import SUMMARIES
 from tests.files import (
     GREEN,
@@ -111,9 +112,10 @@ def test_an_older_warehouse_is_brought_forward_and_a_copy_of_it_kept(
         assert looking.query("SELECT count(*) FROM green_tripdata", limit=1).rows == [(200,)]
     assert_summaries_agree(settings)
     with duckdb.connect(str(settings.warehouse_path)) as connection:
-        assert connection.execute("SELECT version FROM storage.schema_version").fetchall() == [(3,)]
+        found = connection.execute("SELECT version FROM storage.schema_version").fetchall()
+        assert found == [(SCHEMA_VERSION,)]
     assert rows(settings, "SELECT * FROM green_tripdata ORDER BY unique_row_id") == trips
-    kept = settings.home / "warehouse-before-version-3.duckdb"
+    kept = settings.home / f"warehouse-before-version-{SCHEMA_VERSION}.duckdb"
     with duckdb.connect(str(kept)) as connection:
         assert connection.execute("SELECT version FROM storage.schema_version").fetchall() == [(1,)]
         assert connection.execute("SELECT count(*) FROM green_tripdata").fetchall() == [(200,)]

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from pipeline.charts.filters import Filters, summary_conditions, trip_conditions, weekday_of
+from pipeline.charts.filters import (
+    Conditions,
+    Filters,
+    google_trip_conditions,
+    local_trip_conditions,
+    summary_conditions,
+    weekday_of,
+)
 from pipeline.sql import statement
 from pipeline.trips import Color
 from pipeline.warehouse import Scalar
 from pipeline.warehouse.google_columns import trip_expressions
-from pipeline.warehouse.summaries import AT_AIRPORTS, KEYS, SUMMARIES, SUMS, Summary
+from pipeline.warehouse.local_columns import DERIVED_TYPES
+from pipeline.warehouse.summaries import KEYS, SUMMARIES, SUMS, Summary
 
 # What a period of a chart over time is, and what GoogleSQL calls it; its weeks begin on Monday.
 GRAINS = {"day": "DAY", "week": "ISOWEEK", "month": "MONTH"}
@@ -25,7 +33,7 @@ class Chart:
         summaries: Those that have all its columns, the smallest first.
         keys: The columns it groups trips by, where it is asked of trips.
         sums: What it adds up of them, beside counting; of SUMS.
-        only: A condition on the trips that it is about.
+        only: A condition on the trips that it is about, as the expressions of `summaries`.
     """
 
     name: str
@@ -75,7 +83,7 @@ CHARTS = {
             ("airport_summary",),
             ("airport", "began_there", _DAY),
             _DOLLARS,
-            AT_AIRPORTS,
+            "{at_airport}",
         ),
         Chart("coverage", "What is loaded", _DAILY),
         Chart("strays", "Strays", _DAILY),
@@ -176,49 +184,52 @@ def _select_trips(chart: Chart, filters: Filters, target: str) -> tuple[str, dic
     parameters: dict[str, Scalar] = {}
     parts = []
     for color in filters.colors:
-        table = _table(color, target)
-        found = trip_conditions(filters, color, table.begin, table.end)
+        trips = _trips(color, filters, target)
         if chart.only:
-            found.add(chart.only)
-        parameters |= found.parameters
-        expressions = trip_expressions(color)
+            trips.conditions.add(chart.only.format_map(trips.expressions))
+        parameters |= trips.conditions.parameters
         columns = [
             f"'{color}' AS color",
             *(
-                key if key in _CELLS else f"{KEYS[key].sql.format_map(expressions)} AS {key}"
+                key
+                if key in _CELLS or key in trips.columns
+                else f"{KEYS[key].sql.format_map(trips.expressions)} AS {key}"
                 for key in chart.keys
             ),
             *(
-                f"{SUMS[name].sql.format_map(expressions)} AS {name}"
+                f"{SUMS[name].sql.format_map(trips.expressions)} AS {name}"
                 for name in ("trips", *chart.sums)
             ),
         ]
         listed = ",\n        ".join(columns)
         grouped = f"\n    GROUP BY {', '.join(chart.keys)}" if chart.keys else ""
-        where = found.where("    ")
-        parts.append(f"    SELECT\n        {listed}\n    FROM {table.name}{where}{grouped}")
+        where = trips.conditions.where("    ")
+        parts.append(f"    SELECT\n        {listed}\n    FROM {trips.table}{where}{grouped}")
     union = "\n    UNION ALL\n".join(parts)
     return f"(\n{union}\n)", parameters
 
 
 @dataclass(frozen=True)
-class _Table:
-    """Where a color's trips are, and the month of a trip's file as expressions: from, and before.
+class _Trips:
+    """A color's trips: their table, conditions on them, and how the sums' expressions are said.
 
-    Locally the month is a number beside the filename, because taking it from the text costs more
-    than the rest of a statement (18 M trips: 1.2 s), and times have no zone.
+    `columns` are the keys of summaries that the table has as columns.
     """
 
-    name: str
-    begin: str
-    end: str
+    table: str
+    conditions: Conditions
+    expressions: Mapping[str, str]
+    columns: Collection[str] = ()
 
 
-def _table(color: Color, target: str) -> _Table:
-    if target == "local":
-        first = "DATE(DIV(file_month, 100), MOD(file_month, 100), 1)"
-        begin = f"CAST({first} AS DATETIME)"
-        return _Table(f"storage.{color.table}", begin, f"DATE_ADD({first}, INTERVAL 1 MONTH)")
-    first = "PARSE_DATE('%Y-%m', SUBSTR(filename, -11, 7))"
-    end = f"TIMESTAMP(DATE_ADD({first}, INTERVAL 1 MONTH))"
-    return _Table(color.table, f"TIMESTAMP({first})", end)
+def _trips(color: Color, filters: Filters, target: str) -> _Trips:
+    if target != "local":
+        conditions = google_trip_conditions(filters, color)
+        return _Trips(color.table, conditions, trip_expressions(color))
+    stored = {
+        "at_airport": "airport IS NOT NULL",
+        "timed": "timed_seconds IS NOT NULL",
+        "seconds": "timed_seconds",
+    }
+    table = f"storage.{color.table}"
+    return _Trips(table, local_trip_conditions(filters), stored, DERIVED_TYPES)

@@ -19,6 +19,7 @@ from pipeline.trips import (
     Type,
     match_columns,
 )
+from pipeline.warehouse.summaries import AT_AIRPORTS
 
 TYPES: dict[Type, str] = {
     "INT64": "INT64",
@@ -66,6 +67,7 @@ def trip_expressions(color: Color) -> dict[str, str]:
         "seconds": f"DIV(({micros}), 1000000)",
         "timed": f"{micros} BETWEEN {SHORTEST_TIMED * 10**6} AND {LONGEST_TIMED * 10**6}"
         f" AND trip_distance > 0 AND trip_distance <= {FARTHEST_TIMED}",
+        "at_airport": AT_AIRPORTS,
     }
 
 

@@ -17,11 +17,11 @@ import duckdb
 from pipeline.errors import StorageError, WarehouseError
 from pipeline.sql import statement
 from pipeline.trips import COLUMNS, Color, TripFile
-from pipeline.warehouse.local_columns import table_identifiers
+from pipeline.warehouse.local_columns import derived_columns, table_identifiers
 from pipeline.warehouse.local_summary import make_summaries, summarize_loaded
 from pipeline.warehouse.summaries import SUMMARIES
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _OLDEST = 1  # the oldest that can be brought forward
 
 _PREPARING = threading.Lock()
@@ -113,23 +113,37 @@ def _create(cursor: duckdb.DuckDBPyConnection) -> None:
     cursor.execute(statement("duckdb/create_warehouse"))
     cursor.execute("INSERT INTO storage.schema_version VALUES (?)", [SCHEMA_VERSION])
     for color in Color:
-        cursor.execute(statement("duckdb/create_table", **table_identifiers(color)))
-        for column in COLUMNS[color]:
-            text = column.description.replace("'", "''")
-            cursor.execute(f"COMMENT ON COLUMN {color.table}.{column.name} IS '{text}'")
+        _create_table(cursor, color)
     make_summaries(cursor)
+
+
+def _create_table(cursor: duckdb.DuckDBPyConnection, color: Color) -> None:
+    cursor.execute(statement("duckdb/create_table", **table_identifiers(color)))
+    for column in COLUMNS[color]:
+        text = column.description.replace("'", "''")
+        cursor.execute(f"COMMENT ON COLUMN {color.table}.{column.name} IS '{text}'")
 
 
 def _bring_forward(cursor: duckdb.DuckDBPyConnection) -> None:
     """Make the tables of an older version ones of ours.
 
-    Version 2 added sums and version 3 changed them, and nothing else: they are made anew from the
-    trips, which are as they were. A version that changes more than sums will need steps of its own.
+    Versions 2 and 3 changed sums only; version 4 stores beside the trips what follows from their
+    columns. So the trips are written anew, as they are, and all sums are made from them.
     """
     for name in SUMMARIES:
         cursor.execute(f"DROP TABLE IF EXISTS {name}")
     make_summaries(cursor)
     for color in Color:
+        older = f"older_{color.table}"
+        cursor.execute(f"DROP VIEW {color.table}")
+        cursor.execute(f"ALTER TABLE storage.{color.table} RENAME TO {older}")
+        _create_table(cursor, color)
+        names = table_identifiers(color) | {
+            "older": older,
+            "derived_columns": derived_columns(color, "file_month"),
+        }
+        cursor.execute(statement("duckdb/copy_table", **names))
+        cursor.execute(f"DROP TABLE storage.{older}")
         found = cursor.execute(f"SELECT DISTINCT filename FROM storage.{color.table}").fetchall()
         for (filename,) in sorted(found):
             summarize_loaded(cursor, TripFile.parse(filename))

@@ -1,9 +1,14 @@
 -- Upsert by file: `changes` names the loaded rows by their row number, so only they are touched.
 MERGE INTO storage.{table} AS loaded
-USING changes
+USING (
+    SELECT
+        *,
+        {derived_columns}
+    FROM changes
+) AS changes
     ON loaded.rowid = changes.loaded_row
 WHEN MATCHED AND changes.change = 'deleted' THEN DELETE
 WHEN MATCHED THEN UPDATE SET {assignments}
-WHEN NOT MATCHED THEN INSERT (file_month, filename, {columns}, ordinal)
-    VALUES ($file_month, $filename, {change_columns}, changes.ordinal)
+WHEN NOT MATCHED THEN INSERT (file_month, filename, {columns}, ordinal, {derived})
+    VALUES ($file_month, $filename, {change_columns}, changes.ordinal, {derived_changes})
 RETURNING merge_action;
