@@ -283,7 +283,7 @@ def _explain_google(
     statements = GoogleStatements(place, staged, LATER)
     # At least one row is taken to change: a load that changes none leaves the merge out.
     entry = _entry(staged, request, inserted=1)
-    whole = statements.whole_load(entry, base, [month.year * 100 + month.month])
+    whole = statements.whole_load(entry, base, [month.number])
     return [_mask(statement) for statement in whole], {
         "gs_uri": object_address(place, staged),
         "table": f"{place.project}.{place.dataset}.{staged.file.color.table}",

@@ -90,6 +90,11 @@ class Month:
         """The first day of the month."""
         return date(self.year, self.month, 1)
 
+    @property
+    def number(self) -> int:
+        """The month as a number, such as 202004."""
+        return self.year * 100 + self.month
+
     def plus(self, months: int) -> Month:
         """Return the month this many months later (or earlier, when negative)."""
         year, month = divmod(self.year * 12 + self.month - 1 + months, 12)

@@ -20,6 +20,12 @@ FILTERS = {
     "zones": Filters(zones=(1, 132)),
     "ways": Filters(zones=(1, 132), dropoffs=(1, 41)),
     "miles": Filters(minimum_miles=Decimal("1.5")),
+    "miles of a month": Filters(
+        first=date(2020, 4, 1), last=date(2020, 4, 30), minimum_miles=Decimal(30)
+    ),
+    "miles of zones": Filters(zones=(1, 132), minimum_miles=Decimal(0)),
+    "miles between": Filters(minimum_miles=Decimal("1.25")),
+    "too many miles": Filters(minimum_miles=Decimal("30.5")),
     "everything": Filters(
         (Color.YELLOW,),
         date(2020, 4, 1),

@@ -7,7 +7,7 @@ import gzip
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -182,7 +182,7 @@ def assert_summaries_agree(settings: Settings) -> None:
         )
         trips = [_told(*row) for row in told]
         for summary in SUMMARIES.values():
-            if summary.of and not local:
+            if summary.local and not local:
                 continue
             keys = ("filename", *summary.keys, "stray")
             kept = rows(
@@ -201,16 +201,15 @@ def assert_derived_columns_agree(settings: Settings) -> None:
     for color in Color:
         with duckdb.connect(str(settings.warehouse_path)) as connection:
             stored = connection.execute(
-                "SELECT pickup_day, pickup_hour, stray, airport, timed_seconds, filename, "
+                "SELECT stray, timed_seconds, file_month, "
                 f"{color.pickup}, {color.dropoff}, payment_type, PULocationID, DOLocationID, "
-                "total_amount, fare_amount, tip_amount, trip_distance, file_month "
+                "total_amount, fare_amount, tip_amount, trip_distance "
                 f"FROM storage.{color.table}"
             ).fetchall()
-        for *derived, month in stored:
-            trip = _told(*derived[5:])
-            names = ("pickup_day", "pickup_hour", "stray", "airport", "timed_seconds")
-            assert derived[:5] == [trip[name] for name in names]
-            assert TripFile.parse(derived[5]).month.first_day == date(month // 100, month % 100, 1)
+        for stray, seconds, month, *cells in stored:
+            file = TripFile(color, Month(month // 100, month % 100))
+            trip = _told(file.filename, *cells)
+            assert (stray, seconds) == (trip["stray"], trip["timed_seconds"])
 
 
 def _told(
@@ -242,7 +241,7 @@ def _told(
         "airport": zone if began else to if ended else None,
         "began_there": began,
         "fare step": _step(fare, 1, 100),
-        "mile step": _step(miles, 2, 30),
+        "half_miles": _step(miles, 2, 30),
         "trips": 1,
         "total_amount": dollars,
         "fare_amount": fare,
@@ -268,7 +267,7 @@ def _summed(
     trips: Iterable[dict[str, Any]], keys: tuple[str, ...], sums: tuple[str, ...]
 ) -> dict[tuple[Any, ...], tuple[Any, ...]]:
     """The rows of a summary for these trips."""
-    steps = {"fare_amount": "fare step", "trip_distance": "mile step"}
+    steps = {"fare_amount": "fare step", "trip_distance": "half_miles"}
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for trip in trips:
         groups.setdefault(tuple(trip[steps.get(key, key)] for key in keys), []).append(trip)

@@ -235,7 +235,27 @@ def test_sums_answer_where_they_can_and_the_trips_where_they_cannot() -> None:
     assert origins["hours"]["zones"] == "trips"
     assert origins["zones"]["over_time"] == "trips"
     assert set(origins["ways"].values()) == {"trips"}
-    assert set(origins["miles"].values()) == {"trips"}
+    assert origins["miles"] | {"coverage": "", "strays": ""} == {
+        "count": "day_mile_summary",
+        "figures": "day_mile_summary",
+        "over_time": "day_mile_summary",
+        "week_hours": "slot_mile_summary",
+        "payments": "day_mile_summary",
+        "tips": "slot_mile_summary",
+        "colors": "slot_mile_summary",
+        "fares": "fare_mile_summary",
+        "distances": "distance_summary",
+        "zones": "zone_mile_summary",
+        "pairs": "trips",
+        "airports": "airport_mile_summary",
+        "coverage": "",
+        "strays": "",
+    }
+    assert origins["miles of a month"]["fares"] == "fare_mile_summary"
+    assert origins["miles of zones"]["zones"] == "zone_mile_summary"
+    assert set(origins["miles between"].values()) == {"trips"}
+    assert set(origins["too many miles"].values()) == {"trips"}
+    assert pose("over_time", FILTERS["miles"], "gcp").origin == "trips"
 
 
 def test_each_filter_says_how_many_trips_it_leaves(loaded: Settings) -> None:

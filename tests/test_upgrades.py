@@ -38,7 +38,7 @@ EARLIER = list(range(_OLDEST, SCHEMA_VERSION))
 TABLES = ("storage.yellow_tripdata", "storage.green_tripdata", "load_ledger", "rejects")
 # Of the tables of trips, what has been in them from the first version on.
 ALWAYS = {
-    f"storage.{color.table}": "file_month, filename, ordinal, "
+    f"storage.{color.table}": "file_month, ordinal, "
     + ", ".join(column.name for column in COLUMNS[color])
     for color in Color
 }

@@ -194,7 +194,7 @@ def parameters(template: Template, files: tuple[TripFile, ...]) -> Parameters:
     if template.compares:
         values["earlier"] = files[0].filename
     if template.name == "busiest-day":
-        values["year_month"] = files[0].month.year * 100 + files[0].month.month
+        values["year_month"] = files[0].month.number
     return values
 
 

@@ -107,7 +107,8 @@ def find_difference(
     ):
         _lay_out(connection, staged.file, names, _read_loaded(warehouse, loaded, cancel))
         rejects = extract(connection, staged, Watch(cancel), settings.max_rejected_share)
-        connection.execute(statement("duckdb/compare_file", **names), _file_values(staged.file))
+        month = {"file_month": staged.file.month.number}
+        connection.execute(statement("duckdb/compare_file", **names), month)
         return _summarize(connection, staged, loaded, len(rejects), names)
 
 
@@ -135,10 +136,6 @@ def _identifiers(color: Color) -> dict[str, str]:
             for column in columns
         ),
     }
-
-
-def _file_values(file: TripFile) -> dict[str, object]:
-    return {"filename": file.filename, "file_month": file.month.year * 100 + file.month.month}
 
 
 def _read_loaded(
@@ -173,7 +170,8 @@ def _lay_out(
         connection.unregister("loaded_rows")
     # The same rows get the same ordinals, whoever numbers them.
     connection.execute(statement("duckdb/number_ordinals", **names))
-    connection.execute(statement("duckdb/insert_file", **names), _file_values(file))
+    month = {"file_month": file.month.number}
+    connection.execute(statement("duckdb/insert_file", **names), month)
 
 
 def _summarize(

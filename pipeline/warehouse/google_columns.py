@@ -19,7 +19,7 @@ from pipeline.trips import (
     Type,
     match_columns,
 )
-from pipeline.warehouse.summaries import AT_AIRPORTS
+from pipeline.warehouse.summaries import HALF_MILES
 
 TYPES: dict[Type, str] = {
     "INT64": "INT64",
@@ -63,11 +63,11 @@ def trip_expressions(color: Color) -> dict[str, str]:
         "month": f"DATE_TRUNC(CAST({color.pickup} AS DATE), MONTH)",
         # 0 is Monday, as 1900-01-01 was: the engines number weekdays each in their own way.
         "weekday": f"MOD(DATE_DIFF(CAST({color.pickup} AS DATE), DATE '1900-01-01', DAY), 7)",
+        "half_miles": HALF_MILES,
         # The inner parentheses are for sqlglot, which the emulator uses and which would lose them.
         "seconds": f"DIV(({micros}), 1000000)",
         "timed": f"{micros} BETWEEN {SHORTEST_TIMED * 10**6} AND {LONGEST_TIMED * 10**6}"
         f" AND trip_distance > 0 AND trip_distance <= {FARTHEST_TIMED}",
-        "at_airport": AT_AIRPORTS,
     }
 
 

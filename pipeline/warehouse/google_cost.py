@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from pipeline.settings import Settings
 from pipeline.sql import statement
-from pipeline.trips import Month
 from pipeline.warehouse.google_columns import months_condition, table_identifiers
 from pipeline.warehouse.google_jobs import JobRunner
 from pipeline.warehouse.google_ledger import parameter, read_base
@@ -79,12 +78,8 @@ def estimate_cost(
         base = read_base(runner, file)
         if base.entry is None:
             continue
-        months = months_condition(file.color, base.months | {_number(file.month)})
+        months = months_condition(file.color, base.months | {file.month.number})
         sql = statement("bigquery/select_loaded", **table_identifiers(file.color), months=months)
         # The comparison reads these rows once, and the merge bills their partitions once more.
         loaded += 2 * runner.dry_run(f"estimate {file}", sql, [parameter("filename", str(file))])
     return Estimate(uploads, own, loaded, settings.gcp_price_per_tib, settings.gcp_price_date)
-
-
-def _number(month: Month) -> int:
-    return month.year * 100 + month.month

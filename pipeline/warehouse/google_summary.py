@@ -7,8 +7,7 @@ from pipeline.trips import Color
 from pipeline.warehouse.google_columns import trip_expressions
 from pipeline.warehouse.summaries import KEYS, SUMMARIES, SUMS, Field
 
-# Those that are added up from another one are for the local warehouse.
-GOOGLE_SUMMARIES = {name: summary for name, summary in SUMMARIES.items() if not summary.of}
+GOOGLE_SUMMARIES = {name: summary for name, summary in SUMMARIES.items() if not summary.local}
 
 
 def create_summaries() -> list[str]:

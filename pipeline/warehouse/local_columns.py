@@ -16,7 +16,7 @@ from pipeline.trips import (
     Column,
     match_columns,
 )
-from pipeline.warehouse.summaries import AT_AIRPORTS, KEYS
+from pipeline.warehouse.summaries import HALF_MILES
 
 # Numbers are read this wide before they are cast to what is stored (`Column.local_type`):
 # DECIMAL(16,9) has the same seven digits before the point as DECIMAL(9,2), and nine after it.
@@ -30,13 +30,7 @@ _WIDE_TYPES = {
 
 # What charts ask of trips again and again is worked out once, when they are written, and stored
 # beside them, out of sight: 18 M trips are asked for their figures in half the time.
-DERIVED_TYPES = {
-    "pickup_day": "DATE",
-    "pickup_hour": "SMALLINT",
-    "stray": "BOOLEAN",
-    "airport": "SMALLINT",
-    "timed_seconds": "SMALLINT",
-}
+DERIVED_TYPES = {"stray": "BOOLEAN", "timed_seconds": "SMALLINT"}
 
 
 def derived_columns(color: Color, file_month: str) -> str:
@@ -47,16 +41,10 @@ def derived_columns(color: Color, file_month: str) -> str:
     """
     expressions = trip_expressions(color, color.pickup)
     first_day = f"make_date({file_month} // 100, {file_month} % 100, 1)"
-    sql = {
-        "pickup_day": KEYS["pickup_day"].sql.format_map(expressions),
-        "pickup_hour": KEYS["pickup_hour"].sql.format_map(expressions),
-        "stray": f"coalesce({color.pickup} < {first_day}"
-        f" OR {color.pickup} >= {first_day} + INTERVAL 1 MONTH, true)",
-        "airport": f"CASE WHEN {AT_AIRPORTS} THEN {KEYS['airport'].sql} END",
-        "timed_seconds": f"CASE WHEN {expressions['timed']} THEN {expressions['seconds']} END",
-    }
-    return ",\n    ".join(
-        f"CAST({sql[name]} AS {type_}) AS {name}" for name, type_ in DERIVED_TYPES.items()
+    return (
+        f"coalesce({color.pickup} < {first_day}"
+        f" OR {color.pickup} >= {first_day} + INTERVAL 1 MONTH, true) AS stray,\n    "
+        f"CASE WHEN {expressions['timed']} THEN {expressions['seconds']} END AS timed_seconds"
     )
 
 
@@ -77,7 +65,8 @@ def table_identifiers(color: Color) -> dict[str, str]:
         "columns": ", ".join(column.name for column in columns),
         "column_definitions": ", ".join(f"{column.name} {column.local_type}" for column in columns),
         "identity": ", ".join(identity),
-        "identity_text": _identity_text(columns),
+        "filename": _filename(color),
+        "identity_text": _identity_text(color),
         "others_nulls_first": ", ".join(f"{name} NULLS FIRST" for name in others),
         "same_identity": " AND ".join(
             f"loaded.{name} IS NOT DISTINCT FROM incoming.{name}" for name in identity
@@ -105,6 +94,7 @@ def trip_expressions(color: Color, pickup: str) -> dict[str, str]:
         "month": f"CASE WHEN {pickup} >= $first_day AND {pickup} < $next_month THEN $first_day"
         f" ELSE CAST(date_trunc('month', {pickup}) AS DATE) END",
         "weekday": f"isodow({pickup}) - 1",
+        "half_miles": HALF_MILES,
         "seconds": f"({micros}) // 1000000",
         "timed": f"{micros} BETWEEN {SHORTEST_TIMED * 10**6} AND {LONGEST_TIMED * 10**6}"
         f" AND trip_distance > 0 AND trip_distance <= {FARTHEST_TIMED}",
@@ -147,10 +137,15 @@ def parquet_identifiers(color: Color, header: tuple[str, ...]) -> dict[str, str]
     }
 
 
-def _identity_text(columns: tuple[Column, ...]) -> str:
+def _filename(color: Color) -> str:
+    # Not stored: it follows from the month, and is made of it faster than it is read.
+    return f"strftime(make_date(file_month // 100, file_month % 100, 1), '{color.table}_%Y-%m.csv')"
+
+
+def _identity_text(color: Color) -> str:
     # Integers print the same on every engine; times are therefore written as microseconds.
-    parts = ["filename"]
-    for column in columns:
+    parts = [_filename(color)]
+    for column in COLUMNS[color]:
         if column.identity:
             value = f"epoch_us({column.name})" if column.type == "TIMESTAMP" else column.name
             parts.append(f"coalesce(CAST({value} AS VARCHAR), '')")

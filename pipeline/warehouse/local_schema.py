@@ -16,7 +16,7 @@ import duckdb
 
 from pipeline.errors import StorageError, WarehouseError
 from pipeline.sql import statement
-from pipeline.trips import COLUMNS, Color, TripFile
+from pipeline.trips import COLUMNS, Color, Month, TripFile
 from pipeline.warehouse.local_columns import derived_columns, table_identifiers
 from pipeline.warehouse.local_summary import make_summaries, summarize_loaded
 from pipeline.warehouse.summaries import SUMMARIES
@@ -127,8 +127,8 @@ def _create_table(cursor: duckdb.DuckDBPyConnection, color: Color) -> None:
 def _bring_forward(cursor: duckdb.DuckDBPyConnection) -> None:
     """Make the tables of an older version ones of ours.
 
-    Versions 2 and 3 changed sums only; version 4 stores beside the trips what follows from their
-    columns. So the trips are written anew, as they are, and all sums are made from them.
+    Versions 2 and 3 changed sums only; version 4 stores other things beside the trips. So the
+    trips are written anew, as they are, and all sums are made from them.
     """
     for name in SUMMARIES:
         cursor.execute(f"DROP TABLE IF EXISTS {name}")
@@ -144,9 +144,9 @@ def _bring_forward(cursor: duckdb.DuckDBPyConnection) -> None:
         }
         cursor.execute(statement("duckdb/copy_table", **names))
         cursor.execute(f"DROP TABLE storage.{older}")
-        found = cursor.execute(f"SELECT DISTINCT filename FROM storage.{color.table}").fetchall()
-        for (filename,) in sorted(found):
-            summarize_loaded(cursor, TripFile.parse(filename))
+        found = cursor.execute(f"SELECT DISTINCT file_month FROM storage.{color.table}").fetchall()
+        for (number,) in sorted(found):
+            summarize_loaded(cursor, TripFile(color, Month(number // 100, number % 100)))
     cursor.execute("UPDATE storage.schema_version SET version = ?", [SCHEMA_VERSION])
 
 

@@ -29,10 +29,7 @@ class LocalStatements:
         file = staged.file
         self._staged = staged
         self._identifiers = table_identifiers(file.color)
-        self._file: dict[str, Any] = {
-            "filename": file.filename,
-            "file_month": file.month.year * 100 + file.month.month,
-        }
+        self._file: dict[str, Any] = {"file_month": file.month.number}
 
     def whole_load(self, entry: LedgerEntry, *, loaded: bool) -> list[Statement]:
         """Return all of them in the order of a load without rejects.
@@ -116,7 +113,9 @@ class LocalStatements:
     def delete_rejects(self) -> Statement:
         """Forget the rejects of an earlier load."""
         sql = "DELETE FROM rejects WHERE filename = $filename"
-        return Statement("reconcile", "delete_rejects", sql, {"filename": self._file["filename"]})
+        return Statement(
+            "reconcile", "delete_rejects", sql, {"filename": self._staged.file.filename}
+        )
 
     def commit(self) -> Statement:
         """Commit the transaction."""

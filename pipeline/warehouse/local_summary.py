@@ -14,9 +14,7 @@ from pipeline.warehouse.local_columns import trip_expressions
 from pipeline.warehouse.statements import Statement
 from pipeline.warehouse.summaries import KEYS, SUMMARIES, SUMS, Type
 
-_LOADED_ROWS = (
-    "(SELECT * FROM storage.{table} WHERE file_month = $file_month AND filename = $filename)"
-)
+_LOADED_ROWS = "(SELECT * FROM storage.{table} WHERE file_month = $file_month)"
 _FINER_ROWS = "(SELECT * FROM {table} WHERE filename = $filename)"
 _TYPES: dict[Type, tuple[str, str]] = {  # of keys, and of sums
     "DATE": ("DATE", "DATE"),
@@ -78,9 +76,11 @@ def _statements(file: TripFile, rows: str) -> list[Statement]:
         made.append(Statement("reconcile", f"delete_{summary.name}", forget, named))
         asked = dict(values)
         if not summary.of and rows != "incoming":
-            asked["file_month"] = file.month.year * 100 + file.month.month
-        pickup = "pickup_day" if summary.of else file.color.pickup
-        identifiers = summary.identifiers(trip_expressions(file.color, pickup))
+            asked["file_month"] = file.month.number
+        expressions = trip_expressions(file.color, file.color.pickup)
+        if summary.of:  # a summary has no pickups, and its half miles are worked out
+            expressions = trip_expressions(file.color, "pickup_day") | {"half_miles": "half_miles"}
+        identifiers = summary.identifiers(expressions, of=summary.of)
         identifiers["rows"] = _FINER_ROWS.format(table=summary.of) if summary.of else rows
         sql = statement("duckdb/fill_summary", color=file.color.value, **identifiers)
         made.append(Statement("reconcile", f"fill_{summary.name}", sql, asked))

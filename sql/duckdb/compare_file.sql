@@ -13,7 +13,6 @@ FROM (
     SELECT rowid AS loaded_row, *
     FROM storage.{table}
     WHERE file_month = $file_month
-        AND filename = $filename
 ) AS loaded
 FULL JOIN incoming
     ON {same_identity}

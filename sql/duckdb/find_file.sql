@@ -2,5 +2,4 @@
 SELECT 1
 FROM storage.{table}
 WHERE file_month = $file_month
-    AND filename = $filename
 LIMIT 1;

@@ -1,8 +1,7 @@
 -- First load of a file: nothing to compare with.
-INSERT INTO storage.{table} (file_month, filename, {columns}, ordinal, {derived})
+INSERT INTO storage.{table} (file_month, {columns}, ordinal, {derived})
 SELECT
     $file_month,
-    $filename,
     {columns},
     ordinal,
     {derived_columns}

@@ -9,6 +9,6 @@ USING (
     ON loaded.rowid = changes.loaded_row
 WHEN MATCHED AND changes.change = 'deleted' THEN DELETE
 WHEN MATCHED THEN UPDATE SET {assignments}
-WHEN NOT MATCHED THEN INSERT (file_month, filename, {columns}, ordinal, {derived})
-    VALUES ($file_month, $filename, {change_columns}, changes.ordinal, {derived_changes})
+WHEN NOT MATCHED THEN INSERT (file_month, {columns}, ordinal, {derived})
+    VALUES ($file_month, {change_columns}, changes.ordinal, {derived_changes})
 RETURNING merge_action;

@@ -1,10 +1,16 @@
 -- Rows of one identity (a trip and its void, mostly) get ordinals 1, 2, ... by their other columns.
--- Few rows share an identity, so those are found by hash first; a collision only costs a look.
-WITH shared AS (
-    SELECT hash({identity}) AS identity_hash
-    FROM incoming
-    GROUP BY identity_hash
-    HAVING count(*) > 1
+-- Few rows share an identity, so those are found by hash first; a collision only costs a look. Sorted,
+-- equal hashes lie side by side: that takes half the time of counting each.
+WITH hashes AS (
+    SELECT
+        identity_hash,
+        lead(identity_hash) OVER (ORDER BY identity_hash) AS next_hash
+    FROM (SELECT hash({identity}) AS identity_hash FROM incoming)
+),
+shared AS (
+    SELECT DISTINCT identity_hash
+    FROM hashes
+    WHERE identity_hash = next_hash
 ),
 numbered AS (
     SELECT

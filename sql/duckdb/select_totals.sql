@@ -5,7 +5,6 @@ WITH in_table AS (
         coalesce(sum(total_amount), 0) AS amount
     FROM storage.{table}
     WHERE file_month = $file_month
-        AND filename = $filename
 ),
 as_read AS (
     SELECT
