@@ -38,7 +38,7 @@ def serve(home: Path, auth: Callable[[str], str] = lambda _: "", **variables: st
         variables: Settings, without FAREGROUND_.
     """
     place = home.parent / "server"
-    (place / ".streamlit").mkdir(parents=True)
+    (place / ".streamlit").mkdir(parents=True, exist_ok=True)
     shutil.copy(ROOT / ".streamlit" / "config.toml", place / ".streamlit")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
