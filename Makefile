@@ -17,7 +17,7 @@ $(VENV)/.dev: $(VENV)/.app requirements-dev.txt
 	touch $@
 
 app: $(VENV)/.app  ## install and start the app on http://127.0.0.1:8501
-	$(BIN)/python -m streamlit run app.py
+	$(BIN)/python -m streamlit run app.py $(OPTIONS)
 
 test: $(VENV)/.dev lint  ## lint, types, then every ordinary test
 	$(BIN)/python -m pytest -n logical -m "not slow and not gcp"
@@ -30,7 +30,7 @@ test-cloud: $(VENV)/.dev  ## the same contract in a real project: GCP_CREDS, GCP
 	$(BIN)/python -m tests.gcp.cloud
 
 test-slow: $(VENV)/.dev  ## the tests that take minutes
-	$(BIN)/python -m pytest -m "slow and not gcp"
+	$(BIN)/python -m pytest -n logical -m "slow and not gcp"
 
 fuzz: $(VENV)/.dev  ## text and bytes thrown at all that reads what people write, 109,500 cases
 	$(BIN)/python -m tests.fuzz

@@ -46,7 +46,7 @@ def serve(home: Path, auth: Callable[[str], str] = lambda _: "", **variables: st
         (place / ".streamlit" / "auth.toml").write_text(content)
     closed = "http://127.0.0.1:9"  # nothing listens there
     settings = {"HOME": str(home), "GITHUB_URL": closed, "TLC_URL": closed, **variables}
-    options = ["--server.port", str(port), "--server.fileWatcherType", "none"]
+    options = ["--server.port", str(port)]
     with (home.parent / "server.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), *options],

@@ -201,15 +201,16 @@ def assert_derived_columns_agree(settings: Settings) -> None:
     for color in Color:
         with duckdb.connect(str(settings.warehouse_path)) as connection:
             stored = connection.execute(
-                "SELECT stray, timed_seconds, file_month, "
+                "SELECT pickup_day, stray, timed_seconds, file_month, "
                 f"{color.pickup}, {color.dropoff}, payment_type, PULocationID, DOLocationID, "
                 "total_amount, fare_amount, tip_amount, trip_distance "
                 f"FROM storage.{color.table}"
             ).fetchall()
-        for stray, seconds, month, *cells in stored:
+        names = ("pickup_day", "stray", "timed_seconds")
+        for *derived, month, pickup, dropoff, payment, zone, to, d, f, t, m in stored:
             file = TripFile(color, Month(month // 100, month % 100))
-            trip = _told(file.filename, *cells)
-            assert (stray, seconds) == (trip["stray"], trip["timed_seconds"])
+            trip = _told(file.filename, pickup, dropoff, payment, zone, to, d, f, t, m)
+            assert derived == [trip[name] for name in names]
 
 
 def _told(

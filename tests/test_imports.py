@@ -67,3 +67,10 @@ def test_the_server_sends_small_answers_at_once() -> None:
     import uvloop
 
     assert uvicorn.Config("app:app").get_loop_factory() is uvloop.new_event_loop
+
+
+def test_the_server_does_not_watch_the_folder_its_data_is_in() -> None:
+    asked = "from streamlit import config; print(config.get_option('server.fileWatcherType'))"
+    command = [sys.executable, "-c", asked]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "none"

@@ -256,6 +256,8 @@ def test_a_missing_column_is_null_with_a_warning_and_an_unknown_one_reported(
         ("7", "7.00", 0),
         ("1e2", "100.00", 0),
         ("9999999.99", "9999999.99", 0),
+        ("9999999.994999999", "9999999.99", 1),
+        ("-9999999.994999999", "-9999999.99", 1),
     ],
 )
 def test_amounts_of_more_than_two_decimals_round_half_away_from_zero_and_are_counted(
@@ -292,6 +294,8 @@ BAD_CELLS = [
     ("fare_amount", "$8"),
     ("total_amount", "12345678.90"),
     ("total_amount", "9999999.999"),
+    ("total_amount", "9999999.995"),
+    ("total_amount", "-9999999.995"),
     ("store_and_fwd_flag", "N\0"),
     ("VendorID", "\0"),
 ]

@@ -99,30 +99,14 @@ class Conditions:
         return f"\n{indent}WHERE " + f"\n{indent}    AND ".join(self.texts)
 
 
-def common_conditions(filters: Filters, found: Conditions, weekday: str, hour: str) -> None:
-    """Add what the sums by hour and the trips have in common."""
-    _add_payments(filters, found)
-    if filters.weekdays:
-        found.among("weekday", weekday, filters.weekdays)
-    if filters.hours:
-        found.among("hour", hour, filters.hours)
-
-
 def summary_conditions(filters: Filters, summary: Summary) -> Conditions:
     """Return the conditions on the rows of a summary that can answer under these filters."""
     day = "pickup_day" if "pickup_day" in summary.keys else "pickup_month"
     found = Conditions()
     if set(filters.colors) != set(Color):
         found.among("color", "color", [color.value for color in filters.colors])
-    if not filters.strays:
-        found.add("NOT stray")
-    if filters.first:
-        found.add(f"{day} >= @first", first=filters.first)
-    if filters.last:
-        found.add(f"{day} <= @last", last=filters.last)
-    common_conditions(filters, found, weekday_of(summary), "pickup_hour")
-    if filters.zones:
-        found.among("zone", "PULocationID", filters.zones)
+    _add_days(filters, found, day)
+    _add_others(filters, found, weekday_of(summary), "pickup_hour")
     if filters.minimum_miles is not None:
         miles = "half_miles" if "half_miles" in summary.keys else "trip_distance"
         found.add(f"{miles} >= @minimum_miles", minimum_miles=filters.minimum_miles)
@@ -134,12 +118,17 @@ def weekday_of(summary: Summary | None) -> str:
     return "weekday" if summary and "weekday" in summary.keys else WEEKDAY
 
 
-def trip_conditions(filters: Filters, color: Color, no_stray: Sequence[str]) -> Conditions:
-    """Return the conditions on a color's trips.
+def local_trip_conditions(filters: Filters, color: Color) -> Conditions:
+    """Return the conditions on a color's trips in the local warehouse, which has their days."""
+    found = Conditions()
+    _add_days(filters, found, "pickup_day")
+    _add_others(filters, found, WEEKDAY, f"EXTRACT(HOUR FROM {color.pickup})")
+    _add_ends(filters, found)
+    return found
 
-    Args:
-        no_stray: Conditions that hold for a trip within the month of its file.
-    """
+
+def google_trip_conditions(filters: Filters, color: Color) -> Conditions:
+    """Return the conditions on a color's trips in BigQuery, which has their pickups only."""
     found, pickup = Conditions(), color.pickup
     if filters.first:
         start = datetime(filters.first.year, filters.first.month, filters.first.day)
@@ -148,20 +137,39 @@ def trip_conditions(filters: Filters, color: Color, no_stray: Sequence[str]) -> 
         after = filters.last + timedelta(days=1)
         found.add(f"{pickup} < @after", after=datetime(after.year, after.month, after.day))
     if not filters.strays:
-        found.texts.extend(no_stray)
-    common_conditions(
-        filters,
-        found,
-        WEEKDAY.replace("pickup_day", f"DATE({pickup})"),
-        f"EXTRACT(HOUR FROM {pickup})",
-    )
+        first = "PARSE_DATE('%Y-%m', SUBSTR(filename, -11, 7))"
+        found.add(f"{pickup} >= TIMESTAMP({first})")
+        found.add(f"{pickup} < TIMESTAMP(DATE_ADD({first}, INTERVAL 1 MONTH))")
+    weekday = WEEKDAY.replace("pickup_day", f"DATE({pickup})")
+    _add_others(filters, found, weekday, f"EXTRACT(HOUR FROM {pickup})")
+    _add_ends(filters, found)
+    return found
+
+
+def _add_days(filters: Filters, found: Conditions, day: str) -> None:
+    if not filters.strays:
+        found.add("NOT stray")
+    if filters.first:
+        found.add(f"{day} >= @first", first=filters.first)
+    if filters.last:
+        found.add(f"{day} <= @last", last=filters.last)
+
+
+def _add_others(filters: Filters, found: Conditions, weekday: str, hour: str) -> None:
+    _add_payments(filters, found)
+    if filters.weekdays:
+        found.among("weekday", weekday, filters.weekdays)
+    if filters.hours:
+        found.among("hour", hour, filters.hours)
     if filters.zones:
         found.among("zone", "PULocationID", filters.zones)
+
+
+def _add_ends(filters: Filters, found: Conditions) -> None:
     if filters.dropoffs:
         found.among("dropoff", "DOLocationID", filters.dropoffs)
     if filters.minimum_miles is not None:
         found.add("trip_distance >= @minimum_miles", minimum_miles=filters.minimum_miles)
-    return found
 
 
 def _add_payments(filters: Filters, found: Conditions) -> None:

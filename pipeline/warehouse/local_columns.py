@@ -30,7 +30,11 @@ _WIDE_TYPES = {
 
 # What charts ask of trips again and again is worked out once, when they are written, and stored
 # beside them, out of sight: 18 M trips are asked for their figures in half the time.
-DERIVED_TYPES = {"stray": "BOOLEAN", "timed_seconds": "SMALLINT"}
+DERIVED_TYPES = {
+    "pickup_day": "DATE",
+    "stray": "BOOLEAN",
+    "timed_seconds": "SMALLINT",
+}
 
 
 def derived_columns(color: Color, file_month: str) -> str:
@@ -42,6 +46,7 @@ def derived_columns(color: Color, file_month: str) -> str:
     expressions = trip_expressions(color, color.pickup)
     first_day = f"make_date({file_month} // 100, {file_month} % 100, 1)"
     return (
+        f"CAST({color.pickup} AS DATE) AS pickup_day,\n    "
         f"coalesce({color.pickup} < {first_day}"
         f" OR {color.pickup} >= {first_day} + INTERVAL 1 MONTH, true) AS stray,\n    "
         f"CASE WHEN {expressions['timed']} THEN {expressions['seconds']} END AS timed_seconds"
