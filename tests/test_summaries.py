@@ -68,7 +68,7 @@ def test_they_follow_first_loads_corrections_deletions_and_an_emptied_file(
     assert_summaries_agree(either_settings)
     corrected = varied(GREEN, 150)[20:]
     for row in corrected[::7]:
-        row |= {"total_amount": "77.70", "payment_type": "3"}
+        row |= {"total_amount": "77.70", "payment_type": "3", "trip_distance": "250"}
     put_trips(folder, GREEN, [*corrected, *varied(GREEN, 30, seed=1)])
     entry = load(folder, GREEN, either_settings)
     assert entry.updated

@@ -43,11 +43,11 @@ def own_tables(settings: Settings) -> set[str]:
 def test_every_bad_cell_is_a_reject_with_the_line_and_reason_the_local_warehouse_gives(
     settings: Settings, folder: Path, tmp_path: Path
 ) -> None:
-    good = [trip(GREEN, PULocationID=n % 250) for n in range(1200)]
+    good = [trip(GREEN, PULocationID=n % 250) for n in range(1400)]
     bad = [trip(GREEN, **{column: cell}) for column, cell in BAD_CELLS]
     put_trips(folder, GREEN, [*good[:50], *bad, *good[50:]])
     entry = load(folder, GREEN, settings)
-    assert (entry.rows, entry.rejected) == (1200, len(bad))
+    assert (entry.rows, entry.rejected) == (1400, len(bad))
     wanted = "SELECT line, reason, content FROM rejects ORDER BY line"
     rejects = rows(settings, wanted)
     assert [line for line, _, _ in rejects] == [52 + n for n in range(len(bad))]
