@@ -30,7 +30,8 @@ test-cloud: $(VENV)/.dev  ## the same contract in a real project: GCP_CREDS, GCP
 	$(BIN)/python -m tests.gcp.cloud
 
 test-slow: $(VENV)/.dev  ## the tests that take minutes
-	$(BIN)/python -m pytest -n logical -m "slow and not gcp"
+	$(BIN)/python -m pytest -m "slow and alone and not gcp"
+	$(BIN)/python -m pytest -n logical -m "slow and not alone and not gcp"
 
 fuzz: $(VENV)/.dev  ## text and bytes thrown at all that reads what people write, 109,500 cases
 	$(BIN)/python -m tests.fuzz

@@ -77,9 +77,10 @@ def _statements(file: TripFile, rows: str) -> list[Statement]:
         asked = dict(values)
         if not summary.of and rows != "incoming":
             asked["file_month"] = file.month.number
-        expressions = trip_expressions(file.color, file.color.pickup)
         if summary.of:  # a summary has no pickups, and its half miles are worked out
             expressions = trip_expressions(file.color, "pickup_day") | {"half_miles": "half_miles"}
+        else:
+            expressions = trip_expressions(file.color, file.color.pickup)
         identifiers = summary.identifiers(expressions, of=summary.of)
         identifiers["rows"] = _FINER_ROWS.format(table=summary.of) if summary.of else rows
         sql = statement("duckdb/fill_summary", color=file.color.value, **identifiers)
