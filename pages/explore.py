@@ -40,7 +40,7 @@ from pages.shared.target import target
 from pages.shared.themed import follow_theme
 from pages.shared.tour import offer_sample, show_arrival
 from pages.shared.words import count
-from pipeline.charts import TRIPS, Filters, pose, steps
+from pipeline.charts import Filters, pose, steps
 from pipeline.charts.zones import Zones, fetch_zones, read_zones
 from pipeline.settings import load_settings
 from pipeline.trips import Month, TripFile
@@ -117,9 +117,8 @@ def show_charts(
         show_synthetic(st.container(horizontal=True))
     show_figures(answers, before)
     places = lay_out(zones)
-    # Those that are asked of trips take longest, and nothing else waits for them.
-    slow = [name for name in places if cards[name].question.origin == TRIPS]
-    for name in [*(name for name in places if name not in slow), *slow]:
+    # Those that are asked of trips one by one take longest, and nothing else waits for them.
+    for name in sorted(places, key=lambda name: cards[name].question.alone):
         with places[name]:
             show_card(cards[name], answers[name], chosen.picture)
     show_known(answers)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.charts import CHARTS, NOT_RECORDED, Filters, pose, steps
+from pipeline.charts import CHARTS, NOT_RECORDED, Filters, ask_shared, pose, steps
 from pipeline.charts.questions import Question
 from pipeline.settings import Settings
 from pipeline.trips import Color, Month, TripFile
@@ -28,7 +28,14 @@ Trip = dict[str, Any]
 
 
 def ask(opened: Warehouse, question: Question) -> list[Trip]:
-    found: list[Trip] = opened.read(question.sql, question.parameters).table.to_pylist()
+    """The rows of the answer, which are the same both ways where there are two."""
+    answer = opened.read(question.sql, question.parameters)
+    if question.shared:
+        sums = opened.read(question.shared.sums, question.shared.sums_parameters)
+        shared = ask_shared(question, sums)
+        assert (shared.table, shared.sql) == (answer.table, answer.sql)
+        assert shared.seconds > sums.seconds
+    found: list[Trip] = answer.table.to_pylist()
     return found
 
 
@@ -256,6 +263,22 @@ def test_sums_answer_where_they_can_and_the_trips_where_they_cannot() -> None:
     assert set(origins["miles between"].values()) == {"trips"}
     assert set(origins["too many miles"].values()) == {"trips"}
     assert pose("over_time", FILTERS["miles"], "gcp").origin == "trips"
+
+
+def test_charts_of_picked_trips_share_the_sums_of_these() -> None:
+    picked = pose("figures", Filters(zones=(7,)), "local").shared
+    assert picked
+    sharing = {
+        name
+        for name in CHARTS
+        if (shared := pose(name, Filters(zones=(7,), payments=(1,), hours=(8,)), "local").shared)
+        and (shared.sums, shared.sums_parameters) == (picked.sums, picked.sums_parameters)
+    }
+    assert sharing == {"figures", "over_time", "week_hours", "payments", "tips", "colors"}
+    for filters in (FILTERS["miles between"], FILTERS["ways"], FILTERS["too many miles"]):
+        assert pose("figures", filters, "local").shared
+    assert not pose("figures", Filters(), "local").shared, "kept sums tell it"
+    assert not pose("figures", Filters(zones=(7,)), "gcp").shared, "it would bill all columns"
 
 
 def test_each_filter_says_how_many_trips_it_leaves(loaded: Settings) -> None:

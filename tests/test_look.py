@@ -17,7 +17,7 @@ import pytest
 
 from pages.shared.charts import PAYMENT_COLORS, shade
 from pages.shared.charts_places import AIRPORT_COLORS
-from pages.shared.drawing import ACCENT, OTHER, TAXI_COLORS, make_figure, styled, tint
+from pages.shared.drawing import ACCENT, OTHER, TAXI_COLORS, make_figure, styled, tinted
 from pages.shared.run_charts import draw_durations, draw_rates
 from pages.shared.views import STEP_COLORS, timeline
 from pages.shared.words import TINTS
@@ -149,10 +149,10 @@ def chart_figures(settings: Settings, folder: Path) -> list[go.Figure]:
 def test_text_in_charts_can_be_read_in_both_themes(settings: Settings, folder: Path) -> None:
     for figure in chart_figures(settings, folder):
         for theme in map(THEMES.__getitem__, SCHEMES):
-            tint(figure, theme["textColor"], theme["backgroundColor"])
-            layout = figure.to_dict()["layout"]
+            drawn = tinted(figure, theme["textColor"], theme["backgroundColor"])
+            layout = drawn.to_dict()["layout"]
             assert layout["font"]["color"] == theme["textColor"], "what all other text inherits"
-            assert "template" not in layout, "it would have colors of its own"
+            assert layout.get("template") is None, "it would have colors of its own"
             grounds = {layout["paper_bgcolor"], layout["plot_bgcolor"]}
             assert all(contrast(parse(c), parse(g)) >= TEXT for c in fonts(layout) for g in grounds)
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from collections.abc import Hashable, Mapping
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import streamlit as st
 
 from pages.shared.target import target
-from pipeline.charts import TRIPS, Question
+from pipeline.charts import TRIPS, Question, Shared, ask_shared
 from pipeline.settings import Settings, load_settings
-from pipeline.warehouse import Answer, Warehouse, open_warehouse
+from pipeline.warehouse import Answer, Parameters, Warehouse, open_warehouse
+from pipeline.warehouse.results import Answers
 
 _AT_ONCE = 4
 _KEPT = 400  # answers; most have a few hundred rows
@@ -27,6 +29,17 @@ class Costly:
     dollars: float
 
 
+Reply = Answer | Costly
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What is to be found out in a warehouse, and where the answer is awaited."""
+
+    run: Callable[[Warehouse], Reply]
+    future: Future[Reply]
+
+
 class Asker:
     """Asks questions in threads of its own, and keeps the answers.
 
@@ -35,8 +48,7 @@ class Asker:
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="charts")
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[Hashable, Answer] = OrderedDict()
+        self._kept = Answers(_KEPT)
 
     def ask(
         self,
@@ -45,7 +57,7 @@ class Asker:
         mark: Hashable,
         questions: Mapping[str, Question],
         agreed: frozenset[str],
-    ) -> dict[str, Future[Answer | Costly]]:
+    ) -> dict[str, Future[Reply]]:
         """Return what will be the answer to each question, by its name.
 
         Args:
@@ -55,46 +67,56 @@ class Asker:
 
         Raises WarehouseBusy when another process holds the warehouse.
         """
-        found: dict[str, Future[Answer | Costly]] = {}
-        asked: dict[str, tuple[Question, Hashable]] = {}
-        for name, question in questions.items():
-            key: Hashable = (where, mark, question.sql, tuple(question.parameters.items()))
-            with self._lock:
-                answer = self._kept.get(key)
-                if answer is not None:
-                    self._kept.move_to_end(key)
-            found[name] = Future()
+        tasks: dict[Hashable, _Task] = {}
+
+        def find(
+            sql: str, parameters: Parameters, run: Callable[[Warehouse], Reply]
+        ) -> Future[Reply]:
+            key = where, sql, tuple(parameters.items())
+            answer = self._kept.find(key, mark)
             if answer is None:
-                asked[name] = question, key
-            else:
-                found[name].set_result(answer)
-        if asked:
-            visit = _Visit(open_warehouse(where, settings), len(asked))
-            for name, (question, key) in asked.items():
-                self._pool.submit(self._answer, visit, settings, question, key, agreed, found[name])
+                return tasks.setdefault(key, _Task(run, Future())).future
+            known: Future[Reply] = Future()
+            known.set_result(answer)
+            return known
+
+        def ask_alone(question: Question) -> Future[Reply]:
+            read = partial(_read, settings=settings, question=question, agreed=agreed)
+            return find(question.sql, question.parameters, read)
+
+        def ask_together(question: Question, shared: Shared) -> Future[Reply]:
+            sums = find(shared.sums, shared.sums_parameters, partial(_read_sums, shared=shared))
+            answer = partial(_answer_from, question=question, sums=sums)
+            return find(question.sql, question.parameters, answer)
+
+        shares = Counter(question.shared.sums for question in questions.values() if question.shared)
+        found: dict[str, Future[Reply]] = {}
+        # What takes long comes last. Those that wait for sums are behind these: they hold a thread.
+        for name, question in questions.items():
+            if question.origin != TRIPS:
+                found[name] = ask_alone(question)
+        for name, question in questions.items():
+            if question.shared and shares[question.shared.sums] > 1:
+                found[name] = ask_together(question, question.shared)
+        for name, question in questions.items():
+            if name not in found:
+                found[name] = ask_alone(question)
+        if tasks:
+            visit = _Visit(open_warehouse(where, settings), len(tasks))
+            for key, task in tasks.items():
+                self._pool.submit(self._answer, visit, mark, key, task)
         return found
 
-    def _answer(
-        self,
-        visit: _Visit,
-        settings: Settings,
-        question: Question,
-        key: Hashable,
-        agreed: frozenset[str],
-        future: Future[Answer | Costly],
-    ) -> None:
+    def _answer(self, visit: _Visit, mark: Hashable, key: Hashable, task: _Task) -> None:
         try:
-            answer = _read(visit.warehouse, settings, question, agreed)
+            answer = task.run(visit.warehouse)
             if isinstance(answer, Answer):
-                with self._lock:
-                    self._kept[key] = answer
-                    while len(self._kept) > _KEPT:
-                        self._kept.popitem(last=False)
+                self._kept.keep(key, mark, answer)
             visit.leave()
-            future.set_result(answer)
+            task.future.set_result(answer)
         except BaseException as error:
             visit.leave()
-            future.set_exception(error)
+            task.future.set_exception(error)
 
 
 class _Visit:
@@ -113,13 +135,23 @@ class _Visit:
 
 
 def _read(
-    warehouse: Warehouse, settings: Settings, question: Question, agreed: frozenset[str]
-) -> Answer | Costly:
+    warehouse: Warehouse, *, settings: Settings, question: Question, agreed: frozenset[str]
+) -> Reply:
     if question.origin == TRIPS and question.sql not in agreed:
         scanned = warehouse.scan_bytes(question.sql, question.parameters)
         if scanned is not None and scanned > settings.gcp_ask_above_bytes:
             return Costly(scanned, scanned / 2**40 * settings.gcp_price_per_tib)
     return warehouse.read(question.sql, question.parameters)
+
+
+def _read_sums(warehouse: Warehouse, *, shared: Shared) -> Answer:
+    return warehouse.read(shared.sums, shared.sums_parameters)
+
+
+def _answer_from(_: Warehouse, *, question: Question, sums: Future[Reply]) -> Answer:
+    answer = sums.result()
+    assert isinstance(answer, Answer)  # sums are shared locally, where reading is free
+    return ask_shared(question, answer)
 
 
 @st.cache_resource(show_spinner=False)
@@ -129,6 +161,6 @@ def _asker() -> Asker:
 
 def ask(
     mark: Hashable, questions: Mapping[str, Question], agreed: frozenset[str] = frozenset()
-) -> dict[str, Future[Answer | Costly]]:
+) -> dict[str, Future[Reply]]:
     """Ask the warehouse of the pages; see `Asker.ask`."""
     return _asker().ask(target(), load_settings(), mark, questions, agreed)

@@ -60,7 +60,7 @@ def show_card(card: Card, future: Future[Answer | Costly], picture: str) -> Answ
         if figure is None:
             st.info(plain(note))
         else:
-            _show_figure(card, figure, picture)
+            figure = _show_figure(card, figure, picture)
             if note:
                 st.caption(plain(note))
         _show_details(card, answer, figure)
@@ -77,7 +77,7 @@ def draw_nothing() -> None:
     st.plotly_chart(nothing, key="nothing", config={"staticPlot": True})
 
 
-def _show_figure(card: Card, figure: go.Figure, picture: str) -> None:
+def _show_figure(card: Card, figure: go.Figure, picture: str) -> go.Figure:
     key = f"{card.name}-{st.session_state.get('dropped', 0)}"
     options = {"format": picture, "filename": f"fareground-{card.name}", "scale": 2}
     config = {
@@ -88,7 +88,7 @@ def _show_figure(card: Card, figure: go.Figure, picture: str) -> None:
     }
     alt = card.title or card.question.chart.title
     if card.dimension:
-        show_figure(
+        return show_figure(
             figure,
             key=key,
             on_select=lambda: take_pick(card.dimension, key),
@@ -96,8 +96,7 @@ def _show_figure(card: Card, figure: go.Figure, picture: str) -> None:
             config=config,
             alt=alt,
         )
-    else:
-        show_figure(figure, key=key, config=config, alt=alt)
+    return show_figure(figure, key=key, config=config, alt=alt)
 
 
 def _ask_leave(card: Card, costly: Costly) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from pages.shared.drawing import tint
+from pages.shared.drawing import tinted
 
 _DRAWN_IN = "drawn in"  # the theme that the charts of this session's page were drawn in
 
@@ -17,14 +17,19 @@ def read_theme() -> str:
     return st.context.theme.type or "light"
 
 
-def show_figure(figure: go.Figure, **options: Any) -> None:
-    """Draw a figure of `drawing` in the theme's colors; `options` are those of a Plotly chart.
+def show_figure(figure: go.Figure, **options: Any) -> go.Figure:
+    """Draw a figure of `drawing` in the theme's colors, and return it in these.
 
     Streamlit's own template would write on the axes in a gray of too little contrast.
+
+    Args:
+        options: Those of a Plotly chart.
     """
     theme = st.session_state[_DRAWN_IN] = read_theme()
-    tint(figure, *(st.get_option(f"theme.{theme}.{of}Color") for of in ("text", "background")))
-    st.plotly_chart(figure, theme=None, **options)
+    colors = (st.get_option(f"theme.{theme}.{of}Color") for of in ("text", "background"))
+    drawn = tinted(figure, *colors)
+    st.plotly_chart(drawn, theme=None, **options)
+    return drawn
 
 
 def follow_theme() -> None:

@@ -9,7 +9,8 @@ sums that every load writes where these can answer it, and of the trips where th
 """
 
 from pipeline.charts.filters import NOT_RECORDED, PAYMENTS, Filters, payment_name
-from pipeline.charts.questions import CHARTS, GRAINS, TRIPS, Chart, Question, pose, steps
+from pipeline.charts.questions import CHARTS, GRAINS, TRIPS, Chart, Question, Shared, pose, steps
+from pipeline.charts.shared import ask_shared
 
 __all__ = [
     "CHARTS",
@@ -20,6 +21,8 @@ __all__ = [
     "Chart",
     "Filters",
     "Question",
+    "Shared",
+    "ask_shared",
     "payment_name",
     "pose",
     "steps",

@@ -109,25 +109,52 @@ CHARTS = {
 # Trips are grouped by the very cell here: putting the few different cells into steps afterwards
 # takes less time than rounding each trip's.
 _CELLS = {"DOLocationID", "fare_amount", "trip_distance"}
+_SHARED = SUMMARIES["trip_summary"]  # whose keys most charts can be asked of
 
 
 @dataclass(frozen=True)
 class Question:
     """What a chart asks of a warehouse: GoogleSQL, and the values of its @parameters.
 
-    `origin` is what is asked: the name of a summary, or TRIPS.
+    `origin` is what is asked: the name of a summary, or TRIPS. `shared` is another way to the
+    same answer, which is shorter where several charts take it.
     """
 
     chart: Chart
     sql: str
     parameters: dict[str, Scalar]
     origin: str
+    shared: Shared | None = None
+
+    @property
+    def alone(self) -> bool:
+        """Whether it takes a look at the trips that no other chart has any use of."""
+        return self.origin == TRIPS and self.shared is None
 
     @property
     def of_what(self) -> str:
         """What is asked, in words."""
         summary = SUMMARIES.get(self.origin)
         return f"the sums by {summary.words}" if summary else "the trips"
+
+
+@dataclass(frozen=True)
+class Shared:
+    """How a chart is asked of sums of the picked trips that several charts are asked of.
+
+    Attributes:
+        sums: The statement that makes these sums, the same for all these charts.
+        sums_parameters: The values of its @parameters.
+        table: What they are called in `sql`.
+        sql: What the chart asks of them.
+        parameters: The values of its @parameters.
+    """
+
+    sums: str
+    sums_parameters: dict[str, Scalar]
+    table: str
+    sql: str
+    parameters: dict[str, Scalar]
 
 
 def pose(name: str, filters: Filters, target: str, grain: str = "day") -> Question:
@@ -139,14 +166,44 @@ def pose(name: str, filters: Filters, target: str, grain: str = "day") -> Questi
     """
     chart = CHARTS[name]
     summary = find_summary(chart, filters, target)
-    if summary is None:
-        trips, parameters = _select_trips(chart, filters, target)
-    else:
+    if summary:
         found = summary_conditions(filters, summary)
-        trips = f"(\n    SELECT *\n    FROM {summary.name}{found.where('    ')}\n)"
-        parameters = found.parameters
-    sql = statement(f"charts/{name}", trips=trips, grain=GRAINS[grain], weekday=weekday_of(summary))
-    return Question(chart, sql, parameters, summary.name if summary else TRIPS)
+        return Question(
+            chart, _ask_summary(chart, summary, found, grain), found.parameters, summary.name
+        )
+    trips, parameters = _select_trips(
+        filters, target, keys=chart.keys, sums=chart.sums, only=chart.only
+    )
+    sql = _ask(chart, trips, weekday_of(None), grain)
+    return Question(chart, sql, parameters, TRIPS, _find_shared(chart, filters, target, grain))
+
+
+def _ask(chart: Chart, trips: str, weekday: str, grain: str) -> str:
+    return statement(f"charts/{chart.name}", trips=trips, grain=GRAINS[grain], weekday=weekday)
+
+
+def _ask_summary(chart: Chart, summary: Summary, found: Conditions, grain: str) -> str:
+    rows = f"(\n    SELECT *\n    FROM {summary.name}{found.where('    ')}\n)"
+    return _ask(chart, rows, weekday_of(summary), grain)
+
+
+def _find_shared(chart: Chart, filters: Filters, target: str, grain: str) -> Shared | None:
+    """Return how a chart is asked of the sums that others are asked of, too, if it can be.
+
+    These are sums like the trip_summary's, of the trips that only trips can tell: those of some
+    zones, or of some distance. What their keys can tell is asked of them. BigQuery bills for the
+    columns that a chart reads, so there each chart is asked by itself.
+    """
+    if target != "local" or not chart.keys or _SHARED.name not in chart.summaries:
+        return None
+    picked = replace(filters, payments=(), weekdays=(), hours=())
+    trips, values = _select_trips(picked, target, keys=_SHARED.keys, sums=_SHARED.sums[1:])
+    rest = Filters(
+        payments=filters.payments, weekdays=filters.weekdays, hours=filters.hours, strays=True
+    )
+    found = summary_conditions(rest, _SHARED)
+    sql = _ask_summary(chart, _SHARED, found, grain)
+    return Shared(f"SELECT *\nFROM {trips}", values, _SHARED.name, sql, found.parameters)
 
 
 def find_summary(chart: Chart, filters: Filters, target: str) -> Summary | None:
@@ -193,7 +250,14 @@ def steps(filters: Filters) -> Iterator[tuple[str, Filters]]:
             yield name, now
 
 
-def _select_trips(chart: Chart, filters: Filters, target: str) -> tuple[str, dict[str, Scalar]]:
+def _select_trips(
+    filters: Filters,
+    target: str,
+    *,
+    keys: Collection[str],
+    sums: Collection[str],
+    only: str = "",
+) -> tuple[str, dict[str, Scalar]]:
     """Return sums of the trips of all colors as one table, with the columns of the summaries.
 
     Each color's trips are added up before they are put together: a table's own statistics then
@@ -203,8 +267,8 @@ def _select_trips(chart: Chart, filters: Filters, target: str) -> tuple[str, dic
     parts = []
     for color in filters.colors:
         trips = _trips(color, filters, target)
-        if chart.only:
-            trips.conditions.add(chart.only)
+        if only:
+            trips.conditions.add(only)
         parameters |= trips.conditions.parameters
         columns = [
             f"'{color}' AS color",
@@ -212,15 +276,15 @@ def _select_trips(chart: Chart, filters: Filters, target: str) -> tuple[str, dic
                 key
                 if key in _CELLS or key in trips.columns
                 else f"{KEYS[key].sql.format_map(trips.expressions)} AS {key}"
-                for key in chart.keys
+                for key in keys
             ),
             *(
                 f"{SUMS[name].sql.format_map(trips.expressions)} AS {name}"
-                for name in ("trips", *chart.sums)
+                for name in ("trips", *sums)
             ),
         ]
         listed = ",\n        ".join(columns)
-        grouped = f"\n    GROUP BY {', '.join(chart.keys)}" if chart.keys else ""
+        grouped = f"\n    GROUP BY {', '.join(keys)}" if keys else ""
         where = trips.conditions.where("    ")
         parts.append(f"    SELECT\n        {listed}\n    FROM {trips.table}{where}{grouped}")
     union = "\n    UNION ALL\n".join(parts)

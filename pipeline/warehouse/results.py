@@ -1,4 +1,4 @@
-"""What a read brings into memory: bounded, and of BigQuery kept, so as to ask nothing twice."""
+"""What a read brings into memory: bounded, and kept, so as to ask nothing twice."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 512 * 2**20  # of one answer; a month of 15 M rows with two columns fits
 _KEPT_BYTES = 128 * 2**20  # of all answers that are kept
-_KEPT = 64
 
 
 def collect(
@@ -46,9 +45,13 @@ class Answers:
 
     Bounded by number and bytes; what was not asked for the longest goes first. Every method may be
     called from any thread.
+
+    Args:
+        most: How many are kept.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = 64) -> None:
+        self._most = most
         self._lock = threading.Lock()
         self._kept: OrderedDict[Hashable, tuple[Hashable, Answer]] = OrderedDict()
 
@@ -69,6 +72,6 @@ class Answers:
                 return
             self._kept[question] = version, answer
             size = sum(kept.table.nbytes for _, kept in self._kept.values())
-            while len(self._kept) > _KEPT or size > _KEPT_BYTES:
+            while len(self._kept) > self._most or size > _KEPT_BYTES:
                 _, (_, dropped) = self._kept.popitem(last=False)
                 size -= dropped.table.nbytes
