@@ -117,8 +117,7 @@ def show_charts(
         show_synthetic(st.container(horizontal=True))
     show_figures(answers, before)
     places = lay_out(zones)
-    # Those that are asked of trips one by one take longest, and nothing else waits for them.
-    for name in sorted(places, key=lambda name: cards[name].question.alone):
+    for name in sorted(places, key=lambda name: cards[name].question.rank):  # as answers come
         with places[name]:
             show_card(cards[name], answers[name], chosen.picture)
     show_known(answers)

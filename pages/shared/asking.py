@@ -12,9 +12,10 @@ from functools import partial
 import streamlit as st
 
 from pages.shared.target import target
-from pipeline.charts import TRIPS, Question, Shared, ask_shared
+from pipeline.charts import TRIPS, Question, Shared, ask_shared, gather
+from pipeline.charts.questions import Asked
 from pipeline.settings import Settings, load_settings
-from pipeline.warehouse import Answer, Parameters, Warehouse, open_warehouse
+from pipeline.warehouse import Answer, Warehouse, open_warehouse
 from pipeline.warehouse.results import Answers
 
 _AT_ONCE = 4
@@ -69,10 +70,8 @@ class Asker:
         """
         tasks: dict[Hashable, _Task] = {}
 
-        def find(
-            sql: str, parameters: Parameters, run: Callable[[Warehouse], Reply]
-        ) -> Future[Reply]:
-            key = where, sql, tuple(parameters.items())
+        def find(asked: Question | Asked, run: Callable[[Warehouse], Reply]) -> Future[Reply]:
+            key = where, asked.sql, tuple(asked.parameters.items())
             answer = self._kept.find(key, mark)
             if answer is None:
                 return tasks.setdefault(key, _Task(run, Future())).future
@@ -82,24 +81,19 @@ class Asker:
 
         def ask_alone(question: Question) -> Future[Reply]:
             read = partial(_read, settings=settings, question=question, agreed=agreed)
-            return find(question.sql, question.parameters, read)
+            return find(question, read)
 
         def ask_together(question: Question, shared: Shared) -> Future[Reply]:
-            sums = find(shared.sums, shared.sums_parameters, partial(_read_sums, shared=shared))
-            answer = partial(_answer_from, question=question, sums=sums)
-            return find(question.sql, question.parameters, answer)
+            gathered = find(shared.trips, partial(gather, shared))
+            return find(question, partial(_answer_from, question=question, gathered=gathered))
 
-        shares = Counter(question.shared.sums for question in questions.values() if question.shared)
+        shares = Counter(q.shared.trips.sql for q in questions.values() if q.shared)
         found: dict[str, Future[Reply]] = {}
-        # What takes long comes last. Those that wait for sums are behind these: they hold a thread.
-        for name, question in questions.items():
-            if question.origin != TRIPS:
-                found[name] = ask_alone(question)
-        for name, question in questions.items():
-            if question.shared and shares[question.shared.sums] > 1:
+        # What takes long comes last, and those that wait for what is gathered: they hold a thread.
+        for name, question in sorted(questions.items(), key=lambda item: item[1].rank):
+            if question.shared and shares[question.shared.trips.sql] > 1:
                 found[name] = ask_together(question, question.shared)
-        for name, question in questions.items():
-            if name not in found:
+            else:
                 found[name] = ask_alone(question)
         if tasks:
             visit = _Visit(open_warehouse(where, settings), len(tasks))
@@ -144,14 +138,10 @@ def _read(
     return warehouse.read(question.sql, question.parameters)
 
 
-def _read_sums(warehouse: Warehouse, *, shared: Shared) -> Answer:
-    return warehouse.read(shared.sums, shared.sums_parameters)
-
-
-def _answer_from(_: Warehouse, *, question: Question, sums: Future[Reply]) -> Answer:
-    answer = sums.result()
-    assert isinstance(answer, Answer)  # sums are shared locally, where reading is free
-    return ask_shared(question, answer)
+def _answer_from(warehouse: Warehouse, *, question: Question, gathered: Future[Reply]) -> Answer:
+    answer = gathered.result()
+    assert isinstance(answer, Answer)  # only local trips are gathered, and reading these is free
+    return ask_shared(question, answer, warehouse)
 
 
 @st.cache_resource(show_spinner=False)

@@ -10,7 +10,7 @@ sums that every load writes where these can answer it, and of the trips where th
 
 from pipeline.charts.filters import NOT_RECORDED, PAYMENTS, Filters, payment_name
 from pipeline.charts.questions import CHARTS, GRAINS, TRIPS, Chart, Question, Shared, pose, steps
-from pipeline.charts.shared import ask_shared
+from pipeline.charts.shared import ask_shared, gather
 
 __all__ = [
     "CHARTS",
@@ -23,6 +23,7 @@ __all__ = [
     "Question",
     "Shared",
     "ask_shared",
+    "gather",
     "payment_name",
     "pose",
     "steps",

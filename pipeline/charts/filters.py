@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
@@ -124,6 +124,13 @@ def local_trip_conditions(filters: Filters, color: Color) -> Conditions:
     _add_days(filters, found, "pickup_day")
     _add_others(filters, found, WEEKDAY, f"EXTRACT(HOUR FROM {color.pickup})")
     _add_ends(filters, found)
+    return found
+
+
+def picked_conditions(filters: Filters) -> Conditions:
+    """Return the conditions on trips picked by all filters but payment, weekday and hour."""
+    found = Conditions()
+    _add_others(replace(filters, zones=()), found, WEEKDAY, "pickup_hour")
     return found
 
 

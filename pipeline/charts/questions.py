@@ -10,6 +10,7 @@ from pipeline.charts.filters import (
     Filters,
     google_trip_conditions,
     local_trip_conditions,
+    picked_conditions,
     summary_conditions,
     weekday_of,
 )
@@ -109,7 +110,20 @@ CHARTS = {
 # Trips are grouped by the very cell here: putting the few different cells into steps afterwards
 # takes less time than rounding each trip's.
 _CELLS = {"DOLocationID", "fare_amount", "trip_distance"}
-_SHARED = SUMMARIES["trip_summary"]  # whose keys most charts can be asked of
+PICKED = "picked_trips"
+_SUMS = SUMMARIES["trip_summary"]  # whose keys most charts can be asked of
+_COLUMNS = (
+    "pickup_day",
+    "payment_type",
+    "PULocationID",
+    "DOLocationID",
+    "total_amount",
+    "fare_amount",
+    "tip_amount",
+    "trip_distance",
+    "timed_seconds",
+)
+_LOCAL = {"timed": "timed_seconds IS NOT NULL", "seconds": "timed_seconds"}
 
 
 @dataclass(frozen=True)
@@ -127,9 +141,14 @@ class Question:
     shared: Shared | None = None
 
     @property
-    def alone(self) -> bool:
-        """Whether it takes a look at the trips that no other chart has any use of."""
-        return self.origin == TRIPS and self.shared is None
+    def rank(self) -> int:
+        """0 for what is answered at once, 1 from what charts share, 2 perhaps by a look of its own.
+
+        A look at the trips takes as long as all that others share.
+        """
+        if self.origin != TRIPS:
+            return 0
+        return 1 if self.shared and self.shared.of_sums else 2
 
     @property
     def of_what(self) -> str:
@@ -139,22 +158,32 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Shared:
-    """How a chart is asked of sums of the picked trips that several charts are asked of.
+class Asked:
+    """A statement in GoogleSQL, and the values of its @parameters."""
 
-    Attributes:
-        sums: The statement that makes these sums, the same for all these charts.
-        sums_parameters: The values of its @parameters.
-        table: What they are called in `sql`.
-        sql: What the chart asks of them.
-        parameters: The values of its @parameters.
-    """
-
-    sums: str
-    sums_parameters: dict[str, Scalar]
-    table: str
     sql: str
     parameters: dict[str, Scalar]
+
+
+@dataclass(frozen=True)
+class Shared:
+    """How a chart is asked of what several charts have in common: the picked trips, or their sums.
+
+    Attributes:
+        count: How many trips are picked.
+        trips: Fetches them, with the columns that charts need.
+        sums: Adds them up, with the columns of `trip_summary`.
+        of_trips: What this chart asks of the trips, as a table named PICKED.
+        of_sums: What it asks of the sums, as a table named PICKED.
+
+    `sums` and `of_sums` are None where they cannot answer the chart.
+    """
+
+    count: Asked
+    trips: Asked
+    of_trips: Asked
+    sums: Asked | None = None
+    of_sums: Asked | None = None
 
 
 def pose(name: str, filters: Filters, target: str, grain: str = "day") -> Question:
@@ -169,7 +198,10 @@ def pose(name: str, filters: Filters, target: str, grain: str = "day") -> Questi
     if summary:
         found = summary_conditions(filters, summary)
         return Question(
-            chart, _ask_summary(chart, summary, found, grain), found.parameters, summary.name
+            chart,
+            _ask_summary(chart, summary.name, summary, found, grain),
+            found.parameters,
+            summary.name,
         )
     trips, parameters = _select_trips(
         filters, target, keys=chart.keys, sums=chart.sums, only=chart.only
@@ -182,28 +214,63 @@ def _ask(chart: Chart, trips: str, weekday: str, grain: str) -> str:
     return statement(f"charts/{chart.name}", trips=trips, grain=GRAINS[grain], weekday=weekday)
 
 
-def _ask_summary(chart: Chart, summary: Summary, found: Conditions, grain: str) -> str:
-    rows = f"(\n    SELECT *\n    FROM {summary.name}{found.where('    ')}\n)"
+def _ask_summary(chart: Chart, table: str, summary: Summary, found: Conditions, grain: str) -> str:
+    rows = f"(\n    SELECT *\n    FROM {table}{found.where('    ')}\n)"
     return _ask(chart, rows, weekday_of(summary), grain)
 
 
 def _find_shared(chart: Chart, filters: Filters, target: str, grain: str) -> Shared | None:
-    """Return how a chart is asked of the sums that others are asked of, too, if it can be.
+    """Return how a chart is asked of what others are asked of, too, if it can be.
 
-    These are sums like the trip_summary's, of the trips that only trips can tell: those of some
-    zones, or of some distance. What their keys can tell is asked of them. BigQuery bills for the
-    columns that a chart reads, so there each chart is asked by itself.
+    What is picked is what only trips can tell: some zones, some distance. Payment, weekday and
+    hour can be told afterwards. BigQuery bills for the columns that a chart reads, so there each
+    chart is asked by itself.
     """
-    if target != "local" or not chart.keys or _SHARED.name not in chart.summaries:
+    if target != "local" or not chart.keys:
         return None
     picked = replace(filters, payments=(), weekdays=(), hours=())
-    trips, values = _select_trips(picked, target, keys=_SHARED.keys, sums=_SHARED.sums[1:])
+    count = pose("count", picked, target)
+    shared = Shared(
+        Asked(count.sql, count.parameters),
+        _fetch_trips(picked),
+        _ask_picked(chart, filters, grain),
+    )
+    if _SUMS.name not in chart.summaries:
+        return shared
     rest = Filters(
         payments=filters.payments, weekdays=filters.weekdays, hours=filters.hours, strays=True
     )
-    found = summary_conditions(rest, _SHARED)
-    sql = _ask_summary(chart, _SHARED, found, grain)
-    return Shared(f"SELECT *\nFROM {trips}", values, _SHARED.name, sql, found.parameters)
+    found = summary_conditions(rest, _SUMS)
+    of_sums = Asked(_ask_summary(chart, PICKED, _SUMS, found, grain), found.parameters)
+    return replace(shared, sums=_sum_trips(picked, target), of_sums=of_sums)
+
+
+def _sum_trips(filters: Filters, target: str) -> Asked:
+    trips, parameters = _select_trips(filters, target, keys=_SUMS.keys, sums=_SUMS.sums[1:])
+    return Asked(f"SELECT *\nFROM {trips}", parameters)
+
+
+def _fetch_trips(filters: Filters) -> Asked:
+    parameters: dict[str, Scalar] = {}
+    parts = []
+    for color in filters.colors:
+        trips = _trips(color, filters, "local")
+        parameters |= trips.conditions.parameters
+        hour = KEYS["pickup_hour"].sql.format_map(trips.expressions)
+        columns = ", ".join(_COLUMNS)
+        parts.append(
+            f"SELECT '{color}' AS color, {hour} AS pickup_hour, {columns}\n"
+            f"FROM {trips.table}{trips.conditions.where()}"
+        )
+    return Asked("\nUNION ALL\n".join(parts), parameters)
+
+
+def _ask_picked(chart: Chart, filters: Filters, grain: str) -> Asked:
+    """Return what a chart asks of trips that `_fetch_trips` fetched."""
+    found = picked_conditions(filters)
+    trips = _Trips(PICKED, found, _LOCAL, {*DERIVED_TYPES, "pickup_hour"})
+    rows = _sum_up(trips, "color", chart.keys, chart.sums, chart.only)
+    return Asked(_ask(chart, f"(\n{rows}\n)", weekday_of(None), grain), found.parameters)
 
 
 def find_summary(chart: Chart, filters: Filters, target: str) -> Summary | None:
@@ -267,28 +334,32 @@ def _select_trips(
     parts = []
     for color in filters.colors:
         trips = _trips(color, filters, target)
-        if only:
-            trips.conditions.add(only)
+        parts.append(_sum_up(trips, f"'{color}' AS color", keys, sums, only))
         parameters |= trips.conditions.parameters
-        columns = [
-            f"'{color}' AS color",
-            *(
-                key
-                if key in _CELLS or key in trips.columns
-                else f"{KEYS[key].sql.format_map(trips.expressions)} AS {key}"
-                for key in keys
-            ),
-            *(
-                f"{SUMS[name].sql.format_map(trips.expressions)} AS {name}"
-                for name in ("trips", *sums)
-            ),
-        ]
-        listed = ",\n        ".join(columns)
-        grouped = f"\n    GROUP BY {', '.join(keys)}" if keys else ""
-        where = trips.conditions.where("    ")
-        parts.append(f"    SELECT\n        {listed}\n    FROM {trips.table}{where}{grouped}")
     union = "\n    UNION ALL\n".join(parts)
     return f"(\n{union}\n)", parameters
+
+
+def _sum_up(
+    trips: _Trips, color: str, keys: Collection[str], sums: Collection[str], only: str
+) -> str:
+    if only:
+        trips.conditions.add(only)
+    columns = [
+        color,
+        *(
+            key
+            if key in _CELLS or key in trips.columns
+            else f"{KEYS[key].sql.format_map(trips.expressions)} AS {key}"
+            for key in keys
+        ),
+        *(f"{SUMS[name].sql.format_map(trips.expressions)} AS {name}" for name in ("trips", *sums)),
+    ]
+    listed = ",\n        ".join(columns)
+    groups = (["color"] if color == "color" else []) + list(keys)
+    grouped = f"\n    GROUP BY {', '.join(groups)}" if groups else ""
+    where = trips.conditions.where("    ")
+    return f"    SELECT\n        {listed}\n    FROM {trips.table}{where}{grouped}"
 
 
 @dataclass(frozen=True)
@@ -308,6 +379,5 @@ def _trips(color: Color, filters: Filters, target: str) -> _Trips:
     expressions = trip_expressions(color)
     if target != "local":
         return _Trips(color.table, google_trip_conditions(filters, color), expressions)
-    expressions = expressions | {"timed": "timed_seconds IS NOT NULL", "seconds": "timed_seconds"}
-    table = f"storage.{color.table}"
-    return _Trips(table, local_trip_conditions(filters, color), expressions, DERIVED_TYPES)
+    conditions = local_trip_conditions(filters, color)
+    return _Trips(f"storage.{color.table}", conditions, expressions | _LOCAL, DERIVED_TYPES)
