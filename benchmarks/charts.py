@@ -17,6 +17,7 @@ import platform
 import shutil
 import statistics
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -27,7 +28,7 @@ from pathlib import Path
 import duckdb
 
 from benchmarks.backfill import backfill, write_month
-from pipeline.charts import CHARTS, TRIPS, Filters, pose
+from pipeline.charts import CHARTS, TRIPS, Filters, ask_shared, gather, pose
 from pipeline.settings import Settings
 from pipeline.warehouse import open_warehouse
 from pipeline.warehouse.summaries import SUMMARIES
@@ -40,6 +41,11 @@ ROUNDS = 7
 ALL = Filters()
 BY_MILES = Filters(minimum_miles=Decimal(2))
 FROM_TRIPS = Filters(minimum_miles=Decimal("0.51"))  # no half mile: no sums tell it
+SHARED = {
+    "of one zone": Filters(zones=(23,)),
+    "of 129 zones": Filters(zones=tuple(range(1, 130))),
+    "of at least 0.51 miles": FROM_TRIPS,
+}
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,29 @@ def measure(home: Path, filters: Filters, names: list[str]) -> dict[str, Measure
             ]
             found[name] = Measured(statistics.median(times), min(times))
     return found
+
+
+def measure_sharing(home: Path, filters: Filters) -> tuple[float, float]:
+    """Return milliseconds of all charts that trips answer, one by one and sharing them; the best.
+
+    In turns, warm, one chart after the other.
+    """
+    alone, sharing = [], []
+    with open_warehouse("local", Settings(home=home)) as warehouse:
+        posed = [pose(name, filters, "local", "week") for name in CHARTS]
+        questions = [question for question in posed if question.shared]
+        for _ in range(ROUNDS):
+            started = time.perf_counter()
+            for question in questions:
+                warehouse.read(question.sql, question.parameters)
+            alone.append(time.perf_counter() - started)
+            started = time.perf_counter()
+            # The first one's has the sums that others need, where there are any.
+            gathered = gather(next(filter(None, (q.shared for q in questions))), warehouse)
+            for question in questions:
+                ask_shared(question, gathered, warehouse)
+            sharing.append(time.perf_counter() - started)
+    return min(alone) * 1000, min(sharing) * 1000
 
 
 def grow(home: Path) -> int:
@@ -172,7 +201,7 @@ def measure_page(home: Path) -> list[tuple[str, float]]:
         bar = page.locator(".st-key-card-zones .bars .point path").nth(2).bounding_box()
         assert bar
         at = bar["x"] + bar["width"] / 2, bar["y"] + bar["height"] / 2
-        filter_by("a zone is clicked, nearly all from trips", partial(page.mouse.click, *at))
+        filter_by("a zone is clicked, nearly all from its trips", partial(page.mouse.click, *at))
     return found
 
 
@@ -195,6 +224,7 @@ def main() -> None:
         files = measure(home, replace(ALL, strays=True), list(by_file))
         miles = measure(home, BY_MILES, names)
         trips = measure(home, FROM_TRIPS, names)
+        sharing = {words: measure_sharing(home, filters) for words, filters in SHARED.items()}
         page = [] if arguments.no_page or not find_chromium() else measure_page(home)
         many = folder / "many"
         many.mkdir()
@@ -222,6 +252,9 @@ def main() -> None:
         print(f"| {name} | {' | '.join(row)} | {trips[name]} |")
     for name, measured in files.items():
         print(f"| {name} | {measured} | | | | | | |")
+    print("\n| charts that trips answer | one by one | sharing these | ratio |\n|---|---|---|---|")
+    for words, (alone, together) in sharing.items():
+        print(f"| {words} | {alone:.0f} ms | {together:.0f} ms | {together / alone:.2f}x |")
     if page:
         print("\n| the page | seconds |\n|---|---|")
         for words, seconds in page:

@@ -13,7 +13,7 @@ from pipeline.sql import translate
 from pipeline.warehouse import Answer, Warehouse
 from pipeline.warehouse.results import collect
 
-_MOST = 1_000_000  # trips that are fetched, 86 bytes each; of more, sums are
+_MOST = 1_000_000  # trips that are fetched, 95 bytes each; of more, sums are
 _BATCH = 100_000  # rows that are fetched at once
 
 
