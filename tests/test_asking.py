@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -89,8 +91,11 @@ def test_of_too_many_picked_trips_sums_are_made_once(
 
 def test_a_chart_that_shares_nothing_is_asked_by_itself(loaded: Settings, looks: list[str]) -> None:
     asked = {name: one for name, one in questions(PICKED).items() if name in ("fares", "zones")}
+    may = Filters(first=date(2020, 5, 1), last=date(2020, 5, 31), zones=PICKED.zones)
+    april = replace(may, first=date(2020, 4, 1), last=date(2020, 4, 30))
+    asked |= {"now": pose("figures", may, "local"), "before": pose("figures", april, "local")}
     answer_all(Asker(), loaded, asked)
-    assert looks == [asked["fares"].sql]
+    assert sorted(looks) == sorted(asked[name].sql for name in ("fares", "now", "before"))
 
 
 def test_an_error_of_what_charts_share_is_told_for_each_of_them(

@@ -71,7 +71,7 @@ class Asker:
         tasks: dict[Hashable, _Task] = {}
 
         def find(asked: Question | Asked, run: Callable[[Warehouse], Reply]) -> Future[Reply]:
-            key = where, asked.sql, tuple(asked.parameters.items())
+            key = where, _id(asked)
             answer = self._kept.find(key, mark)
             if answer is None:
                 return tasks.setdefault(key, _Task(run, Future())).future
@@ -87,11 +87,11 @@ class Asker:
             gathered = find(shared.trips, partial(gather, shared))
             return find(question, partial(_answer_from, question=question, gathered=gathered))
 
-        shares = Counter(q.shared.trips.sql for q in questions.values() if q.shared)
+        shares = Counter(_id(q.shared.trips) for q in questions.values() if q.shared)
         found: dict[str, Future[Reply]] = {}
         # What takes long comes last, and those that wait for what is gathered: they hold a thread.
         for name, question in sorted(questions.items(), key=lambda item: item[1].rank):
-            if question.shared and shares[question.shared.trips.sql] > 1:
+            if question.shared and shares[_id(question.shared.trips)] > 1:
                 found[name] = ask_together(question, question.shared)
             else:
                 found[name] = ask_alone(question)
@@ -126,6 +126,10 @@ class _Visit:
             self._users -= 1
             if not self._users:
                 self.warehouse.__exit__(None, None, None)
+
+
+def _id(asked: Question | Asked) -> Hashable:
+    return asked.sql, tuple(asked.parameters.items())
 
 
 def _read(
