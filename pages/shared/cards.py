@@ -156,4 +156,6 @@ def as_parquet(table: pa.Table) -> bytes:
 
 def as_html(figure: go.Figure) -> bytes:
     """Return a chart as a page of its own, which needs no network."""
-    return str(figure.to_html(include_plotlyjs=True)).encode()
+    checked = go.Figure(figure.to_dict())  # what `to_html` needs, and the page does without
+    checked.layout.template = None
+    return str(checked.to_html(include_plotlyjs=True)).encode()
