@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import plotly.graph_objects as go
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
@@ -216,6 +217,17 @@ def test_a_warehouse_that_cannot_be_read_is_said_with_a_cure_and_the_filters_sta
     assert not app.metric
 
 
+def test_plotly_accepts_every_chart_as_it_is_sent_to_the_browser(two_colors: Settings) -> None:
+    assert two_colors.warehouse_path.exists()
+    specs = [json.loads(chart.proto.spec) for chart in explore().get("plotly_chart")]
+    assert len(specs) == 12, "eleven charts, and one that cannot be seen"
+    for spec in specs:
+        checked = go.Figure(spec).to_dict()  # raises what Plotly says of a wrong name or value
+        assert len(checked["data"]) == len(spec["data"]) > 0
+    with pytest.raises(ValueError, match="colour"):
+        go.Figure({"data": [{"type": "bar", "marker": {"colour": "red"}}]})
+
+
 def test_downloads_hold_the_chart_and_open_again(two_colors: Settings) -> None:
     question = pose("zones", Filters(), "local")
     with warehouse(two_colors) as opened:
@@ -246,6 +258,7 @@ def test_the_map_has_a_class_for_each_share_of_the_zones_and_names_to_click() ->
     table = pa.table({"zone": list(range(1, 21)), "trips": list(range(20)), "dollars": [1.5] * 20})
     figure, note = draw_map(table, Zones({}, shapes), "3")
     assert figure is not None
+    assert go.Figure(figure.to_dict()), "Plotly accepts it"
     assert not note
     names = [trace.name for trace in figure.data]
     assert names == [
