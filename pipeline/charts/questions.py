@@ -268,8 +268,8 @@ def _fetch_trips(filters: Filters) -> Asked:
 def _ask_picked(chart: Chart, filters: Filters, grain: str) -> Asked:
     """Return what a chart asks of trips that `_fetch_trips` fetched."""
     found = picked_conditions(filters)
-    trips = _Trips(PICKED, found, _LOCAL, {*DERIVED_TYPES, "pickup_hour"})
-    rows = _sum_up(trips, "color", chart.keys, chart.sums, chart.only)
+    trips = _Trips(PICKED, found, _LOCAL, {*DERIVED_TYPES, "color", "pickup_hour"})
+    rows = _sum_up(trips, ("color", *chart.keys), chart.sums, chart.only)
     return Asked(_ask(chart, f"(\n{rows}\n)", weekday_of(None), grain), found.parameters)
 
 
@@ -334,19 +334,24 @@ def _select_trips(
     parts = []
     for color in filters.colors:
         trips = _trips(color, filters, target)
-        parts.append(_sum_up(trips, f"'{color}' AS color", keys, sums, only))
+        parts.append(_sum_up(trips, keys, sums, only, first=(f"'{color}' AS color",)))
         parameters |= trips.conditions.parameters
     union = "\n    UNION ALL\n".join(parts)
     return f"(\n{union}\n)", parameters
 
 
 def _sum_up(
-    trips: _Trips, color: str, keys: Collection[str], sums: Collection[str], only: str
+    trips: _Trips,
+    keys: Collection[str],
+    sums: Collection[str],
+    only: str,
+    first: Collection[str] = (),
 ) -> str:
+    """Return sums of trips by some keys, with `first` columns that are the same in all rows."""
     if only:
         trips.conditions.add(only)
     columns = [
-        color,
+        *first,
         *(
             key
             if key in _CELLS or key in trips.columns
@@ -356,8 +361,7 @@ def _sum_up(
         *(f"{SUMS[name].sql.format_map(trips.expressions)} AS {name}" for name in ("trips", *sums)),
     ]
     listed = ",\n        ".join(columns)
-    groups = (["color"] if color == "color" else []) + list(keys)
-    grouped = f"\n    GROUP BY {', '.join(groups)}" if groups else ""
+    grouped = f"\n    GROUP BY {', '.join(keys)}" if keys else ""
     where = trips.conditions.where("    ")
     return f"    SELECT\n        {listed}\n    FROM {trips.table}{where}{grouped}"
 
