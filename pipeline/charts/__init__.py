@@ -8,8 +8,9 @@ The statements are in sql/charts, written in GoogleSQL for both warehouses. Each
 sums that every load writes where these can answer it, and of the trips where they cannot.
 """
 
+from pipeline.charts.catalog import CHARTS, Chart
 from pipeline.charts.filters import NOT_RECORDED, PAYMENTS, Filters, payment_name
-from pipeline.charts.questions import CHARTS, GRAINS, TRIPS, Chart, Question, Shared, pose, steps
+from pipeline.charts.questions import GRAINS, TRIPS, Question, Shared, pose, steps
 from pipeline.charts.shared import ask_shared, gather
 
 __all__ = [
