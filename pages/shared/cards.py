@@ -109,11 +109,17 @@ def _ask_leave(card: Card, costly: Costly) -> None:
         st.rerun()
 
 
+@st.fragment  # opening it draws this chart's only
 def _show_details(card: Card, answer: Answer, figure: go.Figure | None) -> None:
     billed = f", {size(answer.bytes_billed)} billed" if answer.bytes_billed is not None else ""
     row = st.container(horizontal=True, vertical_alignment="center")
     row.caption(f"{answer.seconds * 1000:,.0f} ms from {card.question.of_what}{billed}")
-    with row.popover("SQL and data", icon=":material/code:", key=f"details-{card.name}"):
+    details = row.popover(
+        "SQL and data", icon=":material/code:", key=f"details-{card.name}", on_change="rerun"
+    )
+    if not details.open:
+        return
+    with details:
         st.code(as_run(card.question, answer), language="sql", height=320, wrap_lines=True)
         buttons = st.container(horizontal=True)
         downloads: list[tuple[str, str, Callable[[], bytes]]] = [
