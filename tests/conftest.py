@@ -58,17 +58,20 @@ def emulators(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulators]:
 @pytest.fixture
 def gcp_settings(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Settings:
+) -> Iterator[Settings]:
     """Settings that lead to a bucket and a dataset of this test's alone, on the emulators.
 
     Under `make test-cloud` they lead to a real project, where the tests share one bucket.
     """
-    from tests.gcp.emulators import cloud_settings
+    from tests.gcp.emulators import cloud_settings, drop_dataset
 
     if _THROWAWAY:
-        return throwaway_settings(_THROWAWAY, tmp_path / "home", cloud_number(), monkeypatch)
+        yield throwaway_settings(_THROWAWAY, tmp_path / "home", cloud_number(), monkeypatch)
+        return
     emulators: Emulators = request.getfixturevalue("emulators")
-    return cloud_settings(emulators, tmp_path / "home", cloud_number(), monkeypatch)
+    found = cloud_settings(emulators, tmp_path / "home", cloud_number(), monkeypatch)
+    yield found
+    drop_dataset(emulators, found)
 
 
 @pytest.fixture(params=["local", pytest.param("gcp", marks=pytest.mark.gcp)])

@@ -97,3 +97,16 @@ def cloud_settings(
     objects.create_bucket(place["GCP_BUCKET_NAME"], location=LOCATION)
     bigquery.Client(PROJECT, credentials=anonymous).create_dataset(place["GCP_DATASET"])
     return Settings()
+
+
+def drop_dataset(emulators: Emulators, settings: Settings) -> None:
+    """Drop the dataset of `cloud_settings`: BigQuery's emulator slows down with every table."""
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud import bigquery
+
+    client = bigquery.Client(
+        PROJECT,
+        credentials=AnonymousCredentials(),
+        client_options={"api_endpoint": emulators.bigquery},
+    )
+    client.delete_dataset(str(settings.gcp_dataset), delete_contents=True, not_found_ok=True)
