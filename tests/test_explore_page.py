@@ -106,6 +106,14 @@ def test_the_address_holds_the_filters_and_they_say_what_they_leave(two_colors: 
     assert metrics(app)["Trips"] == "3"
 
 
+@pytest.mark.usefixtures("two_colors")
+def test_what_is_behind_a_chart_is_sent_only_once_it_is_opened() -> None:
+    app = explore()
+    assert len(drawn(app)) > 10
+    assert not app.code
+    assert not app.get("download_button")
+
+
 def test_a_period_is_compared_with_the_one_before_where_that_is_loaded(
     two_colors: Settings,
 ) -> None:
