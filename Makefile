@@ -2,10 +2,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help app test test-gcp test-cloud test-slow fuzz audit licences lint format hooks bench bench-full bench-gcp screenshots clean
+.PHONY: help app test test-gcp test-readers test-cloud test-slow test-slow-short fuzz audit outdated licences lint format house hooks bench bench-full bench-gcp screenshots clean
 
-help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+help:  ## list all targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
 $(VENV)/.app: requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -19,28 +19,42 @@ $(VENV)/.dev: $(VENV)/.app requirements-dev.txt
 app: $(VENV)/.app  ## install and start the app on http://127.0.0.1:8501
 	$(BIN)/python -m streamlit run app.py $(OPTIONS)
 
-test: $(VENV)/.dev lint  ## lint, types, then every ordinary test
-	$(BIN)/python -m pytest -n logical -m "not slow and not gcp"
+test: $(VENV)/.dev lint  ## lint, types and all ordinary tests
+	@started=$$(date +%s); \
+	$(BIN)/python -m pytest -n logical --dist worksteal --durations=10 -m "not slow and not gcp and not readers"; \
+	code=$$?; echo "The tests took $$(( $$(date +%s) - started )) s."; exit $$code
 
-test-gcp: $(VENV)/.dev  ## the Google Cloud warehouse, on emulators (Python 3.13 or uv)
-	sh tests/gcp/install.sh
-	$(BIN)/python -m pytest -n logical -o timeout=300 -m "gcp and not slow"
+test-gcp: $(VENV)/.dev  ## test the Google Cloud warehouse on emulators (Python 3.13 or uv)
+	sh tests/support/gcp/install.sh
+	$(BIN)/python -m pytest -n logical --dist worksteal --durations=10 -o timeout=300 -m "gcp and not slow"
 
-test-cloud: $(VENV)/.dev  ## the same contract in a real project: GCP_CREDS, GCP_PROJECT_ID, GCP_LOCATION
-	$(BIN)/python -m tests.gcp.cloud
+test-readers: $(VENV)/.dev  ## DuckDB 1.2 to 1.5, pyarrow and dbt read what Fareground writes
+	PYTHON=$(PYTHON) sh tests/support/readers/install.sh
+	$(BIN)/python -m pytest -n logical --dist worksteal -m readers
 
-test-slow: $(VENV)/.dev  ## the tests that take minutes
+test-cloud: $(VENV)/.dev  ## the same tests in a real project: GCP_CREDS, GCP_PROJECT_ID, GCP_LOCATION
+	$(BIN)/python -m tests.support.gcp.cloud
+
+test-slow: $(VENV)/.dev  ## tests that take minutes, before a release
 	$(BIN)/python -m pytest -m "slow and alone and not gcp"
-	$(BIN)/python -m pytest -n logical -m "slow and not alone and not gcp"
+	$(BIN)/python -m pytest -n logical -m "(slow or hypothesis) and not alone and not gcp and not readers" \
+	  --hypothesis-profile=slow
 
-fuzz: $(VENV)/.dev  ## text and bytes thrown at all that reads what people write, 109,500 cases
+test-slow-short: $(VENV)/.dev  ## slow tests that take a minute or less, for CI
+	$(BIN)/python -m pytest -m "slow and alone and not long and not gcp"
+	$(BIN)/python -m pytest -n logical --dist worksteal -m "slow and not alone and not long and not gcp and not readers"
+
+fuzz: $(VENV)/.dev  ## random text and bytes for every parser of user input, 109,500 cases
 	$(BIN)/python -m tests.fuzz
 
-audit: $(VENV)/.dev  ## known weaknesses of the packages we use: needs a network
+audit: $(VENV)/.dev  ## known vulnerabilities of our packages; needs a network
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
 	$(BIN)/pip-audit --requirement requirements.txt --requirement requirements-dev.txt
 
-licences: $(VENV)/.dev  ## write docs/licences.md anew
+outdated: $(VENV)/.dev  ## pinned packages that have a newer release: needs a network
+	@$(BIN)/python -m pip --disable-pip-version-check list --outdated
+
+licences: $(VENV)/.dev  ## rewrite docs/licences.md
 	$(BIN)/python -m tests.licences
 
 lint: $(VENV)/.dev  ## lint, format and types
@@ -48,14 +62,17 @@ lint: $(VENV)/.dev  ## lint, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(VENV)/.dev  ## mend what lint can mend
+format: $(VENV)/.dev  ## fix what lint can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-hooks: $(VENV)/.dev  ## lint, format and types before every commit
+house: $(VENV)/.dev  ## modules and imports by folder, and violations of docs/architecture.md
+	$(BIN)/python -m tests.house
+
+hooks: $(VENV)/.dev  ## install lint, format and types as a pre-commit hook
 	$(BIN)/pre-commit install
 
-bench: $(VENV)/.dev  ## speed and memory against the DuckDB floor, as ratios
+bench: $(VENV)/.dev  ## speed and memory compared with DuckDB alone
 	$(BIN)/python -m benchmarks.startup
 	$(BIN)/python -m benchmarks.backfill
 	$(BIN)/python -m benchmarks.charts
@@ -68,10 +85,10 @@ bench-full: $(VENV)/.dev  ## three whole years, 132 M rows: half an hour and 25 
 	$(BIN)/python -m benchmarks.full $(OPTIONS)
 
 bench-gcp: $(VENV)/.dev  ## what our code adds to a load in Google Cloud, on emulators
-	sh tests/gcp/install.sh
+	sh tests/support/gcp/install.sh
 	$(BIN)/python -m benchmarks.google
 
-screenshots: $(VENV)/.dev  ## pictures of every page, light and dark, into docs/screenshots
+screenshots: $(VENV)/.dev  ## images of every page, light and dark, into docs/screenshots
 	$(BIN)/python -m tests.screenshots
 
 clean:  ## remove the virtual environment and caches, never your data

@@ -1,21 +1,24 @@
-"""The app: page config and navigation. Start it with `streamlit run app.py`.
+"""Streamlit app: page config and navigation. Start it with `streamlit run app.py`.
 
-Streamlit imports this file once, as the server, and runs it anew as a script for each view.
+Streamlit imports this module once to create the server, and then runs it as a script
+(`__main__`) each time a page is drawn.
 """
 
 import streamlit as st
 
 if __name__ == "__main__":
-    from pages.shared.frame import navigate_app
-    from pages.shared.tour import keep_tour
+    from pages.components.common.navigation import navigate_app
+    from pages.components.common.tour import keep_tour
 
-    # No menu_items: with them Streamlit shows a Stop button of its own beside ours while a page
-    # runs.
+    # With menu_items, Streamlit shows its own Stop button beside ours while a page runs.
     st.set_page_config(page_title="Fareground", page_icon="🚕", layout="wide")
     page = navigate_app()
     keep_tour(page.title)
     page.run()
 else:
-    from pages.shared.server import lifespan
+    from starlette.middleware import Middleware
 
-    app = st.App(__file__, lifespan=lifespan)
+    from pages.components.gate import Gate
+    from pages.components.server import lifespan
+
+    app = st.App(__file__, lifespan=lifespan, middleware=[Middleware(Gate)])

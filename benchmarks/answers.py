@@ -1,7 +1,7 @@
-"""How well and how fast our own search and claim check work, on sets of our own.
+"""Measure how well and how fast search and the claim check work, on sets of our own.
 
-Prints Markdown tables: search against fixed-size chunks and whole documents, the times of an index
-of many documents, and the claim check's precision and recall. Nothing is asked of a model.
+Prints Markdown tables: search with other ways of cutting documents, the times of an index of many
+documents, and the precision and recall of the claim check. No model is asked.
 """
 
 from __future__ import annotations
@@ -21,45 +21,39 @@ from typing import Any
 
 import yaml
 
-from pipeline.answers import suites
-from pipeline.answers.documents import Documents
-from pipeline.answers.facts import Known, facts
-from pipeline.answers.grounding import COVERAGE, Verdict, check
-from pipeline.answers.retrieval import Passage, search
-from pipeline.answers.search_quality import measure
-from pipeline.answers.statistics import wilson
-from pipeline.answers.suites import DATA
-from pipeline.answers.vocabulary import words_of
-from pipeline.settings import Settings
+from pipeline.answers.check.facts import FactIndex, find_facts
+from pipeline.answers.check.grounding import COVERAGE, Verdict, check
+from pipeline.answers.check.vocabulary import content_words
+from pipeline.answers.documents.documents import DocumentStore
+from pipeline.answers.documents.retrieval import Passage, search
+from pipeline.answers.suites.search_quality import measure_search
+from pipeline.answers.suites.statistics import wilson
+from pipeline.answers.suites.suites import DATA, own_documents
+from pipeline.core.settings.settings import Settings
 
 THRESHOLDS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
 
 
-def read(name: str) -> list[dict[str, Any]]:
-    """Return one of the evaluation sets."""
-    found: list[dict[str, Any]] = yaml.safe_load((DATA / f"{name}.yaml").read_text("utf-8"))
-    return found
+def read_set(name: str) -> list[dict[str, Any]]:
+    """Return one of the evaluation sets: "questions" or "claims"."""
+    entries: list[dict[str, Any]] = yaml.safe_load((DATA / f"{name}.yaml").read_text("utf-8"))
+    return entries
 
 
-def own_documents(home: Path) -> Documents:
-    """Return a store of our own documents."""
-    return suites.own_documents(Settings(home=home))
-
-
-def measure_search() -> list[str]:
-    """Return table rows: how often the first, and one of the first five, holds the answer."""
+def search_rows() -> list[str]:
+    """Return table rows: how often the first, or one of the first five passages answers."""
     return [
         f"| {quality.name} | {quality.half} ({len(quality.ranks)}) | {quality.first:.3f} "
         f"| {quality.five:.3f} | {quality.reciprocal:.3f} | {quality.characters:,.0f} |"
-        for quality in measure()
+        for quality in measure_search()
     ]
 
 
-def measure_speed(folder: Path, count: int) -> list[str]:
-    """Return table rows: how long indexing and asking take with `count` documents.
+def speed_rows(folder: Path, count: int) -> list[str]:
+    """Return table rows: how long indexing and searching take with `count` documents.
 
-    The documents are made of words drawn by Zipf's law, as words are in real text, and of
-    paragraphs of our own documents.
+    The documents are made of words drawn by Zipf's law, as in real text, and of paragraphs of our
+    own documents.
     """
     draw = random.Random(1)
     paragraphs = [
@@ -72,7 +66,7 @@ def measure_speed(folder: Path, count: int) -> list[str]:
     draw.shuffle(words)
     weights = [1 / place for place in range(1, len(words) + 1)]
     settings = Settings(home=folder / "speed")
-    documents = Documents(settings.documents_path)
+    documents = DocumentStore(settings.documents_path)
     texts = []
     for number in range(count):
         parts = [
@@ -84,16 +78,16 @@ def measure_speed(folder: Path, count: int) -> list[str]:
             f"---\ntitle: Product {number % 40} {version}\nversion: {version}\n---\n"
             + "\n\n## ".join(parts)
         )
-    began = time.perf_counter()
+    started = time.perf_counter()
     for number, text in enumerate(texts):
         documents.add(f"{number}.md", text.encode(), f"speed:{number}", settings)
-    indexing = time.perf_counter() - began
+    indexing = time.perf_counter() - started
     times = []
-    questions = [question["question"] for question in read("questions")]
+    questions = [question["question"] for question in read_set("questions")]
     for question in questions * 3:
-        began = time.perf_counter()
+        started = time.perf_counter()
         search(documents, question, 5)
-        times.append((time.perf_counter() - began) * 1000)
+        times.append((time.perf_counter() - started) * 1000)
     chunks = len(documents.chunks_of())
     quantiles = statistics.quantiles(times, n=20)
     return [
@@ -107,8 +101,8 @@ def measure_speed(folder: Path, count: int) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """Of the claims flagged (not found in source), how many are false; and how many there are."""
+class FlagCounts:
+    """How many false and true claims a check flags as not found, and how many claims there are."""
 
     flagged_false: int
     flagged_true: int
@@ -130,18 +124,18 @@ class Judged:
         return 2 * self.precision * self.recall / both if both else 0.0
 
 
-Found = Callable[[str, Sequence[Passage]], bool]
+IsFound = Callable[[str, Sequence[Passage]], bool]
 
 
-def judge(claims: Sequence[dict[str, Any]], passages: dict[str, list[Passage]], found: Found) -> (
-    Judged
-):  # fmt: skip
-    """Return how a check does on labelled claims, each against its question's passages."""
+def count_flags(
+    claims: Sequence[dict[str, Any]], passages: dict[str, list[Passage]], is_found: IsFound
+) -> FlagCounts:
+    """Return how a check does on labelled claims, each against the passages of its question."""
     flags = [
-        (bool(claim.get("holds")), not found(claim["claim"], passages[claim["question"]]))
+        (bool(claim.get("holds")), not is_found(claim["claim"], passages[claim["question"]]))
         for claim in claims
     ]
-    return Judged(
+    return FlagCounts(
         sum(flag and not holds for holds, flag in flags),
         sum(flag and holds for holds, flag in flags),
         sum(not holds for holds, _ in flags),
@@ -149,55 +143,62 @@ def judge(claims: Sequence[dict[str, Any]], passages: dict[str, list[Passage]], 
     )
 
 
-def ours(threshold: float) -> Found:
-    """Our check at a threshold."""
+def our_check(threshold: float) -> IsFound:
+    """Return our check at a threshold."""
 
-    def found(claim: str, passages: Sequence[Passage]) -> bool:
-        return all(one.verdict == Verdict.FOUND for one in check(claim, passages, threshold))
+    def is_found(claim: str, passages: Sequence[Passage]) -> bool:
+        verdicts = check(claim, passages, threshold)
+        return all(checked.verdict == Verdict.FOUND for checked in verdicts)
 
-    return found
+    return is_found
 
 
-def simple(threshold: float) -> Found:
-    """The rule it grew from: a whole passage covers the words and holds every value."""
+def passage_check(threshold: float) -> IsFound:
+    """Return the simplest rule: one passage covers the words and states every value."""
 
-    def found(claim: str, passages: Sequence[Passage]) -> bool:
-        words = set(words_of(claim))
+    def is_found(claim: str, passages: Sequence[Passage]) -> bool:
+        words = set(content_words(claim))
         for passage in passages:
-            share = len(words & set(words_of(passage.source))) / max(1, len(words))
-            if share >= threshold and not Known(passage.source).missing(facts(claim)):
+            share = len(words & set(content_words(passage.source))) / max(1, len(words))
+            missing = FactIndex(passage.source).missing(find_facts(claim))
+            if share >= threshold and not missing:
                 return True
         return False
 
-    return found
+    return is_found
 
 
-def measure_check(folder: Path) -> list[str]:
-    """Return table rows: precision and recall, the threshold chosen on one half."""
-    claims = read("claims")
-    documents = own_documents(folder / "claims")
+def check_rows(folder: Path) -> list[str]:
+    """Return table rows: precision and recall, with the threshold chosen on one half."""
+    claims = read_set("claims")
+    documents = own_documents(Settings(home=folder / "claims"))
     passages = {claim["question"]: search(documents, claim["question"], 5) for claim in claims}
     halves = {
         half: [claim for claim in claims if claim["half"] == half] for half in ("choose", "report")
     }
     rows = []
-    for name, rule in (("our check", ours), ("words and values in one passage", simple)):
-        best = max(THRESHOLDS, key=lambda t: judge(halves["choose"], passages, rule(t)).f1)
-        for half, asked in halves.items():
-            got = judge(asked, passages, rule(best))
-            recall = wilson(got.flagged_false, got.false)
-            precision = wilson(got.flagged_false, got.flagged_false + got.flagged_true)
+    for name, rule in (
+        ("our check", our_check),
+        ("words and values in one passage", passage_check),
+    ):
+        best = max(THRESHOLDS, key=lambda t: count_flags(halves["choose"], passages, rule(t)).f1)
+        for half, members in halves.items():
+            counts = count_flags(members, passages, rule(best))
+            recall = wilson(counts.flagged_false, counts.false)
+            precision = wilson(counts.flagged_false, counts.flagged_false + counts.flagged_true)
             rows.append(
-                f"| {name}, threshold {best:g} | {half} ({got.true} hold, {got.false} false) "
+                f"| {name}, threshold {best:g} | {half} ({counts.true} hold, {counts.false} false) "
                 f"| {precision.share:.2f} ({precision.low:.2f} to {precision.high:.2f}) "
                 f"| {recall.share:.2f} ({recall.low:.2f} to {recall.high:.2f}) "
-                f"| {1 - got.flagged_true / got.true:.2f} |"
+                f"| {1 - counts.flagged_true / counts.true:.2f} |"
             )
     kinds = sorted({claim["wrong"] for claim in claims if "wrong" in claim})
     for kind in kinds:
-        mine = [claim for claim in halves["report"] if claim.get("wrong") == kind]
-        caught = judge(mine, passages, ours(COVERAGE)).flagged_false
-        rows.append(f"| false claims with a wrong {kind} | report | | {caught} of {len(mine)} | |")
+        members = [claim for claim in halves["report"] if claim.get("wrong") == kind]
+        flagged = count_flags(members, passages, our_check(COVERAGE)).flagged_false
+        rows.append(
+            f"| false claims with a wrong {kind} | report | | {flagged} of {len(members)} | |"
+        )
     return rows
 
 
@@ -213,12 +214,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         print("| chunks | questions | hit@1 | hit@5 | MRR | characters a chunk |")
         print("|---|---|---|---|---|---|")
-        print(*measure_search(), sep="\n")
+        print(*search_rows(), sep="\n")
         print("\n| what | measured |\n|---|---|")
-        print(*measure_speed(Path(folder), arguments.documents), sep="\n")
+        print(*speed_rows(Path(folder), arguments.documents), sep="\n")
         print("\n| check | claims | precision | recall | claims that hold, found |")
         print("|---|---|---|---|---|")
-        print(*measure_check(Path(folder)), sep="\n")
+        print(*check_rows(Path(folder)), sep="\n")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Speed and memory of a local backfill, as ratios to what DuckDB alone needs for the same bytes.
+"""Measure time and memory of a local backfill, relative to DuckDB alone on the same files.
 
-The floor is `CREATE TABLE AS SELECT` from the same csv.gz into a fresh DuckDB file, with the same
-DuckDB, types and memory limit, in a process of its own, alternating with what is measured. Prints
-a Markdown table; `--months` and `--rows` make a smaller run.
+The floor is `CREATE TABLE AS SELECT` from the same csv.gz files into a new database, with the same
+DuckDB version, types and memory limit. It runs in its own process, alternating with the backfills.
+Prints a Markdown table; `--months` and `--rows` make a smaller run.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from typing import Any
 
 import duckdb
 
-from pipeline.trips import COLUMNS, Color
+from pipeline.core.datasets import YELLOW_TAXIS
+from pipeline.warehouse.extract.cells import stored_type
 
 ROWS = 1_500_000
 MONTHS = 12
@@ -46,15 +47,20 @@ print(time.perf_counter() - started)
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Seconds on the wall and the peak resident memory, in MB, of one process."""
+class ProcessUsage:
+    """Wall-clock seconds and peak resident memory (MB) of one process."""
 
     seconds: float
     peak_mb: float
 
 
 def write_month(path: Path, month: int, rows: int, corrected: bool = False) -> None:
-    """Write a synthetic yellow csv.gz of 2020; `corrected` raises one fare in a hundred by $1."""
+    """Write a synthetic yellow csv.gz of a month of 2020.
+
+    Args:
+        month: 1 to 12.
+        corrected: Raise one fare in a hundred by $1, as a corrected file of the TLC would.
+    """
     share = int(1 / CORRECTED_SHARE)
     change = f"CASE WHEN i % {share} = 7 THEN 1 ELSE 0 END" if corrected else "0"
     connection = duckdb.connect()
@@ -94,9 +100,12 @@ def write_month(path: Path, month: int, rows: int, corrected: bool = False) -> N
     )
 
 
-def run(command: list[str], home: Path | None = None) -> tuple[Measured, str]:
-    """Run a process to its end; return what it took and its stdout. Raises when it fails."""
+def run(
+    command: list[str], home: Path | None = None, mirror: Path | None = None
+) -> tuple[ProcessUsage, str]:
+    """Run a command, and return its usage and its stdout; raises SystemExit when it fails."""
     environment = os.environ | ({"FAREGROUND_HOME": str(home)} if home else {})
+    environment |= {"FAREGROUND_MIRROR": str(mirror)} if mirror else {}
     started = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
         assert process.stdout is not None
@@ -106,14 +115,14 @@ def run(command: list[str], home: Path | None = None) -> tuple[Measured, str]:
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             raise SystemExit(f"{command} failed: {output}")
-    return Measured(seconds, usage.ru_maxrss / 1024), output
+    return ProcessUsage(seconds, usage.ru_maxrss / 1024), output
 
 
 def floor(folder: Path, paths: list[Path]) -> float:
-    """Return the seconds DuckDB alone needs to make a table a file, start-up left out."""
+    """Return the seconds in which DuckDB alone creates a table from each file, without start-up."""
     types = ", ".join(
-        f"'{column.name}': '{column.local_type}'"
-        for column in COLUMNS[Color.YELLOW]
+        f"'{column.name}': '{stored_type(column)}'"
+        for column in YELLOW_TAXIS.columns
         if not column.fee
     )
     database = folder / "floor.duckdb"
@@ -124,17 +133,17 @@ def floor(folder: Path, paths: list[Path]) -> float:
 
 
 def backfill(
-    home: Path, source: Path, last: int, *options: str
-) -> tuple[Measured, list[dict[str, Any]]]:
-    """Run the real command for January to month `last`; return what it took and its files."""
+    home: Path, source: Path, last: int, *options: str, mirror: Path | None = None
+) -> tuple[ProcessUsage, list[dict[str, Any]]]:
+    """Backfill January to month `last` with the command line; return its usage and its files."""
     months = ["--from", "2020-01", "--to", f"2020-{last:02d}"]
     command = [sys.executable, "-m", "pipeline", "backfill", "--color", "yellow", *months]
-    measured, output = run([*command, "--source", str(source), "--json", *options], home)
+    measured, output = run([*command, "--source", str(source), "--json", *options], home, mirror)
     return measured, json.loads(output)["files"]
 
 
 def measure(folder: Path, months: int, rows: int, rounds: int) -> list[tuple[str, ...]]:
-    """Return the table's rows: what, measured, floor, ratio."""
+    """Return the rows of the result table: name, measurement, floor, ratio, and the target."""
     source = folder / "source"
     source.mkdir()
     names = [f"yellow_tripdata_2020-{month:02d}.csv.gz" for month in range(1, months + 1)]
@@ -146,6 +155,7 @@ def measure(folder: Path, months: int, rows: int, rounds: int) -> list[tuple[str
 
     floors, firsts, agains, first_months, last_months, peaks = [], [], [], [], [], []
     month_floors, changes, change_commands, single_peaks = [], [], [], []
+    mirrored: list[float] = []
     counts: dict[str, int] = {}
     for number in range(rounds):
         home = folder / f"home-{number}"
@@ -154,6 +164,9 @@ def measure(folder: Path, months: int, rows: int, rounds: int) -> list[tuple[str
         assert [f["rows"] for f in files] == [rows] * months, files
         firsts.append(first.seconds)
         peaks.append(first.peak_mb)
+        with tempfile.TemporaryDirectory(dir=folder) as other:
+            usage, _ = backfill(Path(other), source, months, mirror=Path(other) / "mirror")
+        mirrored.append(usage.seconds)
         first_months.append(files[0]["seconds"])
         last_months.append(files[-1]["seconds"])
         again, files = backfill(home, source, months, "--policy", "all")
@@ -178,6 +191,7 @@ def measure(folder: Path, months: int, rows: int, rounds: int) -> list[tuple[str
 
     return [
         row(f"first load of {months} months, whole command", firsts, floors, "1.25x"),
+        row("the same with a mirror, against without", mirrored, firsts, "1.25x"),
         row("last month against the first, both within it", last_months, first_months, "1.1x"),
         row(f"{months} months again, nothing changed", agains, floors, "0.03x"),
         row("a month with 1 % corrected rows, download and load", changes, month_floors, "1.5x"),

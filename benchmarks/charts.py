@@ -1,12 +1,12 @@
-"""How fast the Explore page is: each chart's statement, its growth with the data, and the page.
+"""Measure the Explore page: each chart's query, its growth with the data, and the page as a whole.
 
-Loads generated yellow months (18 M trips), asks every chart of the sums, of the sums by half miles
-and of the trips, then fills the sums as 87 months (130 M trips) would and asks again: a chart that
-the sums answer reads nothing else. Last it drives the page in Chromium, where there is one. Prints
-a Markdown table.
+Loads generated yellow months (18 M trips) and runs the query of every chart over rollups and over
+the trips. Then grows the rollups to 87 months (130 M trips) and
+runs the queries over these again. Last, drives the page in Chromium, if there is one. Prints
+Markdown tables.
 
     python -m benchmarks.charts                # about five minutes
-    python -m benchmarks.charts --home FOLDER  # over a warehouse that is there already
+    python -m benchmarks.charts --home FOLDER  # over the warehouse of an existing home
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -28,19 +28,18 @@ from pathlib import Path
 import duckdb
 
 from benchmarks.backfill import backfill, write_month
-from pipeline.charts import CHARTS, TRIPS, Filters, ask_shared, gather, pose
-from pipeline.settings import Settings
-from pipeline.warehouse import open_warehouse
-from pipeline.warehouse.summaries import SUMMARIES
-from tests.browser import Visitor, find_chromium, serve
+from pipeline.charts import CHARTS, Chart, Filters, build_query, query_scan, run_scan
+from pipeline.core.settings.settings import Settings
+from pipeline.warehouse.registry import open_warehouse
+from pipeline.warehouse.rollups import ROLLUPS
+from tests.support.browser import Visitor, find_chromium, serve
 
 MONTHS = 12
 ROWS = 1_500_000
 MANY_MONTHS = 87  # x 1.5 M = 130 M trips
 ROUNDS = 7
 ALL = Filters()
-BY_MILES = Filters(minimum_miles=Decimal(2))
-FROM_TRIPS = Filters(minimum_miles=Decimal("0.51"))  # no half mile: no sums tell it
+FROM_TRIPS = Filters(minimum_miles=Decimal("0.51"))
 SHARED = {
     "of one zone": Filters(zones=(23,)),
     "of 129 zones": Filters(zones=tuple(range(1, 130))),
@@ -50,7 +49,7 @@ SHARED = {
 
 @dataclass(frozen=True)
 class Measured:
-    """Milliseconds of a statement, warm: the median, and the best (spoilt least by other work)."""
+    """Milliseconds of a query, warmed up: the median and the best, which is disturbed least."""
 
     median: float
     best: float
@@ -60,7 +59,7 @@ class Measured:
 
 
 def make_home(folder: Path) -> Path:
-    """Generate and load the months; return the home."""
+    """Generate the months and load them; return the home."""
     source = folder / "source"
     source.mkdir()
     for month in range(1, MONTHS + 1):
@@ -70,49 +69,50 @@ def make_home(folder: Path) -> Path:
     return folder / "home"
 
 
-def measure(home: Path, filters: Filters, names: list[str]) -> dict[str, Measured]:
-    """Return how long each chart's statement takes under these filters, after one turn to warm."""
-    found = {}
+def measure(home: Path, filters: Filters, charts: Sequence[Chart]) -> dict[str, Measured]:
+    """Return how long the query of each chart takes under these filters, by the chart's name."""
+    measured = {}
     with open_warehouse("local", Settings(home=home)) as warehouse:
-        for name in names:
-            question = pose(name, filters, "local", "week")
-            warehouse.read(question.sql, question.parameters)
+        for chart in charts:
+            query = build_query(chart, filters, "local", "week")
+            warehouse.read(query.sql, query.parameters)  # warms up
             times = [
-                warehouse.read(question.sql, question.parameters).seconds * 1000
-                for _ in range(ROUNDS)
+                warehouse.read(query.sql, query.parameters).seconds * 1000 for _ in range(ROUNDS)
             ]
-            found[name] = Measured(statistics.median(times), min(times))
-    return found
+            measured[chart.name] = Measured(statistics.median(times), min(times))
+    return measured
 
 
-def measure_sharing(home: Path, filters: Filters) -> tuple[float, float]:
-    """Return milliseconds of all charts that trips answer, one by one and sharing them; the best.
+def measure_sharing(home: Path, filters: Filters, charts: Sequence[Chart]) -> tuple[float, float]:
+    """Return the milliseconds of all charts with a scan each, and with a shared one; the best.
 
-    In turns, warm, one chart after the other.
+    The two take turns, one chart after the other.
     """
     alone, sharing = [], []
     with open_warehouse("local", Settings(home=home)) as warehouse:
-        posed = [pose(name, filters, "local", "week") for name in CHARTS]
-        questions = [question for question in posed if question.shared]
+        queries = [build_query(chart, filters, "local", "week") for chart in charts]
+        queries = [query for query in queries if query.scan]
+        # A scan that can group the trips, if there is one, serves the most charts.
+        first = min(queries, key=lambda query: query.rank)
+        assert first.scan
         for _ in range(ROUNDS):
             started = time.perf_counter()
-            for question in questions:
-                warehouse.read(question.sql, question.parameters)
+            for query in queries:
+                warehouse.read(query.sql, query.parameters)
             alone.append(time.perf_counter() - started)
             started = time.perf_counter()
-            # The first one's has the sums that others need, where there are any.
-            gathered = gather(next(filter(None, (q.shared for q in questions))), warehouse)
-            for question in questions:
-                ask_shared(question, gathered, warehouse)
+            scanned = run_scan(first.scan, warehouse)
+            for query in queries:
+                query_scan(query, scanned, warehouse)
             sharing.append(time.perf_counter() - started)
     return min(alone) * 1000, min(sharing) * 1000
 
 
 def grow(home: Path) -> int:
-    """Fill the sums as many months would, from those that are there; return their trips."""
+    """Grow the rollups to those of many months by repeating one; return their trips."""
     with duckdb.connect(str(home / "warehouse.duckdb")) as connection:
-        for table, summary in SUMMARIES.items():
-            day = "pickup_day" if "pickup_day" in summary.keys else "pickup_month"
+        for table, rollup in ROLLUPS.items():
+            day = "pickup_day" if "pickup_day" in rollup.keys else "pickup_month"
             connection.execute(
                 f"""
                 INSERT INTO {table} BY NAME
@@ -136,7 +136,7 @@ def grow(home: Path) -> int:
 
 @contextmanager
 def visit(home: Path) -> Iterator[Visitor]:
-    """A visitor to a server that has just started over this home."""
+    """Yield a visitor to a server that has just started over this home."""
     from playwright.sync_api import sync_playwright
 
     with serve(home) as address, sync_playwright() as playwright:
@@ -146,9 +146,9 @@ def visit(home: Path) -> Iterator[Visitor]:
         browser.close()
 
 
-# Timed within the page: Playwright looks every so often only, and its looking costs the page time.
-# From the last click or key (at first: from the navigation) to the last change of anything on the
-# page, once all charts are there and it has stood still for a second.
+# Measures time within the page, because Playwright polls, and polling costs the page time. It runs
+# from the last click or key (at first from the navigation) to the last change of the page, once all
+# charts are there and nothing has changed for a second.
 STOPWATCH = """
 let began = 0, changed = Infinity;
 for (const kind of ["keydown", "pointerdown"])
@@ -159,50 +159,57 @@ new MutationObserver(changes => {
 }).observe(document, {subtree: true, childList: true, attributes: true, characterData: true});
 window.took = () =>
     document.querySelector("[data-test-script-state=notRunning]")
-    && document.querySelector(".st-key-card-coverage .main-svg")
+    && document.querySelector("[class*=st-key-card-] .main-svg")
     && performance.now() > changed + 1000 && (changed - began) / 1000;
 """
 
 
 def measure_page(home: Path) -> list[tuple[str, float]]:
-    """Return seconds of the first view of a fresh server, and from a click to the last chart."""
-    found = []
+    """Return what was done on the page, and the seconds from then to the last chart."""
+    measurements = []
     with visit(home) as visitor:
         page = visitor.page
         page.add_init_script(STOPWATCH)
 
-        def measure(words: str, act: Callable[[], object]) -> None:
+        def measure(label: str, act: Callable[[], object]) -> None:
             act()
-            took = page.wait_for_function("window.took()", polling=250).json_value()
-            found.append((words, float(took)))
+            seconds = page.wait_for_function("window.took()", polling=250).json_value()
+            measurements.append((label, float(seconds)))
 
-        def filter_by(words: str, act: Callable[[], object]) -> None:
-            measure(f"filter to last chart: {words}", act)
+        def measure_filter(label: str, act: Callable[[], object]) -> None:
+            measure(f"filter to last chart: {label}", act)
 
-        go = partial(page.goto, visitor.address + "/explore", wait_until="commit")
-        measure("first view after start", go)
-        measure("the page again, in a new session", go)
-        for way in ("cash", "credit card"):
+        def measure_click(label: str, card: str, number: int) -> None:
+            bar = page.locator(f".st-key-card-{card} .bars .point path").nth(number).bounding_box()
+            assert bar
+            center = bar["x"] + bar["width"] / 2, bar["y"] + bar["height"] / 2
+            measure_filter(label, partial(page.mouse.click, *center))
+
+        open_page = partial(page.goto, visitor.address + "/explore", wait_until="commit")
+        measure("first view after start", open_page)
+        measure("the page again, in a new session", open_page)
+        page.locator(".st-key-more-filters button").click()
+        for payment in ("cash", "credit card"):
             page.locator(".st-key-payment input").click()
-            page.keyboard.type(way)
+            page.keyboard.type(payment)
             page.wait_for_timeout(500)
-            filter_by(f"paid by {way}", partial(page.keyboard.press, "Enter"))
+            measure_filter(f"paid by {payment}", partial(page.keyboard.press, "Enter"))
         page.keyboard.press("Escape")
-        bar = page.locator(".st-key-card-over_time .bars .point path").nth(20).bounding_box()
-        assert bar
-        at = bar["x"] + bar["width"] / 2, bar["y"] + bar["height"] / 2
-        filter_by("a week is clicked", partial(page.mouse.click, *at))
-        measure("the page again, in a new session", go)
+        page.keyboard.press("Escape")
+        page.get_by_role("tab", name="Money").click()
+        page.locator(".st-key-card-payments .main-svg").first.wait_for()
+        measure_click("a kind of payment is clicked", "payments", 20)
+        measure("the page again, in a new session", open_page)
+        page.locator(".st-key-more-filters button").click()
         miles = page.get_by_label("Miles, at least")
         miles.fill("2")
-        filter_by("at least 2 miles", partial(miles.press, "Enter"))
-        measure("the page again, in a new session", go)
+        measure_filter("at least 2 miles", partial(miles.press, "Enter"))
+        measure("the page again, in a new session", open_page)
+        page.get_by_role("tab", name="Where").click()
+        page.locator(".st-key-card-zones .main-svg").first.wait_for()
         page.locator(".st-key-card-zones").scroll_into_view_if_needed()
-        bar = page.locator(".st-key-card-zones .bars .point path").nth(2).bounding_box()
-        assert bar
-        at = bar["x"] + bar["width"] / 2, bar["y"] + bar["height"] / 2
-        filter_by("a zone is clicked, nearly all from its trips", partial(page.mouse.click, *at))
-    return found
+        measure_click("a zone is clicked, nearly all from its trips", "zones", 2)
+    return measurements
 
 
 def _growth(few: Measured, many: Measured) -> list[str]:
@@ -212,53 +219,48 @@ def _growth(few: Measured, many: Measured) -> list[str]:
 def main() -> None:
     """Run the benchmark and print its tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--home", type=Path, help="a warehouse to ask, instead of a generated one")
+    parser.add_argument("--home", type=Path, help="a home to measure, instead of a generated one")
     parser.add_argument("--no-page", action="store_true", help="leave the browser out")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         home = arguments.home or make_home(folder)
-        by_file = ("coverage", "strays")
-        names = [name for name in CHARTS if name not in by_file]
-        sums = measure(home, ALL, names)
-        files = measure(home, replace(ALL, strays=True), list(by_file))
-        miles = measure(home, BY_MILES, names)
-        trips = measure(home, FROM_TRIPS, names)
-        sharing = {words: measure_sharing(home, filters) for words, filters in SHARED.items()}
+        charts = [chart for chart in CHARTS.values() if not chart.by_file and not chart.sql]
+        by_file = [chart for chart in CHARTS.values() if chart.by_file]
+        rollups = measure(home, ALL, charts)
+        files = measure(home, replace(ALL, strays=True), by_file)
+        trips = measure(home, FROM_TRIPS, charts)
+        sharing = {
+            label: measure_sharing(home, filters, charts) for label, filters in SHARED.items()
+        }
         page = [] if arguments.no_page or not find_chromium() else measure_page(home)
         many = folder / "many"
         many.mkdir()
         shutil.copyfile(home / "warehouse.duckdb", many / "warehouse.duckdb")
         total = grow(many)
-        ours = [name for name in names if pose(name, ALL, "local").origin != TRIPS]
-        grown, grown_miles = measure(many, ALL, ours), measure(many, BY_MILES, ours)
+        grown_charts = [chart for chart in charts if build_query(chart, ALL, "local").rollup]
+        grown = measure(many, ALL, grown_charts)
     print(
         f"\nMedian of {ROUNDS}, the best in brackets, warm; DuckDB {duckdb.__version__}, Python "
         f"{platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}.\n"
     )
     many_trips = f"{total / 1e6:,.0f} M trips"
-    print(
-        f"| chart | from the sums | of {many_trips} | growth | at least 2 miles, from the sums "
-        f"| of {many_trips} | growth | from the trips |"
-    )
-    print("|---|---|---|---|---|---|---|---|")
-    for name in names:
-        row = [""] * 6
-        if name in ours:
-            row = [
-                *_growth(sums[name], grown[name]),
-                *_growth(miles[name], grown_miles[name]),
-            ]
+    print(f"| chart | from rollups | of {many_trips} | growth | from the trips |")
+    print("|---|---|---|---|---|")
+    for name in trips:
+        row = [""] * 3
+        if name in grown:
+            row = _growth(rollups[name], grown[name])
         print(f"| {name} | {' | '.join(row)} | {trips[name]} |")
     for name, measured in files.items():
-        print(f"| {name} | {measured} | | | | | | |")
-    print("\n| charts that trips answer | one by one | sharing these | ratio |\n|---|---|---|---|")
-    for words, (alone, together) in sharing.items():
-        print(f"| {words} | {alone:.0f} ms | {together:.0f} ms | {together / alone:.2f}x |")
+        print(f"| {name} | {measured} | | | |")
+    print("\n| charts that trips answer | a scan each | a shared scan | ratio |\n|---|---|---|---|")
+    for label, (alone, together) in sharing.items():
+        print(f"| {label} | {alone:.0f} ms | {together:.0f} ms | {together / alone:.2f}x |")
     if page:
         print("\n| the page | seconds |\n|---|---|")
-        for words, seconds in page:
-            print(f"| {words} | {seconds:.2f} |")
+        for label, seconds in page:
+            print(f"| {label} | {seconds:.2f} |")
 
 
 if __name__ == "__main__":

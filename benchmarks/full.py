@@ -1,11 +1,10 @@
-"""Three whole years: 31 months of both colors in their real sizes, into the local warehouse.
+"""Measure a backfill of 31 months of both colors at their real sizes, and the app beside it.
 
-Generates 62 files of 132 M rows (once, if --cache names a folder), serves them by HTTP on this
-machine, backfills them with one command, and compares every file's rows and dollars with what was
-generated. Memory is that of the command's whole process tree, looked at five times a second. The
-floor is what DuckDB alone needs to make a table of each of the same files. Then a real browser goes
-from page to page: with nothing else going on, while the app loads months again, and while the
-command line does.
+Generates 62 files with 132 M rows (once, if --cache names a folder), serves them over HTTP on this
+machine, backfills them with one command, and compares each file's rows and dollars with the
+generated ones. Memory is the peak of the command's process tree, sampled five times a second. The
+floor is the time that DuckDB alone needs to create a table from each file. Finally a browser times
+the pages: on an idle machine, while the command line loads, and while the app loads.
 
     python -m benchmarks.full --scale 0.01                        # a few minutes
     python -m benchmarks.full --cache FOLDER                      # all of it, 25 GB on disk
@@ -39,23 +38,25 @@ from playwright.sync_api import Locator, sync_playwright
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from benchmarks.backfill import _FLOOR
-from benchmarks.months import FIRST, LAST, Made, make_months
-from benchmarks.watch import Watch, size_gb, tree
-from pipeline.history import History
-from pipeline.trips import COLUMNS, TripFile
-from tests.browser import Visitor, find_chromium, serve
+from benchmarks.months import FIRST, LAST, GeneratedFile, make_months
+from benchmarks.watch import ResourceMonitor, process_tree, size_gb
+from pipeline.core.trips import TripFile
+from pipeline.runs.history import History
+from pipeline.warehouse.extract.cells import stored_type
+from tests.support.browser import Visitor, find_chromium, serve
 
 RELOADED = "2020-06"  # months from here on are loaded again while the pages are measured
 ROUNDS = 25
-LONGEST_SECONDS = 120  # a situation is measured
-PATIENCE = 120.0  # seconds
+LONGEST_SECONDS = 120  # of one measurement of the pages
+PAGE_TIMEOUT = 120.0  # seconds
+# The last part that each page draws.
 _READY = {
     "Backfill": ".st-key-grid canvas",
     "Runs": "[data-testid=stDataFrame] canvas",
-    "Explore": ".st-key-card-coverage .main-svg",
+    "Explore": ".st-key-card-colors .main-svg",
 }
 
-Actions = dict[str, list[float]]
+PageTimes = dict[str, list[float]]
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
@@ -64,8 +65,8 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """Serve a folder by HTTP, in this process; yield its address."""
+def serve_folder(folder: Path) -> Iterator[str]:
+    """Serve a folder over HTTP from this process, and yield its URL."""
     handler = functools.partial(_Handler, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -74,7 +75,7 @@ def served(folder: Path) -> Iterator[str]:
 
 
 def backfill(home: Path, source: str, *options: str) -> subprocess.Popen[bytes]:
-    """Start the one command that loads everything."""
+    """Start the command that loads all months, with further options if given."""
     months = ["--from", str(FIRST), "--to", str(LAST)]
     command = [sys.executable, "-m", "pipeline", "backfill", *months, "--source", source]
     return subprocess.Popen(
@@ -84,19 +85,24 @@ def backfill(home: Path, source: str, *options: str) -> subprocess.Popen[bytes]:
     )
 
 
-def load_all(home: Path, source: str, made: dict[TripFile, Made]) -> dict[str, float]:
-    """Backfill every month by one command, and reconcile; return what it took."""
+def load_everything(
+    home: Path, source: str, generated_files: dict[TripFile, GeneratedFile]
+) -> dict[str, float]:
+    """Backfill every month with one command, reconcile, and return the measurements by name.
+
+    Times are in seconds, memory in MB, sizes in GB.
+    """
     started = time.perf_counter()
     process = backfill(home, source)
-    watch = Watch(process.pid, home)
+    watch = ResourceMonitor(process.pid, home)
     output, _ = process.communicate()
     seconds = time.perf_counter() - started
     watch.stop()
     if process.returncode:
         raise SystemExit(f"the backfill failed: {output.decode()}")
-    reconcile(home, made)
+    reconcile(home, generated_files)
     files = json.loads(output)["files"]
-    rows = sum(each.rows for each in made.values())
+    rows = sum(generated.rows for generated in generated_files.values())
     assert sum(file["inserted"] for file in files) == rows
     return {
         "seconds": seconds,
@@ -108,47 +114,50 @@ def load_all(home: Path, source: str, made: dict[TripFile, Made]) -> dict[str, f
     }
 
 
-def reconcile(home: Path, made: dict[TripFile, Made]) -> None:
-    """Compare rows and dollars of every file in the tables with what was generated."""
+def reconcile(home: Path, generated_files: dict[TripFile, GeneratedFile]) -> None:
+    """Assert that each file's rows and dollars in the tables equal the generated ones."""
     with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as connection:
-        found = connection.execute(
+        table_rows = connection.execute(
             "SELECT filename, count(*), sum(total_amount) FROM ("
             "SELECT filename, total_amount FROM yellow_tripdata UNION ALL "
             "SELECT filename, total_amount FROM green_tripdata) GROUP BY filename"
         ).fetchall()
-    loaded = {name: (rows, dollars) for name, rows, dollars in found}
-    wanted = {file.filename: (each.rows, each.dollars) for file, each in made.items()}
-    assert loaded == wanted, set(loaded.items()) ^ set(wanted.items())
+    loaded = {name: (rows, dollars) for name, rows, dollars in table_rows}
+    expected = {
+        file.filename: (generated.rows, generated.dollars)
+        for file, generated in generated_files.items()
+    }
+    assert loaded == expected, set(loaded.items()) ^ set(expected.items())
 
 
 def floor(folder: Path, source: Path, files: list[TripFile]) -> tuple[float, list[TripFile]]:
-    """Return the seconds DuckDB alone needs to make a table of each of these files, and them."""
+    """Return the seconds in which DuckDB alone creates a table from each file, and the files."""
     database, seconds = folder / "floor.duckdb", 0.0
-    for color in {file.color: None for file in files}:
-        columns = [column for column in COLUMNS[color] if not column.fee]
-        types = ", ".join(f"'{column.name}': '{column.local_type}'" for column in columns)
-        paths = [str(source / f"{file.stem}.csv.gz") for file in files if file.color == color]
+    for dataset in {file.dataset: None for file in files}:
+        columns = [column for column in dataset.columns if not column.fee]
+        types = ", ".join(f"'{column.name}': '{stored_type(column)}'" for column in columns)
+        paths = [str(source / f"{file.stem}.csv.gz") for file in files if file.dataset == dataset]
         command = [sys.executable, "-c", _FLOOR, str(database), f"{{{types}}}", *paths]
         seconds += float(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
         database.unlink()
     return seconds, files
 
 
-def visit_pages(visitor: Visitor, names: list[str], going_on: Callable[[], bool]) -> Actions:
-    """Go from page to page while something goes on; return the seconds from click to drawn.
+def visit_pages(visitor: Visitor, names: list[str], is_active: Callable[[], bool]) -> PageTimes:
+    """Open the pages in turn while `is_active`; return the seconds from click to drawn page.
 
-    A page is drawn when its last part is there: the grid, the table of runs, the last chart.
+    A page counts as drawn when its element in _READY appears.
     """
-    found: Actions = defaultdict(list)
+    page_times: PageTimes = defaultdict(list)
     page = visitor.page
 
     def timed(name: str, click: Callable[[], None], ready: str) -> None:
         started = time.perf_counter()
         click()
         page.locator(ready).first.wait_for(timeout=120_000)
-        found[name].append(time.perf_counter() - started)
+        page_times[name].append(time.perf_counter() - started)
 
-    while going_on():
+    while is_active():
         for name in names:
             link = page.get_by_test_id("stTopNavLink").get_by_text(name, exact=True)
             title = page.locator("h1", has_text=name)
@@ -156,11 +165,11 @@ def visit_pages(visitor: Visitor, names: list[str], going_on: Callable[[], bool]
             if name == "Explore":
                 color = page.get_by_test_id("stButtonGroup").first.get_by_text("green", exact=True)
                 timed("Explore: filter", functools.partial(_filter, visitor, color), _READY[name])
-    return found
+    return page_times
 
 
 def _follow(link: Locator, title: Locator) -> None:
-    """Click a link to a page; once more, as people do, when nothing came of it for ten seconds."""
+    """Click a link to a page, and click again, as people do, after ten seconds without effect."""
     link.click()
     try:
         title.wait_for(timeout=10_000)
@@ -177,67 +186,77 @@ def _filter(visitor: Visitor, color: Locator) -> None:
     visitor.page.wait_for_function(f"{state} === 'notRunning'", timeout=120_000)
 
 
-def measure_pages(home: Path, source: str) -> Iterator[tuple[str, Actions]]:
-    """Measure the pages idle, while the command line loads, and while the app does; yield each."""
-    going_on = functools.partial(_is_running, home)
+def measure_pages(home: Path, source: str) -> Iterator[tuple[str, PageTimes]]:
+    """Time the pages idle, while the command line loads, and while the app loads.
+
+    Yields a description of each situation with its times.
+    """
+    is_active = functools.partial(_is_run_active, home)
     shutil.rmtree(home.parent / "server", ignore_errors=True)  # of an earlier measurement
     with serve(home) as address, sync_playwright() as playwright:
-        server = _child("streamlit")
+        server = _find_child("streamlit")
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
-        with Visitor(browser, address, patience=PATIENCE) as visitor:
+        with Visitor(browser, address, patience=PAGE_TIMEOUT) as visitor:
             visitor.open("/")
-            visit_pages(visitor, list(_READY), _at_most(1))  # to warm
-            yield "nothing else going on", visit_pages(visitor, list(_READY), _at_most(ROUNDS))
+            visit_pages(visitor, list(_READY), _limit_rounds(1))  # to warm
+            yield "nothing else going on", visit_pages(visitor, list(_READY), _limit_rounds(ROUNDS))
 
             process = backfill(home, source, "--from", RELOADED, "--policy", "all", "--force")
-            _await(going_on)
-            beside = [name for name in _READY if name != "Explore"]  # which says who has the lock
-            while_loading = _at_most(ROUNDS, going_on)
-            yield "the command line loads", visit_pages(visitor, beside, while_loading)
+            _wait_until(is_active)
+            # Explore cannot open the warehouse while another process loads.
+            page_names = [name for name in _READY if name != "Explore"]
+            while_loading = _limit_rounds(ROUNDS, is_active)
+            yield "the command line loads", visit_pages(visitor, page_names, while_loading)
             process.send_signal(signal.SIGINT)
             process.communicate()
 
-            watch = Watch(server, home)
-            with Visitor(browser, address, patience=PATIENCE) as other:
+            watch = ResourceMonitor(server, home)
+            with Visitor(browser, address, patience=PAGE_TIMEOUT) as second_visitor:
                 months = f"from={RELOADED}&to={LAST}&color=yellow&color=green"
-                other.open(f"/?{months}&source={source}&policy=all&force=yes")
-                other.press("Run")
-                _await(going_on)
-            while_loading = _at_most(ROUNDS, going_on)
+                second_visitor.open(f"/?{months}&source={source}&policy=all&force=yes")
+                second_visitor.press("Run")
+                _wait_until(is_active)
+            while_loading = _limit_rounds(ROUNDS, is_active)
             times = visit_pages(visitor, list(_READY), while_loading)
             watch.stop()
             yield f"the app loads, {watch.peak_mb:,.0f} MB of memory at most", times
         browser.close()
 
 
-def _at_most(rounds: int, going_on: Callable[[], bool] = lambda: True) -> Callable[[], bool]:
-    """Return what says yes while something goes on, for so many rounds and some minutes at most."""
+def _limit_rounds(rounds: int, is_active: Callable[[], bool] = lambda: True) -> Callable[[], bool]:
+    """Return a function that is true while `is_active`, for a limited number of calls and time.
+
+    Args:
+        rounds: The function is true this many times, and for LONGEST_SECONDS, at most.
+    """
     deadline = time.monotonic() + LONGEST_SECONDS
-    left = iter(range(rounds))
-    return lambda: going_on() and time.monotonic() < deadline and next(left, None) is not None
+    remaining_rounds = iter(range(rounds))
+    return lambda: (
+        is_active() and time.monotonic() < deadline and next(remaining_rounds, None) is not None
+    )
 
 
-def _is_running(home: Path) -> bool:
+def _is_run_active(home: Path) -> bool:
     return History(home / "history.sqlite").runs(1)[0].state == "running"
 
 
-def _await(going_on: Callable[[], bool]) -> None:
+def _wait_until(is_active: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
-    while not going_on():
+    while not is_active():
         assert time.monotonic() < deadline, "the run did not begin"
         time.sleep(0.05)
 
 
-def _child(word: str) -> int:
-    """Return the process of ours whose command line has this word."""
-    for pid in tree(os.getpid()):
-        if word in Path(f"/proc/{pid}/cmdline").read_text():
+def _find_child(pattern: str) -> int:
+    """Return the id of a child process whose command line contains `pattern`."""
+    for pid in process_tree(os.getpid()):
+        if pattern in Path(f"/proc/{pid}/cmdline").read_text():
             return pid
-    raise AssertionError(word)
+    raise AssertionError(pattern)
 
 
 def p95(times: list[float]) -> float:
-    """Return the 95th percentile, or the largest of few."""
+    """Return the 95th percentile, or the maximum of at most 20 values."""
     return statistics.quantiles(times, n=20)[-1] if len(times) > 20 else max(times)
 
 
@@ -255,48 +274,61 @@ def main() -> None:
         folder = Path(temporary)
         source, home = arguments.cache or folder / "source", arguments.home or folder / "home"
         started = time.perf_counter()
-        made = make_months(source, arguments.scale)
+        generated_files = make_months(source, arguments.scale)
         print(f"generated in {time.perf_counter() - started:,.0f} s", flush=True)
-        with served(source) as address:
-            took = load_all(home / "data", address, made) if "load" in parts else None
-            if took:
-                print_load(took, made)
+        with serve_folder(source) as address:
+            load_result = (
+                load_everything(home / "data", address, generated_files)
+                if "load" in parts
+                else None
+            )
+            if load_result:
+                print_load(load_result, generated_files)
             if "floor" in parts:
-                measured = floor(folder, source, list(made)[:: arguments.floor_every])
-                print_floor(measured, made, took)
+                floor_result = floor(
+                    folder, source, list(generated_files)[:: arguments.floor_every]
+                )
+                print_floor(floor_result, generated_files, load_result)
             if "pages" in parts and find_chromium():
                 print_pages(measure_pages(home / "data", address))
 
 
-def print_load(took: dict[str, float], made: dict[TripFile, Made]) -> None:
-    """Print what the one command took."""
-    packed = sum(each.bytes for each in made.values()) / 1e9
-    dollars = sum((each.dollars for each in made.values()), Decimal(0))
+def print_load(
+    load_result: dict[str, float], generated_files: dict[TripFile, GeneratedFile]
+) -> None:
+    """Print the measurements of the backfill as a Markdown table."""
+    packed = sum(generated.bytes for generated in generated_files.values()) / 1e9
+    dollars = sum((generated.dollars for generated in generated_files.values()), Decimal(0))
     print(
-        f"\n{len(made)} files, {took['rows']:,.0f} rows, ${dollars:,}, {packed:.2f} GB packed; "
+        f"\n{len(generated_files)} files, {load_result['rows']:,.0f} rows, ${dollars:,}, "
+        f"{packed:.2f} GB packed; "
         f"DuckDB {duckdb.__version__}, Python {platform.python_version()}, {os.cpu_count()} cores, "
         f"load {os.getloadavg()[1]:.1f}.\n"
         "\n| what | measured |\n|---|---|\n"
-        f"| one command, to its end | {took['seconds']:,.0f} s |\n"
-        f"| rows per second | {took['rows'] / took['seconds']:,.0f} |\n"
-        f"| peak memory, all its processes | {took['peak_mb']:,.0f} MB |\n"
-        f"| the warehouse | {took['warehouse_gb']:.2f} GB |\n"
-        f"| staging | {took['staging_gb']:.2f} GB |\n"
-        f"| peak on disk | {took['peak_gb']:.2f} GB |\n",
+        f"| one command, to its end | {load_result['seconds']:,.0f} s |\n"
+        f"| rows per second | {load_result['rows'] / load_result['seconds']:,.0f} |\n"
+        f"| peak memory, all its processes | {load_result['peak_mb']:,.0f} MB |\n"
+        f"| the warehouse | {load_result['warehouse_gb']:.2f} GB |\n"
+        f"| staging | {load_result['staging_gb']:.2f} GB |\n"
+        f"| peak on disk | {load_result['peak_gb']:.2f} GB |\n",
         flush=True,
     )
 
 
 def print_floor(
-    measured: tuple[float, list[TripFile]],
-    made: dict[TripFile, Made],
-    took: dict[str, float] | None,
+    floor_result: tuple[float, list[TripFile]],
+    generated_files: dict[TripFile, GeneratedFile],
+    load_result: dict[str, float] | None,
 ) -> None:
-    """Print what DuckDB alone needs, for the files that were measured and for all by their rows."""
-    seconds, files = measured
-    rows = sum(made[file].rows for file in files)
-    everything = seconds * sum(each.rows for each in made.values()) / rows
-    ratio = f", the one command took {took['seconds'] / everything:.2f}x of it" if took else ""
+    """Print the floor of the measured files, and extrapolate it to all files by their rows."""
+    seconds, files = floor_result
+    rows = sum(generated_files[file].rows for file in files)
+    everything = seconds * sum(generated.rows for generated in generated_files.values()) / rows
+    ratio = (
+        f", the one command took {load_result['seconds'] / everything:.2f}x of it"
+        if load_result
+        else ""
+    )
     print(
         f"floor: {seconds:,.0f} s for {len(files)} files of {rows:,} rows, so "
         f"{everything:,.0f} s for all{ratio}; load {os.getloadavg()[1]:.1f}\n",
@@ -304,10 +336,10 @@ def print_floor(
     )
 
 
-def print_pages(measured: Iterable[tuple[str, Actions]]) -> None:
-    """Print the times of the pages, as they are measured."""
+def print_pages(measurements: Iterable[tuple[str, PageTimes]]) -> None:
+    """Print the median and 95th percentile of each page's times as they are measured."""
     print("| page action | meanwhile | times | median | p95 |\n|---|---|---|---|---|")
-    for meanwhile, actions in measured:
+    for meanwhile, actions in measurements:
         for name, times in actions.items():
             middle, slow = statistics.median(times), p95(times)
             print(f"| {name} | {meanwhile} | {len(times)} | {middle:.2f} s | {slow:.2f} s |")

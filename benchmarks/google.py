@@ -1,10 +1,9 @@
-"""What our own code adds to a backfill in Google Cloud, on the emulators.
+"""Measure the overhead of our own code in a Google Cloud backfill, with emulators.
 
-How long the service takes is the service's business, and the emulators' is another one's. So this
-measures what is left of a run when all of that is taken away: the time in which no request was
-under way and no job was being waited for. Beside it stand the CPU time of our process, which also
-counts what is hidden behind the waiting, and its peak memory for a file and one four times as
-large. The emulators run in processes of their own. Prints a Markdown table.
+The emulators' speed says nothing about the service's. So the benchmark subtracts all time in which
+a request was under way or a job was awaited. It also reports the CPU time of our process, which
+includes work done while waiting, and the peak memory for a file and for one four times as large.
+The emulators run in their own processes. Prints a Markdown table.
 """
 
 from __future__ import annotations
@@ -20,23 +19,24 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from benchmarks.backfill import Measured, run, write_month
-from pipeline.history import History
-from pipeline.run_records import Step
-from tests.gcp.emulators import LOCATION, PROJECT, PYTHON, Emulators, running_emulators
+from benchmarks.backfill import ProcessUsage, run, write_month
+from pipeline.runs.history import History
+from pipeline.runs.run_records import Step
+from tests.support.gcp.emulators import LOCATION, PROJECT, PYTHON, Emulators, running_emulators
 
 ROWS = 300_000
 MONTHS = 6
-_MEMORY_ROWS = 400_000  # and four times as many
+_MEMORY_ROWS = 400_000  # of the smaller of two files; the larger has four times as many
 
-_MEASURED = """
+_MEASURED_RUN = """
 import json, resource, sys, threading, time
 import requests
-from pipeline.backfill import Backfill, prepare_plan, run_backfill
-from pipeline.plan import Request
-from pipeline.settings import load_settings
-from pipeline.trips import Color, Month, Selection
-from pipeline.warehouse import google_jobs
+from pipeline.runs.backfill import Backfill, prepare_plan, run_backfill
+from pipeline.runs.plan import Request
+from pipeline.core.settings.settings import load_settings
+from pipeline.core.datasets import YELLOW_TAXIS
+from pipeline.core.trips import Month, Selection
+from pipeline.warehouse.gcp import jobs as google_jobs
 
 source, last = sys.argv[1:]
 spans = []
@@ -54,40 +54,51 @@ requests.Session.send = waiting(requests.Session.send)
 google_jobs.JobRunner._wait = waiting(google_jobs.JobRunner._wait)
 
 settings = load_settings()
-selection = Selection((Color.YELLOW,), Month(2020, 1), Month.parse(last))
+selection = Selection((YELLOW_TAXIS,), Month(2020, 1), Month.parse(last))
 plan = prepare_plan(Request(selection, source=source, target="gcp"), settings)
-work = Backfill(plan, settings, "benchmark")
+backfill = Backfill(plan, settings, "benchmark")
 spans.clear()
 cpu, started = time.process_time(), time.perf_counter()
-state = run_backfill(work, settings)
+state = run_backfill(backfill, settings)
 ended, cpu = time.perf_counter(), time.process_time() - cpu
 assert state == "succeeded", state
 covered, until = 0.0, started
 for begun, done in sorted(spans):
     covered += max(0.0, min(done, ended) - max(begun, until))
     until = max(until, done)
-print(json.dumps({"run": work.run_id, "wall": ended - started, "waiting": covered, "cpu": cpu}))
+print(json.dumps({"run": backfill.run_id, "wall": ended - started, "waiting": covered, "cpu": cpu}))
 """
 
 
 @dataclass(frozen=True)
-class Shares:
-    """One run: its seconds on the wall, those spent waiting for the service, its CPU seconds, and
-    how many of its uploads ran beside the load of another file."""
+class RunTimes:
+    """Where the time of one run went.
+
+    Attributes:
+        wall: Wall-clock seconds.
+        waiting: Seconds of them in which the service was awaited.
+        cpu: CPU seconds of our process.
+        overlapping_uploads: Uploads that ran during the load of another file.
+    """
 
     wall: float
     waiting: float
     cpu: float
-    beside: int
+    overlapping_uploads: int
 
     @property
-    def own(self) -> float:
-        """Seconds in which nothing was waited for."""
+    def own_seconds(self) -> float:
+        """Seconds in which the run did not wait for the service."""
         return self.wall - self.waiting
 
 
-def backfill(home: Path, source: Path, last: str, number: int) -> tuple[Measured, Shares]:
-    """Load January to month `last` into a bucket and dataset of their own."""
+def backfill(home: Path, source: Path, last: str, number: int) -> tuple[ProcessUsage, RunTimes]:
+    """Load January to month `last` into a new bucket and dataset.
+
+    Args:
+        last: The last month, such as 2020-06.
+        number: Makes the names of the bucket and the dataset unique.
+    """
     from google.auth.credentials import AnonymousCredentials
     from google.cloud import bigquery, storage
 
@@ -98,61 +109,73 @@ def backfill(home: Path, source: Path, last: str, number: int) -> tuple[Measured
         names["GCP_BUCKET_NAME"], location=LOCATION
     )
     bigquery.Client(PROJECT, credentials=anonymous).create_dataset(names["GCP_DATASET"])
-    measured, output = run([sys.executable, "-c", _MEASURED, str(source), last], home)
-    found = json.loads(output)
-    steps = History(home / "history.sqlite").steps(found["run"])
-    return measured, Shares(found["wall"], found["waiting"], found["cpu"], _beside(steps))
+    measured, output = run([sys.executable, "-c", _MEASURED_RUN, str(source), last], home)
+    result = json.loads(output)
+    steps = History(home / "history.sqlite").steps(result["run"])
+    return measured, RunTimes(
+        result["wall"], result["waiting"], result["cpu"], _count_overlapping_uploads(steps)
+    )
 
 
-def _beside(steps: list[Step]) -> int:
+def _count_overlapping_uploads(steps: list[Step]) -> int:
     """Count the uploads during which another file was extracted, compared or merged."""
     loading = [step for step in steps if step.step not in ("download", "upload")]
     none = timedelta()
     return sum(
         any(
-            min(up.finished_at, load.finished_at) - max(up.started_at, load.started_at) > none
+            min(upload.finished_at, load.finished_at) - max(upload.started_at, load.started_at)
+            > none
             for load in loading
-            if load.file != up.file
+            if load.file != upload.file
         )
-        for up in steps
-        if up.step == "upload"
+        for upload in steps
+        if upload.step == "upload"
     )
 
 
 def measure(folder: Path, months: int, rows: int, rounds: int) -> list[tuple[str, str, str, str]]:
-    """Return the table's rows: what, measured, against, share."""
+    """Return the rows of the result table: name, measurement, reference, share."""
     source, small, large = (folder / name for name in ("source", "small", "large"))
-    for place in (source, small, large):
-        place.mkdir()
+    for folder_of_file in (source, small, large):
+        folder_of_file.mkdir()
     for month in range(1, months + 1):
         write_month(source / f"yellow_tripdata_2020-{month:02d}.csv.gz", month, rows)
     sizes = []
-    for place, many in ((small, _MEMORY_ROWS), (large, 4 * _MEMORY_ROWS)):
-        path = place / "yellow_tripdata_2020-01.csv.gz"
-        write_month(path, 1, many)
+    for folder_of_file, row_count in ((small, _MEMORY_ROWS), (large, 4 * _MEMORY_ROWS)):
+        path = folder_of_file / "yellow_tripdata_2020-01.csv.gz"
+        write_month(path, 1, row_count)
         sizes.append(path.stat().st_size / 1e6)
-    found = []
+    run_times = []
     for number in range(rounds):
         _, shares = backfill(folder / f"home-{number}", source, f"2020-{months:02d}", number)
-        found.append(shares)
+        run_times.append(shares)
     peaks = [
-        backfill(folder / f"home-{place.name}", place, "2020-01", rounds + number)[0].peak_mb
-        for number, place in enumerate((small, large))
+        backfill(
+            folder / f"home-{folder_of_file.name}", folder_of_file, "2020-01", rounds + number
+        )[0].peak_mb
+        for number, folder_of_file in enumerate((small, large))
     ]
-    shares = sorted(found, key=lambda one: one.own / one.wall)[len(found) // 2]
-    cpu = statistics.median(one.cpu for one in found)
+    shares = sorted(run_times, key=lambda times: times.own_seconds / times.wall)[
+        len(run_times) // 2
+    ]
+    cpu = statistics.median(times.cpu for times in run_times)
     wall = f"{shares.wall:.2f} s"
     return [
         ("the run, from its start to its end", wall, "", ""),
         ("of it waiting for the service", f"{shares.waiting:.2f} s", wall, ""),
         (
             "of it our own code alone",
-            f"{shares.own:.2f} s",
+            f"{shares.own_seconds:.2f} s",
             wall,
-            f"{shares.own / shares.wall:.1%}, aim 5 %",
+            f"{shares.own_seconds / shares.wall:.1%}, aim 5 %",
         ),
         ("CPU time of our process", f"{cpu:.2f} s", wall, f"{cpu / shares.wall:.1%}"),
-        ("uploads beside another file's load", f"{shares.beside}", f"{months - 1}", ""),
+        (
+            "uploads beside another file's load",
+            f"{shares.overlapping_uploads}",
+            f"{months - 1}",
+            "",
+        ),
         (
             f"peak memory, a file of {sizes[1]:.0f} MB against one of {sizes[0]:.0f} MB",
             f"{peaks[1]:,.0f} MB",
@@ -162,9 +185,9 @@ def measure(folder: Path, months: int, rows: int, rounds: int) -> list[tuple[str
     ]
 
 
-def _point_at(emulators: Emulators) -> None:
-    place = {"GCP_PROJECT_ID": PROJECT, "GCP_LOCATION": LOCATION, "GCP_CREDS": ""}
-    os.environ.update(emulators.environment | place)
+def _use_emulators(emulators: Emulators) -> None:
+    variables = {"GCP_PROJECT_ID": PROJECT, "GCP_LOCATION": LOCATION, "GCP_CREDS": ""}
+    os.environ.update(emulators.environment | variables)
 
 
 def main() -> None:
@@ -180,7 +203,7 @@ def main() -> None:
         folder = Path(name)
         (folder / "emulators").mkdir()
         with running_emulators(folder / "emulators") as emulators:
-            _point_at(emulators)
+            _use_emulators(emulators)
             rows = measure(folder, arguments.months, arguments.rows, arguments.rounds)
     print(
         f"\n{arguments.months} generated yellow months of {arguments.rows:,} rows, median of "

@@ -1,8 +1,8 @@
-"""Trip files of 31 months of both colors in their real sizes, with made-up rows.
+"""Generate trip files of 31 months of both colors with the row counts of the real files.
 
-The sizes are the rows of the files that the default source publishes (2019-01 to 2021-07). The rows
-are drawn by DuckDB, fast rather than faithful: real columns and types, missing vendors, a void for
-one trip in four hundred, and no trip like another one.
+The counts are those of the default source's files (2019-01 to 2021-07). DuckDB generates the rows
+for speed, not realism: real columns and types, missing vendors, one void in four hundred rows, and
+no two equal trips.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from pathlib import Path
 import duckdb
 from isal import igzip
 
-from pipeline.trips import COLUMNS, Color, Month, TripFile
+from pipeline.core.datasets import GREEN_TAXIS, YELLOW_TAXIS
+from pipeline.core.trips import Month, TripFile
 
 _YELLOW = (
     "7667792 7019375 7832545 7433139 7565261 6941024 6310419 6073357 6567788 7213891 6878111 "
@@ -30,13 +31,13 @@ _GREEN = (
 )
 FIRST, LAST = Month(2019, 1), Month(2021, 7)
 SIZES = {
-    TripFile(color, FIRST.plus(number)): int(rows)
-    for color, sizes in ((Color.YELLOW, _YELLOW), (Color.GREEN, _GREEN))
+    TripFile(dataset, FIRST.plus(number)): int(rows)
+    for dataset, sizes in ((YELLOW_TAXIS, _YELLOW), (GREEN_TAXIS, _GREEN))
     for number, rows in enumerate(sizes.split())
 }
-"""Rows of each file, by its color and month."""
+"""Rows of each file."""
 
-# One trip in four hundred is followed by its void: the same trip, and the opposite amounts.
+# One trip in four hundred is followed by its void: the same trip with the opposite amounts.
 _TRIPS = """
     WITH draws AS (
         SELECT
@@ -80,54 +81,62 @@ _TRIPS = """
 
 
 @dataclass(frozen=True)
-class Made:
-    """A generated file: its rows and dollars, worked out without reading it, and its bytes."""
+class GeneratedFile:
+    """A generated file; `dollars` is its sum of total_amount, computed without reading the file."""
 
     rows: int
     dollars: Decimal
     bytes: int
 
 
-def make_months(folder: Path, scale: float) -> dict[TripFile, Made]:
-    """Write the csv.gz of every month into a folder, but for those that are there already.
+def make_months(folder: Path, scale: float) -> dict[TripFile, GeneratedFile]:
+    """Write the csv.gz of every month into a folder, except those that an earlier call wrote.
 
-    `scale` is the share of the real rows to write; what was made is noted in `made.json`.
+    Args:
+        scale: Share of the real rows to write. `made.json` in the folder records the rows and
+            dollars of each written file.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    note = folder / "made.json"
-    known: dict[str, list[str]] = json.loads(note.read_text()) if note.exists() else {}
-    made = {}
+    totals_path = folder / "made.json"
+    known_totals: dict[str, list[str]] = (
+        json.loads(totals_path.read_text()) if totals_path.exists() else {}
+    )
+    generated = {}
     for file, size in SIZES.items():
         path, rows = folder / f"{file.stem}.csv.gz", max(1000, round(size * scale))
-        found = known.get(path.name)
-        if found is None or int(found[0]) != rows or not path.exists():
-            found = [str(rows), str(_write(file, rows, path))]
-            known[path.name] = found
-            note.write_text(json.dumps(known, indent=1))
-        made[file] = Made(rows, Decimal(found[1]), path.stat().st_size)
-    return made
+        totals = known_totals.get(path.name)
+        if totals is None or int(totals[0]) != rows or not path.exists():
+            totals = [str(rows), str(_write(file, rows, path))]
+            known_totals[path.name] = totals
+            totals_path.write_text(json.dumps(known_totals, indent=1))
+        generated[file] = GeneratedFile(rows, Decimal(totals[1]), path.stat().st_size)
+    return generated
 
 
 def _write(file: TripFile, rows: int, path: Path) -> Decimal:
-    """Write one file of so many rows; return its sum of total_amount."""
+    """Write one file with `rows` rows and return its sum of total_amount."""
     values = {
         "rows": str(rows),
-        "seed": str(file.month.year * 1000 + file.month.month * 10 + (file.color == Color.GREEN)),
+        "seed": str(file.month.year * 1000 + file.month.month * 10 + (file.dataset == GREEN_TAXIS)),
         "month": f"TIMESTAMP '{file.month}-01'",
         "seconds": str(27 * 86_400),
-        "without_vendor": "37" if file.color == Color.GREEN else "4",
+        "without_vendor": "37" if file.dataset == GREEN_TAXIS else "4",
     }
     trips = _TRIPS
     for name, value in values.items():
         trips = trips.replace(f"${name}", value)
-    columns = ", ".join(column.name for column in COLUMNS[file.color] if not column.fee)
+    columns = ", ".join(column.name for column in file.dataset.columns if not column.fee)
     text, packed = path.with_suffix(""), path.with_suffix(".new")
     with duckdb.connect() as connection:
         connection.execute("SET enable_progress_bar = false")
         connection.execute(f"COPY ({trips} SELECT {columns} FROM trips) TO '{text}' (HEADER)")
-        with text.open("rb") as source, igzip.open(packed, "wb") as target:  # far faster than COPY
+        with (
+            text.open("rb") as source,
+            igzip.open(packed, "wb") as target,
+        ):  # faster than COPY
             shutil.copyfileobj(source, target, 2**20)
         text.unlink()
         packed.replace(path)
-        (dollars,) = connection.execute(f"{trips} SELECT sum(total_amount) FROM trips").fetchone()  # type: ignore[misc]
+        total = f"{trips} SELECT sum(total_amount) FROM trips"
+        ((dollars,),) = connection.execute(total).fetchall()
     return Decimal(dollars).quantize(Decimal("0.01"))

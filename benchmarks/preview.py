@@ -1,6 +1,6 @@
-"""Speed and memory of looking inside a month, as ratios to what DuckDB needs to make a table of it.
+"""Measure time and memory of previews and diffs, relative to DuckDB alone on the same file.
 
-Each command runs in a process of its own, start-up included. Prints a Markdown table; `--rows`
+Each command runs in its own process, and its start-up counts. Prints a Markdown table; `--rows`
 makes a smaller run.
 """
 
@@ -18,28 +18,29 @@ from pathlib import Path
 
 import duckdb
 
-from benchmarks.backfill import ROWS, Measured, backfill, floor, run, write_month
-from pipeline.cancel import Cancel
-from pipeline.preview import look_inside
-from pipeline.preview.subject import read_own
-from pipeline.sandbox import Scope, run_query
-from pipeline.settings import Settings
-from pipeline.trips import Color, Month, TripFile
-from tests.servers import Server
+from benchmarks.backfill import ROWS, ProcessUsage, backfill, floor, run, write_month
+from pipeline.core.cancel import Cancel
+from pipeline.core.datasets import YELLOW_TAXIS
+from pipeline.core.settings.settings import Settings
+from pipeline.core.trips import Month, TripFile
+from pipeline.preview import make_preview
+from pipeline.preview.subject import read_local_file
+from pipeline.warehouse.sandbox import Scope, run_query
+from tests.support.servers import Server
 
-FILE = TripFile(Color.YELLOW, Month(2020, 1))
+FILE = TripFile(YELLOW_TAXIS, Month(2020, 1))
 QUERY = "SELECT payment_type, count(*), sum(total_amount) FROM trips GROUP BY payment_type"
 
 
-def preview(home: Path, *arguments: str) -> tuple[Measured, dict[str, int]]:
-    """Run the real command; return what it took and its document."""
+def preview(home: Path, *arguments: str) -> tuple[ProcessUsage, dict[str, int]]:
+    """Run a command with --json, and return its usage and its document."""
     command = [sys.executable, "-m", "pipeline", *arguments, "--json"]
     measured, output = run(command, home)
     return measured, json.loads(output)
 
 
 def measure(folder: Path, rows: int, rounds: int) -> list[tuple[str, ...]]:
-    """Return the table's rows: what, measured, floor, ratio, peak memory."""
+    """Return the rows of the result table: name, measurement, floor, ratio, peak memory."""
     source, corrected = folder / "source", folder / "corrected"
     name = f"{FILE.stem}.csv.gz"
     for place in (source, corrected):
@@ -49,7 +50,7 @@ def measure(folder: Path, rows: int, rounds: int) -> list[tuple[str, ...]]:
     backfill(home, source, 1)
     month = ("--color", "yellow", "--month", "2020-01", "--source")
     floors: list[float] = []
-    taken: dict[str, list[Measured]] = {"head": [], "whole": [], "same": [], "changed": []}
+    usages: dict[str, list[ProcessUsage]] = {"head": [], "whole": [], "same": [], "changed": []}
     fetched = 0
     with Server({f"/{name}": (source / name).read_bytes()}) as server:
         for _ in range(rounds):
@@ -58,17 +59,17 @@ def measure(folder: Path, rows: int, rounds: int) -> list[tuple[str, ...]]:
             fetched = document["fetched"]
             whole, document = preview(home, "preview", str(source / name))
             assert document["rows_read"] == rows, document["rows_read"]
-            same, document = preview(home, "diff", *month, str(source))
+            same_bytes, document = preview(home, "diff", *month, str(source))
             assert document["same_bytes"]
             changed, document = preview(home, "diff", *month, str(corrected))
             assert document["updated"] == rows // 100, document
-            for key, one in zip(taken, (head, whole, same, changed), strict=True):
-                taken[key].append(one)
+            for key, usage in zip(usages, (head, whole, same_bytes, changed), strict=True):
+                usages[key].append(usage)
     base = statistics.median(floors)
 
     def row(what: str, key: str) -> tuple[str, ...]:
-        seconds = statistics.median(one.seconds for one in taken[key])
-        peak = max(one.peak_mb for one in taken[key])
+        seconds = statistics.median(usage.seconds for usage in usages[key])
+        peak = max(usage.peak_mb for usage in usages[key])
         return (
             what,
             f"{seconds:.2f} s",
@@ -87,13 +88,13 @@ def measure(folder: Path, rows: int, rounds: int) -> list[tuple[str, ...]]:
 
 
 def query(path: Path, rounds: int) -> str:
-    """Return what one small query over a preview takes, in seconds."""
+    """Return the median time of one small query on a preview, as text in seconds."""
     settings = Settings()
-    seen = look_inside(read_own(path, FILE, settings, Cancel()), settings, Cancel())
+    preview_made = make_preview(read_local_file(path, FILE, settings, Cancel()), settings, Cancel())
     seconds = []
     for _ in range(rounds):
         started = time.perf_counter()
-        run_query(QUERY, Scope(database=seen.database), settings, Cancel())
+        run_query(QUERY, Scope(database=preview_made.database), settings, Cancel())
         seconds.append(time.perf_counter() - started)
     return f"{statistics.median(seconds):.2f} s"
 

@@ -1,90 +1,52 @@
-"""Look inside a trip file, before or after it is loaded."""
+"""The Preview page: look into a trip file before or after it is loaded, and load it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import streamlit as st
 
-from pages.shared.changes import show_changes
-from pages.shared.frame import reported, require_app, stand
-from pages.shared.inside import show_findings, show_profile, show_rows, show_schema
-from pages.shared.inside_views import VIEW_LABELS
-from pages.shared.look import Pick, confirm_pick, pick_file, show_subject
-from pages.shared.sqlbox import show_sql
-from pages.shared.tasks import await_task, current, forget, resume
-from pipeline.cancel import Cancel
-from pipeline.preview import Preview, look_inside
-from pipeline.settings import load_settings
+from pages.components.common.frame import page_title
+from pages.components.common.messages import reported
+from pages.components.common.navigation import require_app
+from pages.components.common.source_consent import may_be_asked, offer_to_ask
+from pages.components.common.themed import follow_theme
+from pages.components.preview.facts import show_facts, show_table_facts
+from pages.components.preview.file_picker import choose_file, confirm_file
+from pages.components.preview.look import await_preview, offer_others
+from pages.components.preview.tabs import show_table_tabs, show_tabs
+from pipeline.preview.table import TablePreview
 
 require_app()
 
 
 def show_page() -> None:
     """Draw everything below the title."""
-    pick, preview = None, None
+    chosen, preview = None, None
     with reported():
-        pick = pick_file()
-        if pick is None:
-            st.info("Name the folder or URL, or drop a file, to look inside.")
+        chosen = choose_file()
+        if chosen is None:
+            st.info("Choose a source, folder or URL, or a file of your own, to see what is in it.")
+        elif chosen.source is not None and not may_be_asked(chosen.source):
+            offer_to_ask(chosen.source)
+            return
         else:
-            preview = await_preview(pick)
-    if pick is None or preview is None:
-        offer_others(pick)
+            preview = await_preview(chosen)
+    if chosen is None or preview is None:
+        offer_others(chosen)
         return
     with reported():
-        show_preview(preview, pick)
+        if isinstance(preview, TablePreview):
+            show_table_facts(preview)
+            show_table_tabs(preview)
+        else:
+            show_facts(preview, chosen)
+            show_tabs(preview)
 
 
-def offer_others(pick: Pick | None) -> None:
-    """Draw the ways on from where there is nothing to see: another try, or the sample."""
-    row = st.container(horizontal=True)
-    if pick is not None and pick.source is not None:
-        row.button("Try again", icon=":material/replay:", key="again")
-    row.button(
-        "Look into the sample",
-        icon=":material/science:",
-        key="sample",
-        on_click=lambda: st.session_state.update(file_way="month", file_source="sample"),
-    )
+def keep_up() -> None:
+    """Restore the page's query parameters, and redraw the chart when the theme changes."""
+    confirm_file()
+    follow_theme()
 
 
-def await_preview(pick: Pick) -> Preview:
-    """Return the preview of what is picked; raises what finding and reading it raise."""
-    settings = load_settings()
-
-    def look(cancel: Cancel, _: object) -> Preview:
-        return look_inside(pick.find(settings, cancel), settings, cancel)
-
-    fetched = current("fetch", pick.key)
-    if fetched is not None and fetched.succeeded():
-        forget("fetch")
-        forget("look")  # the next one finds it staged
-    task = resume("look", (pick.key, settings.home), look)
-    try:
-        return await_task(task, "Looking inside …")
-    except Exception:
-        forget("look")  # the next look may find it mended
-        raise
-
-
-def show_preview(preview: Preview, pick: Pick) -> None:
-    """Draw what there is to see inside the file."""
-    show_subject(preview, pick)
-    tabs = st.tabs(list(VIEW_LABELS.values()), key="inside", on_change="rerun")
-    shows: tuple[Callable[[], None], ...] = (
-        lambda: show_rows(preview),
-        lambda: show_schema(preview),
-        lambda: show_profile(preview),
-        lambda: show_findings(preview),
-        lambda: show_changes(preview, pick),
-        lambda: show_sql(preview),
-    )
-    for tab, show in zip(tabs, shows, strict=True):
-        if tab.open:
-            with tab:
-                show()
-
-
-stand("Preview", beat=confirm_pick)
+page_title("Preview", heartbeat=keep_up)
 show_page()

@@ -6,19 +6,24 @@ import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline import access, redact
-from pipeline import settings as settings_module
-from pipeline.settings import Settings
-from tests.files import TARGETS
-from tests.gcp.cloud import throwaway, throwaway_settings
+from pipeline.core import access, redact
+from pipeline.core.settings import settings as settings_module
+from pipeline.core.settings.settings import Settings
+from pipeline.warehouse.registry import BACKENDS, target_names
+from tests.support.examples import register_profiles
+from tests.support.files import TARGETS
+from tests.support.gcp.cloud import throwaway, throwaway_settings
+from tests.support.gcp.proxy import Proxy, proxy_before
+from tests.support.third_backend import ThirdBackend
 
 if TYPE_CHECKING:
-    from tests.gcp.emulators import Emulators
+    from tests.support.gcp.emulators import Emulators
 
+register_profiles()
 _numbers = itertools.count(1)
 _THROWAWAY = throwaway(dict(os.environ))  # before the tests' own variables take their place
 
@@ -45,10 +50,10 @@ def _no_secrets_of_another_test() -> Iterator[None]:
     redact.forget()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def emulators(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulators]:
-    """The two Google Cloud emulators, anew for each module: they slow down as they fill."""
-    from tests.gcp.emulators import require_emulators, running_emulators
+    """The two Google Cloud emulators; each test has a bucket and a dataset of its own there."""
+    from tests.support.gcp.emulators import require_emulators, running_emulators
 
     require_emulators()
     with running_emulators(tmp_path_factory.mktemp("emulators")) as running:
@@ -63,7 +68,7 @@ def gcp_settings(
 
     Under `make test-cloud` they lead to a real project, where the tests share one bucket.
     """
-    from tests.gcp.emulators import cloud_settings, drop_dataset
+    from tests.support.gcp.emulators import cloud_settings, drop_dataset
 
     if _THROWAWAY:
         yield throwaway_settings(_THROWAWAY, tmp_path / "home", cloud_number(), monkeypatch)
@@ -74,13 +79,42 @@ def gcp_settings(
     drop_dataset(emulators, found)
 
 
-@pytest.fixture(params=["local", pytest.param("gcp", marks=pytest.mark.gcp)])
-def either_settings(request: pytest.FixtureRequest) -> Settings:
-    """Settings of the one warehouse and then of the other; the helpers in files.py know which."""
-    chosen = "settings" if request.param == "local" else "gcp_settings"
-    found: Settings = request.getfixturevalue(chosen)
-    TARGETS[found.home] = request.param
-    return found
+@pytest.fixture
+def tables(
+    emulators: Emulators, gcp_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Proxy]:
+    """A proxy before BigQuery, in place of the address that the settings' fixture set."""
+    assert gcp_settings.gcp_dataset
+    with proxy_before(emulators.bigquery) as proxy:
+        monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", proxy.url)
+        yield proxy
+
+
+@pytest.fixture
+def objects(
+    emulators: Emulators, gcp_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Proxy]:
+    """A proxy before Cloud Storage, in place of the address that the settings' fixture set."""
+    assert gcp_settings.gcp_bucket_name
+    with proxy_before(emulators.storage) as proxy:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", proxy.url)
+        yield proxy
+
+
+def _as_parameter(target: str) -> Any:
+    return pytest.param(target, marks=pytest.mark.gcp if target == "gcp" else ())
+
+
+@pytest.fixture(params=[_as_parameter(target) for target in (*target_names(), ThirdBackend.name)])
+def warehouse_settings(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings of a warehouse of each backend: those in the registry, and one that lives in the
+    tests. The helpers in tests/support/files.py know whose the settings are."""
+    monkeypatch.setitem(BACKENDS, ThirdBackend.name, ThirdBackend)
+    settings: Settings = request.getfixturevalue(
+        "gcp_settings" if request.param == "gcp" else "settings"
+    )
+    TARGETS[settings.home] = request.param
+    return settings
 
 
 @pytest.fixture(autouse=True)

@@ -1,18 +1,22 @@
 """Text and bytes thrown at all that reads what people write: nothing escapes but our errors.
 
 `python -m tests.fuzz` (`make fuzz`) runs every target with all its cases, and says how many there
-were and how long they took; tests/test_fuzz.py runs a few of each.
+were and how long they took; tests/project/test_fuzz.py runs a few of each.
 """
 
 from __future__ import annotations
 
 import argparse
+import bz2
 import gzip
 import io
 import json
+import lzma
 import os
 import sys
 import time
+import zipfile
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
@@ -23,27 +27,33 @@ from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any, get_args
 from urllib.parse import urlsplit
 
+import pyarrow
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pages.shared.choice import command_line, read_params, write_params
-from pipeline import settings as settings_module
-from pipeline.answers.suites import parse_suite
-from pipeline.cancel import Cancel
-from pipeline.download import stage
-from pipeline.errors import FaregroundError, TripFileError
-from pipeline.plan import Policy
+from pages.components.common.choice import command_line, read_params, write_params
+from pipeline.answers.suites.suites import parse_suite
+from pipeline.core.cancel import Cancel
+from pipeline.core.datasets import DATASETS, GREEN_TAXIS, YELLOW_TAXIS, find_dataset
+from pipeline.core.errors import FaregroundError, TripFileError
+from pipeline.core.redact import MARK, redact
+from pipeline.core.settings import settings as settings_module
+from pipeline.core.settings.files import read_json, read_toml
+from pipeline.core.settings.settings import Settings, load_settings, variable_name
+from pipeline.core.trips import Month, Selection, TripFile
+from pipeline.files.download import stage
+from pipeline.files.nearby import trip_file_named
+from pipeline.files.offers import Format, Missing, Unknown
+from pipeline.files.prepare import prepare
+from pipeline.files.sources import open_source
+from pipeline.files.verify import verify
+from pipeline.ops.setting_values import find_fault, read_values
 from pipeline.preview.columns import read_columns
-from pipeline.redact import MARK, redact
-from pipeline.schedule import CatchUp, Schedule, parse_time, read_schedule
-from pipeline.setting_files import read_json, read_toml
-from pipeline.setting_values import find_fault, read_values
-from pipeline.settings import Settings, load_settings, variable_name
-from pipeline.sources import Format, Missing, Unknown, format_of, open_source
-from pipeline.trips import Color, Month, Selection, TripFile
-from pipeline.verify import verify
-from pipeline.warehouse import LoadJob, Watch, open_warehouse
-from tests.files import GREEN, csv_bytes, header, trip
+from pipeline.runs.policy import Policy
+from pipeline.runs.schedule import CatchUp, Schedule, parse_time, read_schedule
+from pipeline.warehouse import LoadJob, LoadMonitor
+from pipeline.warehouse.registry import open_warehouse
+from tests.support.files import GREEN, csv_bytes, header, trip
 
 # Characters that have bitten readers of text: line ends, quotes, zero, marks, halves of letters.
 _CONTROLS = ["", "\0", "\n", "\r", "\r\n", "\t", "\x1a", "\x7f", "\ufeff", "\u2028", "\udc80"]
@@ -66,12 +76,12 @@ def _home() -> Path:
 # --- The header of a csv, and what verify makes of any bytes -------------------------------------
 
 _NAMES = st.one_of(
-    st.sampled_from([*header(Color.GREEN), *header(Color.YELLOW), "Airport_fee", "vendorid"]), TEXT
+    st.sampled_from([*header(GREEN_TAXIS), *header(YELLOW_TAXIS), "Airport_fee", "vendorid"]), TEXT
 )
 _HEADERS = st.one_of(
     st.lists(_NAMES, max_size=30),
-    st.permutations(header(Color.GREEN)),
-    st.tuples(st.just(header(Color.GREEN)), st.lists(_NAMES, max_size=3)).map(
+    st.permutations(header(GREEN_TAXIS)),
+    st.tuples(st.just(header(GREEN_TAXIS)), st.lists(_NAMES, max_size=3)).map(
         lambda t: t[0] + t[1]
     ),
 )
@@ -87,14 +97,44 @@ def _contents(draw: st.DrawFn) -> bytes:
     if kind == 0:
         return draw(st.binary(max_size=300))
     if kind == 1:
-        return gzip.compress(text, 1)
-    if kind == 2:  # damaged somewhere
-        packed = bytearray(gzip.compress(text, 1))
-        packed[draw(st.integers(0, len(packed) - 1))] ^= draw(st.integers(1, 255))
-        return bytes(packed)
-    if kind == 3:
         return b"PAR1" + text + b"PAR1"
+    text = draw(st.sampled_from([text, text.replace(b",", b";"), _in_utf16(text)]))
+    for _ in range(draw(st.integers(0, 2))):
+        text = draw(_PACKERS)(text)
+    if kind == 2 and text:  # damaged somewhere
+        damaged = bytearray(text)
+        damaged[draw(st.integers(0, len(text) - 1))] ^= draw(st.integers(1, 255))
+        return bytes(damaged)
+    if kind == 3:  # cut, or with something behind
+        return text[: draw(st.integers(0, len(text)))] + draw(st.binary(max_size=5))
     return text
+
+
+def _in_utf16(text: bytes) -> bytes:
+    return text.decode(errors="replace").encode("utf-16", errors="replace")
+
+
+def _in_zip(content: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("trips.csv", content)
+    return out.getvalue()
+
+
+def _in_zstd(content: bytes) -> bytes:
+    sink = pyarrow.BufferOutputStream()
+    with pyarrow.CompressedOutputStream(sink, "zstd") as stream:
+        stream.write(content)
+    return bytes(sink.getvalue())
+
+
+def _in_xz(content: bytes) -> bytes:
+    return lzma.compress(content, preset=0)
+
+
+_PACKERS: st.SearchStrategy[Callable[[bytes], bytes]] = st.sampled_from(
+    [gzip.compress, zlib.compress, bz2.compress, _in_xz, _in_zip, _in_zstd]
+)
 
 
 def csv_header(content: bytes, format: Format) -> None:
@@ -103,6 +143,8 @@ def csv_header(content: bytes, format: Format) -> None:
     path.write_bytes(content)
     with suppress(TripFileError):
         verify(path, GREEN, format, "https://host/a", 2**24, Cancel())
+    with suppress(TripFileError):
+        prepare(path, GREEN, "https://host/a", path.with_name("rewritten"), 2**24, Cancel())
     read_columns(path, format)
 
 
@@ -114,7 +156,7 @@ _CELLS = st.one_of(
     TEXT,
 )
 _ROWS = st.lists(
-    st.dictionaries(st.sampled_from(header(Color.GREEN)), _CELLS, max_size=5), max_size=4
+    st.dictionaries(st.sampled_from(header(GREEN_TAXIS)), _CELLS, max_size=5), max_size=4
 )
 
 
@@ -145,7 +187,7 @@ def csv_rows(content: bytes) -> None:
     with suppress(FaregroundError):
         staged = stage(offer, home, Cancel())
         with open_warehouse("local", home) as warehouse:
-            entry = warehouse.load(staged, LoadJob("a-run", "fuzz"), Watch())
+            entry = warehouse.load(staged, LoadJob("a-run", "fuzz"), LoadMonitor())
         assert (entry.rows or 0) + (entry.rejected or 0) == staged.data_lines
 
 
@@ -158,15 +200,15 @@ _MONTHS = st.one_of(
 )
 
 
-def months(text: str, other: str, color: str) -> None:
+def months(text: str, other: str, dataset: str) -> None:
     """Any words for colors and months are a selection, or refused with what may be written."""
     with suppress(FaregroundError):
         first, last = Month.parse(text), Month.parse(other)
         assert str(first) == text.strip()
-        files = Selection((Color.parse(color),), first, last).files()
+        files = Selection((find_dataset(dataset),), first, last).files()
         assert [TripFile.parse(file.filename) for file in files] == list(files)
     with suppress(FaregroundError):
-        TripFile.parse(f"{color}_tripdata_{text}.csv{other}")
+        TripFile.parse(f"{dataset}_tripdata_{text}.csv{other}")
     with suppress(FaregroundError):
         Policy.parse(text)
     with suppress(FaregroundError):
@@ -202,12 +244,11 @@ def sources(text: str) -> None:
     with suppress(FaregroundError):
         found = open_source(text, Settings(home=_home()))
         assert "@" not in urlsplit(found.name).netloc
-    with suppress(FaregroundError):
-        format_of(text)
+    trip_file_named(text)
 
 
 _SCHEDULES = st.fixed_dictionaries(
-    {"name": st.one_of(st.just("green"), TEXT), "color": st.sampled_from([*Color, "red"])},
+    {"name": st.one_of(st.just("green"), TEXT), "dataset": st.sampled_from([*DATASETS, "red"])},
     optional={
         "since": _MONTHS,
         "target": st.one_of(st.just("gcp"), TEXT),
@@ -227,12 +268,12 @@ def schedules(values: dict[str, Any]) -> None:
     with suppress(FaregroundError):
         parsed = {
             **values,
-            "color": Color.parse(values["color"]),
+            "dataset": find_dataset(values["dataset"]),
             "since": Month.parse(values.get("since", "2020-01")),
             "catch_up": CatchUp.parse(values.get("catch_up", "all")),
         }
         schedule = Schedule(**parsed)
-        from pipeline.schedule import write_schedule
+        from pipeline.runs.schedule import write_schedule
 
         assert read_schedule(write_schedule(schedule)) == schedule
 
@@ -383,7 +424,7 @@ class Target:
     cases: int
 
 
-_COLORS = st.one_of(st.sampled_from([*Color]), TEXT)
+_COLORS = st.one_of(st.sampled_from([*DATASETS]), TEXT)
 _FORMATS = st.sampled_from(get_args(Format))
 TARGETS = {
     target.name: target

@@ -18,8 +18,8 @@ FILES = ("requirements.txt", "requirements-dev.txt")
 
 _INTRODUCTION = """\
 # Licences
-What Fareground runs with, and what its tests need, each under the licence that its own metadata
-states. Made by `make licences`; a test compares it with the requirements.
+Packages that the app or its tests need, with the licence in their own metadata. `make licences`
+writes this page; a test compares it with the requirements.
 
 | package | version | licence | for |
 |---|---|---|---|

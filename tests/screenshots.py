@@ -15,10 +15,10 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from pipeline.answers.documents import Documents
-from pipeline.history import History
-from pipeline.settings import Settings
-from tests.browser import ROOT, find_chromium, serve
+from pipeline.answers.documents.documents import DocumentStore
+from pipeline.core.settings.settings import Settings
+from pipeline.runs.history import History
+from tests.support.browser import ROOT, find_chromium, serve
 
 FOLDER = ROOT / "docs" / "screenshots"
 SCHEMES = ("light", "dark")
@@ -37,6 +37,11 @@ def _open_trips(page: Page) -> None:
     expect(page.get_by_text("Exact answer")).to_be_visible()
 
 
+def _run_query(page: Page) -> None:
+    page.get_by_role("button", name="Run query").click()
+    expect(page.get_by_text(" rows in ")).to_be_visible()
+
+
 def pages(run_id: str) -> dict[str, tuple[str, Prepare]]:
     """Return each page's address and what is done on it before its picture is taken, by name."""
     months = "from=2020-04&to=2020-08&color=yellow&color=green"
@@ -44,6 +49,7 @@ def pages(run_id: str) -> dict[str, tuple[str, Prepare]]:
         "backfill": (f"/?source=sample&{months}", _nothing),
         "preview": ("/preview?source=sample&color=green&month=2020-05", _nothing),
         "explore": ("/explore", _nothing),
+        "sql": ("/sql", _run_query),
         "answers": ("/answers", _open_trips),
         "runs": (f"/runs?run={run_id}", _nothing),
         "setup": ("/setup", _nothing),
@@ -63,7 +69,7 @@ def take_all(folder: Path, width: int, names: list[str]) -> None:
         settings = Settings(home=home)
         home.mkdir()
         guide = (ROOT / "docs" / "answers.md").read_text("utf-8")
-        Documents(settings.documents_path).add_text("Answers", guide, settings)
+        DocumentStore(settings.documents_path).add_text("Answers", guide, settings)
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         with serve(home) as address:
             _load_sample(browser, address)

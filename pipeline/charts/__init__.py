@@ -1,31 +1,41 @@
-"""Charts of what is loaded: filters, the statement behind each chart, and what it is asked of.
+"""Query what is loaded for charts: the catalog of charts, their filters and their SQL.
 
-    filters = Filters(colors=(Color.GREEN,), first=date(2020, 4, 1), last=date(2020, 4, 30))
-    question = pose("over_time", filters, "local", grain="day")
-    answer = warehouse.read(question.sql, question.parameters)
+    filters = Filters(datasets=(GREEN_TAXIS,), first=date(2020, 4, 1), last=date(2020, 4, 30))
+    query = build_query(CHARTS["over_time"], filters, "local", grain="week")
+    result = warehouse.read(query.sql, query.parameters)
 
-The statements are in sql/charts, written in GoogleSQL for both warehouses. Each is asked of the
-sums that every load writes where these can answer it, and of the trips where they cannot.
+The queries are in sql/charts, written in GoogleSQL for both warehouses. Each reads the smallest
+rollup that has what the chart and the filters need, or the trips if there is none.
 """
 
-from pipeline.charts.catalog import CHARTS, Chart
+from pipeline.charts.catalog import CHARTS, COUNT, FIGURES, STRAYS, Chart, Section
+from pipeline.charts.cross_filters import CrossFilter, apply_selection, is_selection
 from pipeline.charts.filters import NOT_RECORDED, PAYMENTS, Filters, payment_name
-from pipeline.charts.questions import GRAINS, TRIPS, Question, Shared, pose, steps
-from pipeline.charts.shared import ask_shared, gather
+from pipeline.charts.queries import GRAINS, ChartQuery, Query, SharedScan, build_query, filter_steps
+from pipeline.charts.sample import files_left_out
+from pipeline.charts.shared_scan import query_scan, run_scan
 
 __all__ = [
     "CHARTS",
+    "COUNT",
+    "FIGURES",
     "GRAINS",
     "NOT_RECORDED",
     "PAYMENTS",
-    "TRIPS",
+    "STRAYS",
     "Chart",
+    "ChartQuery",
+    "CrossFilter",
     "Filters",
-    "Question",
-    "Shared",
-    "ask_shared",
-    "gather",
+    "Query",
+    "Section",
+    "SharedScan",
+    "apply_selection",
+    "build_query",
+    "files_left_out",
+    "filter_steps",
+    "is_selection",
     "payment_name",
-    "pose",
-    "steps",
+    "query_scan",
+    "run_scan",
 ]

@@ -1,4 +1,4 @@
-"""Which trips a chart is about, and the conditions that say so in GoogleSQL. Pure: no I/O."""
+"""Say which trips charts are about, and write that as conditions in GoogleSQL. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from pipeline.trips import Color
+from pipeline.core.datasets import DATASETS, Dataset
+from pipeline.core.trips import TripFile
 from pipeline.warehouse import Scalar
-from pipeline.warehouse.summaries import Summary
+from pipeline.warehouse.dialect import TripTable
+from pipeline.warehouse.rollups import Rollup
 
-# The TLC's codes of payment_type; 0 appears in files of 2025.
+# The codes of payment_type, from the TLC's data dictionaries; 0 appears in files of 2025.
 PAYMENTS = {
     1: "credit card",
     2: "cash",
@@ -21,14 +23,25 @@ PAYMENTS = {
     6: "voided trip",
     0: "flex fare",
 }
-NOT_RECORDED = -1  # stands for a payment_type of NULL
+NOT_RECORDED = -1  # in filters, stands for a payment_type of NULL
 
-# As in `summaries`, of a day.
+# The keys of rollups that some filter can need.
+FILTER_KEYS = (
+    "pickup_day",
+    "pickup_month",
+    "weekday",
+    "pickup_hour",
+    "payment_type",
+    "PULocationID",
+    "half_miles",
+)
+
+# The key `weekday` of rollups, of a day: 0 is Monday, as 1900-01-01 was.
 WEEKDAY = "MOD(DATE_DIFF(pickup_day, DATE '1900-01-01', DAY), 7)"
 
 
 def payment_name(code: int | None) -> str:
-    """Return a payment_type in words."""
+    """Return the name of a payment_type, such as "cash" for 2."""
     if code is None or code == NOT_RECORDED:
         return "not recorded"
     return PAYMENTS.get(code, f"code {code}")
@@ -36,22 +49,23 @@ def payment_name(code: int | None) -> str:
 
 @dataclass(frozen=True)
 class Filters:
-    """Which trips are counted; what is empty or None does not restrict them.
+    """Which trips a chart is about; an empty tuple or None does not restrict them.
 
     Attributes:
-        colors: At least one.
-        first: First day of pickup, New York wall-clock time.
-        last: Last day of pickup, included.
+        datasets: The datasets; at least one.
+        first: The first day of pickup, New York wall-clock time.
+        last: The last day of pickup, included.
         payments: Codes of `payment_type`, or NOT_RECORDED.
-        zones: TLC zones of pickup.
-        dropoffs: TLC zones of dropoff.
-        minimum_miles: Shortest distance.
-        weekdays: 0 (Monday) to 6.
+        zones: The TLC zones of pickup.
+        dropoffs: The TLC zones of dropoff.
+        minimum_miles: The shortest distance.
+        weekdays: Days of the week of pickup, 0 (Monday) to 6.
         hours: Hours of pickup, 0 to 23.
-        strays: Whether trips count whose pickup lies outside the month of their file.
+        strays: Whether to include trips whose pickup lies outside the month of their file.
+        left_out: Files whose trips do not count, such as those of the sample beside real ones.
     """
 
-    colors: tuple[Color, ...] = tuple(Color)
+    datasets: tuple[Dataset, ...] = field(default_factory=lambda: tuple(DATASETS.values()))
     first: date | None = None
     last: date | None = None
     payments: tuple[int, ...] = ()
@@ -61,131 +75,171 @@ class Filters:
     weekdays: tuple[int, ...] = ()
     hours: tuple[int, ...] = ()
     strays: bool = False
+    left_out: tuple[TripFile, ...] = ()
 
-    @property
-    def whole_months(self) -> bool:
-        """Whether the days are whole months, or all."""
-        begins = self.first is None or self.first.day == 1
-        return begins and (self.last is None or (self.last + timedelta(days=1)).day == 1)
+    def needed_keys(self) -> set[str] | None:
+        """Return the keys that a rollup needs for these filters, or None if no rollup has them."""
+        if self.dropoffs:
+            return None
+        keys = {"pickup_month" if self._covers_whole_months() else "pickup_day"}
+        if self.minimum_miles is not None:
+            if not (0 <= self.minimum_miles <= 30 and self.minimum_miles * 2 % 1 == 0):
+                return None
+            keys.add("half_miles")
+        if self.weekdays:
+            keys.add("weekday")
+        if self.hours:
+            keys.add("pickup_hour")
+        if self.payments:
+            keys.add("payment_type")
+        if self.zones:
+            keys.add("PULocationID")
+        return keys
 
-    @property
-    def half_miles(self) -> bool:
-        """Whether the shortest distance is one that sums by half miles can tell, or none."""
-        miles = self.minimum_miles
-        return miles is None or (0 <= miles <= 30 and miles * 2 % 1 == 0)
+    def _covers_whole_months(self) -> bool:
+        starts_month = self.first is None or self.first.day == 1
+        ends_month = self.last is None or (self.last + timedelta(days=1)).day == 1
+        return starts_month and ends_month
 
 
 @dataclass
 class Conditions:
-    """A WHERE clause under construction: conditions, and the values bound to their @names."""
+    """The conditions of a WHERE clause, and the values of their @parameters."""
 
     texts: list[str] = field(default_factory=list)
     parameters: dict[str, Scalar] = field(default_factory=dict)
 
-    def add(self, text: str, **values: Scalar) -> None:
-        """Add a condition, whose @names are bound to `values`."""
+    def add(self, text: str, **parameters: Scalar) -> None:
+        """Add a condition and the values of the @parameters in it."""
         self.texts.append(text)
-        self.parameters |= values
+        self.parameters |= parameters
 
-    def among(self, name: str, column: str, values: Sequence[Scalar]) -> None:
-        """Require that a column is one of `values`."""
-        names = {f"{name}_{number}": value for number, value in enumerate(values)}
-        self.add(f"{column} IN ({', '.join('@' + key for key in names)})", **names)
+    def add_among(
+        self, name: str, column: str, values: Sequence[Scalar], operator: str = "IN"
+    ) -> None:
+        """Require that a column has one of `values`, bound to @{name}_0, @{name}_1 and so on.
+
+        With the operator `NOT IN`, that it has none of them.
+        """
+        parameters = {f"{name}_{number}": value for number, value in enumerate(values)}
+        self.add(
+            f"{column} {operator} ({', '.join('@' + key for key in parameters)})", **parameters
+        )
 
     def where(self, indent: str = "") -> str:
-        """Return the clause, or nothing when everything is wanted."""
+        """Return the clause on lines of its own, or an empty text without conditions."""
         if not self.texts:
             return ""
         return f"\n{indent}WHERE " + f"\n{indent}    AND ".join(self.texts)
 
 
-def summary_conditions(filters: Filters, summary: Summary) -> Conditions:
-    """Return the conditions on the rows of a summary that can answer under these filters."""
-    day = "pickup_day" if "pickup_day" in summary.keys else "pickup_month"
-    found = Conditions()
-    if set(filters.colors) != set(Color):
-        found.among("color", "color", [color.value for color in filters.colors])
-    _add_days(filters, found, day)
-    _add_others(filters, found, weekday_of(summary), "pickup_hour")
+def rollup_conditions(filters: Filters, rollup: Rollup) -> Conditions:
+    """Return the conditions on the rows of a rollup that has the keys the filters need."""
+    conditions = Conditions()
+    if set(filters.datasets) != set(DATASETS.values()):
+        conditions.add_among("color", "color", [dataset.name for dataset in filters.datasets])
+    day = "pickup_day" if "pickup_day" in rollup.keys else "pickup_month"
+    _add_days(filters, conditions, day)
+    _add_groups(filters, conditions, weekday_expression(rollup), "pickup_hour")
     if filters.minimum_miles is not None:
-        miles = "half_miles" if "half_miles" in summary.keys else "trip_distance"
-        found.add(f"{miles} >= @minimum_miles", minimum_miles=filters.minimum_miles)
-    return found
+        miles = "half_miles" if "half_miles" in rollup.keys else "trip_distance"
+        conditions.add(f"{miles} >= @minimum_miles", minimum_miles=filters.minimum_miles)
+    if filters.left_out:
+        names = [file.filename for file in filters.left_out]
+        conditions.add_among("left_out", "filename", names, "NOT IN")
+    return conditions
 
 
-def weekday_of(summary: Summary | None) -> str:
-    """Return the weekday of a row of a summary, or of the trips grouped by day."""
-    return "weekday" if summary and "weekday" in summary.keys else WEEKDAY
+def trip_conditions(filters: Filters, dataset: Dataset, table: TripTable) -> Conditions:
+    """Return the conditions on the trips of a dataset, as their table stores them."""
+    conditions_of = _derived_trip_conditions if table.stored else _plain_trip_conditions
+    conditions = conditions_of(filters, dataset)
+    left_out = [file for file in filters.left_out if file.dataset == dataset]
+    if left_out:
+        column = table.month_number or "filename"
+        values = [file.month.number if table.month_number else file.filename for file in left_out]
+        # Each dataset has a list of its own in a statement over several.
+        conditions.add_among(f"left_out_{dataset}", column, values, "NOT IN")
+    return conditions
 
 
-def local_trip_conditions(filters: Filters, color: Color) -> Conditions:
-    """Return the conditions on a color's trips in the local warehouse, which has their days."""
-    found = Conditions()
-    _add_days(filters, found, "pickup_day")
-    _add_others(filters, found, WEEKDAY, f"EXTRACT(HOUR FROM {color.pickup})")
-    _add_ends(filters, found)
-    return found
+def weekday_expression(rollup: Rollup | None) -> str:
+    """Return the expression for the weekday in a rollup, or in trips that have a `pickup_day`."""
+    return "weekday" if rollup and "weekday" in rollup.keys else WEEKDAY
 
 
-def picked_conditions(filters: Filters) -> Conditions:
-    """Return the conditions on trips picked by all filters but payment, weekday and hour."""
-    found = Conditions()
-    _add_others(replace(filters, zones=()), found, WEEKDAY, "pickup_hour")
-    return found
+def _derived_trip_conditions(filters: Filters, dataset: Dataset) -> Conditions:
+    """Return the conditions on trips that are stored with `pickup_day` and `stray`."""
+    conditions = Conditions()
+    _add_days(filters, conditions, "pickup_day")
+    _add_groups(filters, conditions, WEEKDAY, f"EXTRACT(HOUR FROM {dataset.pickup})")
+    _add_dropoffs_and_miles(filters, conditions)
+    return conditions
 
 
-def google_trip_conditions(filters: Filters, color: Color) -> Conditions:
-    """Return the conditions on a color's trips in BigQuery, which has their pickups only."""
-    found, pickup = Conditions(), color.pickup
+def scanned_trip_conditions(filters: Filters) -> Conditions:
+    """Return the conditions that are left to apply to trips of a shared scan.
+
+    The scan has applied all filters except those by payment, weekday and hour.
+    """
+    conditions = Conditions()
+    _add_groups(replace(filters, zones=()), conditions, WEEKDAY, "pickup_hour")
+    return conditions
+
+
+def _plain_trip_conditions(filters: Filters, dataset: Dataset) -> Conditions:
+    """Return the conditions on trips that are stored with their published columns only."""
+    conditions, pickup = Conditions(), dataset.pickup
     if filters.first:
         start = datetime(filters.first.year, filters.first.month, filters.first.day)
-        found.add(f"{pickup} >= @start", start=start)
+        conditions.add(f"{pickup} >= @start", start=start)
     if filters.last:
         after = filters.last + timedelta(days=1)
-        found.add(f"{pickup} < @after", after=datetime(after.year, after.month, after.day))
+        conditions.add(f"{pickup} < @after", after=datetime(after.year, after.month, after.day))
     if not filters.strays:
-        first = "PARSE_DATE('%Y-%m', SUBSTR(filename, -11, 7))"
-        found.add(f"{pickup} >= TIMESTAMP({first})")
-        found.add(f"{pickup} < TIMESTAMP(DATE_ADD({first}, INTERVAL 1 MONTH))")
+        first_day = "PARSE_DATE('%Y-%m', SUBSTR(filename, -11, 7))"
+        conditions.add(f"{pickup} >= TIMESTAMP({first_day})")
+        conditions.add(f"{pickup} < TIMESTAMP(DATE_ADD({first_day}, INTERVAL 1 MONTH))")
     weekday = WEEKDAY.replace("pickup_day", f"DATE({pickup})")
-    _add_others(filters, found, weekday, f"EXTRACT(HOUR FROM {pickup})")
-    _add_ends(filters, found)
-    return found
+    _add_groups(filters, conditions, weekday, f"EXTRACT(HOUR FROM {pickup})")
+    _add_dropoffs_and_miles(filters, conditions)
+    return conditions
 
 
-def _add_days(filters: Filters, found: Conditions, day: str) -> None:
+def _add_days(filters: Filters, conditions: Conditions, day: str) -> None:
     if not filters.strays:
-        found.add("NOT stray")
+        conditions.add("NOT stray")
     if filters.first:
-        found.add(f"{day} >= @first", first=filters.first)
+        conditions.add(f"{day} >= @first", first=filters.first)
     if filters.last:
-        found.add(f"{day} <= @last", last=filters.last)
+        conditions.add(f"{day} <= @last", last=filters.last)
 
 
-def _add_others(filters: Filters, found: Conditions, weekday: str, hour: str) -> None:
-    _add_payments(filters, found)
+def _add_groups(filters: Filters, conditions: Conditions, weekday: str, hour: str) -> None:
+    """Add the conditions on payment, weekday, hour and zone of pickup."""
+    _add_payments(filters, conditions)
     if filters.weekdays:
-        found.among("weekday", weekday, filters.weekdays)
+        conditions.add_among("weekday", weekday, filters.weekdays)
     if filters.hours:
-        found.among("hour", hour, filters.hours)
+        conditions.add_among("hour", hour, filters.hours)
     if filters.zones:
-        found.among("zone", "PULocationID", filters.zones)
+        conditions.add_among("zone", "PULocationID", filters.zones)
 
 
-def _add_ends(filters: Filters, found: Conditions) -> None:
+def _add_dropoffs_and_miles(filters: Filters, conditions: Conditions) -> None:
     if filters.dropoffs:
-        found.among("dropoff", "DOLocationID", filters.dropoffs)
+        conditions.add_among("dropoff", "DOLocationID", filters.dropoffs)
     if filters.minimum_miles is not None:
-        found.add("trip_distance >= @minimum_miles", minimum_miles=filters.minimum_miles)
+        conditions.add("trip_distance >= @minimum_miles", minimum_miles=filters.minimum_miles)
 
 
-def _add_payments(filters: Filters, found: Conditions) -> None:
+def _add_payments(filters: Filters, conditions: Conditions) -> None:
     codes = [code for code in filters.payments if code != NOT_RECORDED]
     if codes and NOT_RECORDED in filters.payments:
-        before = Conditions()
-        before.among("payment", "payment_type", codes)
-        found.add(f"({before.texts[0]} OR payment_type IS NULL)", **before.parameters)
+        recorded = Conditions()
+        recorded.add_among("payment", "payment_type", codes)
+        conditions.add(f"({recorded.texts[0]} OR payment_type IS NULL)", **recorded.parameters)
     elif codes:
-        found.among("payment", "payment_type", codes)
+        conditions.add_among("payment", "payment_type", codes)
     elif filters.payments:
-        found.add("payment_type IS NULL")
+        conditions.add("payment_type IS NULL")

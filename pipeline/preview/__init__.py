@@ -1,24 +1,25 @@
-"""Looking inside a trip file before it is loaded, or after.
+"""Preview a trip file: its schema, column statistics and data-quality findings.
 
     subject = find_subject(TripFile.parse("green_tripdata_2020-04.csv"), "github", settings, cancel)
-    preview = look_inside(subject, settings, cancel)
+    preview = make_preview(subject, settings, cancel)
     preview.schema, preview.profile, preview.findings
 
-Nothing here touches the warehouse or, but for what is staged on purpose, staging.
+A preview reads the file as a load would, and writes neither to the warehouse nor to staging. Only
+`fetch_subject` stages a file.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from pipeline.cancel import Cancel
-from pipeline.settings import Settings
+from pipeline.core.cancel import Cancel
+from pipeline.core.scratch import ScratchFolder
+from pipeline.core.settings.settings import Settings
 
-if TYPE_CHECKING:  # DuckDB is imported where it is used: `--help` does without
-    from pipeline.preview.findings import Finding
+if TYPE_CHECKING:  # these modules import DuckDB, which `python -m pipeline --help` does not need
+    from pipeline.preview.findings import RowFinding
     from pipeline.preview.profile import ColumnProfile
     from pipeline.preview.schema import SchemaColumn
     from pipeline.preview.subject import Subject
@@ -28,14 +29,16 @@ SAMPLE_ROWS = 100
 
 @dataclass(frozen=True)
 class Preview:
-    """What there is to see inside a file.
+    """The content of a trip file, or of its first rows when it is not here whole.
 
     Attributes:
-        rows: Rows that were read and fit, of the part that was looked at.
-        rejected: Rows of that part which a load would reject.
-        sample: The first rows, as they would be in the table.
-        problem: Why a load of the file would fail; empty when nothing is known against it.
-        database: A DuckDB file with those rows as the table `trips`; None without rows.
+        rows: Rows read that a load would accept.
+        rejected: Rows read that a load would reject.
+        sample: The first accepted rows, by column name, as the table would hold them.
+        problem: Why a load of the file would fail; empty when no reason is known.
+        notes: How cells were read that are not written as the TLC writes them, in sentences.
+        database: A DuckDB file with the accepted rows in the table `trips`; None without rows.
+        folder: The temporary folder of `database`; it is deleted with this object.
     """
 
     subject: Subject
@@ -44,41 +47,47 @@ class Preview:
     rejected: int = 0
     sample: tuple[dict[str, object], ...] = ()
     profile: tuple[ColumnProfile, ...] = ()
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[RowFinding, ...] = ()
     problem: str = ""
+    notes: tuple[str, ...] = ()
     database: Path | None = None
-    folder: TemporaryDirectory[str] | None = field(default=None, repr=False, compare=False)
+    folder: ScratchFolder | None = field(default=None, repr=False, compare=False)
 
 
-def look_inside(
+def make_preview(
     subject: Subject, settings: Settings, cancel: Cancel, sample_rows: int = SAMPLE_ROWS
 ) -> Preview:
-    """Read the subject's rows and return what there is to see; the file itself is not changed.
+    """Read the subject's rows into a temporary database and return a preview of them.
 
-    Raises StorageError without room for its rows, TripFileError when they cannot be read at all,
-    Cancelled when `cancel` was set.
+    Args:
+        sample_rows: How many rows `Preview.sample` holds at most.
+
+    Raises:
+        StorageError: The temporary folder has no room for the rows.
+        TripFileError: The file cannot be read, or needs more memory than the settings allow.
+        Cancelled: `cancel` was set.
     """
-    from pipeline.preview.findings import find_oddities
+    from pipeline.preview.findings import collect_findings
     from pipeline.preview.profile import profile_columns
-    from pipeline.preview.rows import DATABASE, extract_rows, first_rows, working
+    from pipeline.preview.rows import DATABASE, extract_rows, preview_database, select_first_rows
     from pipeline.preview.schema import compare_schema
-    from pipeline.preview.subject import make_temporary
 
-    schema = compare_schema(subject.file.color, subject.columns)
+    schema = compare_schema(subject.file.dataset, subject.columns)
     if subject.staged is None:
         return Preview(subject, schema, problem=subject.problem)
-    folder = make_temporary()
-    with working(Path(folder.name), settings, cancel) as connection:
-        extraction = extract_rows(connection, subject.staged, settings, cancel)
+    folder = ScratchFolder()
+    with preview_database(Path(folder.name), settings, cancel) as connection:
+        extraction = extract_rows(connection, subject.staged, settings)
         return Preview(
             subject,
             schema,
             extraction.rows,
             extraction.rejected,
-            first_rows(connection, subject.staged, sample_rows),
-            profile_columns(connection, subject.file.color, extraction.rows),
-            find_oddities(connection, subject.file, extraction),
+            select_first_rows(connection, subject.staged, sample_rows),
+            profile_columns(connection, subject.file.dataset.columns, extraction.rows),
+            collect_findings(connection, subject.file, extraction),
             extraction.problem,
+            tuple(note.sentence() for note in extraction.notes),
             Path(folder.name) / DATABASE,
             folder,
         )

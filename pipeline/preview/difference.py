@@ -1,7 +1,8 @@
-"""What loading a file would change, row by row, without changing anything.
+"""Compare a trip file with its rows in the warehouse, and count what a load would change.
 
-The rows that are loaded now are read from the warehouse into a database of their own; there the
-loader's own statements extract the file and compare the two.
+The loaded rows are copied into a temporary DuckDB database. The statements of a load extract
+the file there and compare the two, so that the counts are those of a load. The warehouse is only
+read.
 """
 
 from __future__ import annotations
@@ -14,51 +15,60 @@ from typing import TYPE_CHECKING, Literal
 
 import duckdb
 
-from pipeline.cancel import Cancel
-from pipeline.errors import UsageError
-from pipeline.preview.rows import EXAMPLES, fetch_dicts, working
-from pipeline.preview.subject import Subject, make_temporary
-from pipeline.settings import Settings
-from pipeline.sql import statement
-from pipeline.staging import StagedFile
-from pipeline.trips import COLUMNS, Color, TripFile
-from pipeline.warehouse import LOADER_VERSION, LedgerEntry, Warehouse, Watch
-from pipeline.warehouse.local_columns import table_identifiers
-from pipeline.warehouse.local_load import extract
+from pipeline.core.cancel import Cancel
+from pipeline.core.datasets import Dataset
+from pipeline.core.errors import UsageError
+from pipeline.core.scratch import ScratchFolder
+from pipeline.core.settings.settings import Settings
+from pipeline.core.sql import statement
+from pipeline.core.trips import TripFile
+from pipeline.files.staging import StagedFile
+from pipeline.preview.rows import EXAMPLES, fetch_dicts, preview_database
+from pipeline.preview.subject import Subject
+from pipeline.warehouse import Warehouse
+from pipeline.warehouse.extract.cells import row_identifiers, stored_type
+from pipeline.warehouse.extract.reader import extract
+from pipeline.warehouse.ledger import LedgerEntry
 
 if TYPE_CHECKING:
     import pyarrow
 
-# Rows that are read from the warehouse at a time; as Arrow they take some 200 bytes each.
+# Rows read from the warehouse at a time; a row takes about 200 bytes in Arrow's memory.
 ROWS_AT_ONCE = 1_000_000
 
 Change = Literal["inserted", "updated", "deleted"]
-Row = Mapping[str, object]
+RowValues = Mapping[str, object]
 
 
 @dataclass(frozen=True)
 class ChangedRow:
-    """A row that a load would change; `cells` are the columns that differ in an updated one."""
+    """A row that a load would change.
+
+    Attributes:
+        cells: The columns that differ in an updated row; empty for other changes.
+        before: The row in the table, by column name; None for an inserted row.
+        after: The row of the file, by column name; None for a deleted row.
+    """
 
     change: Change
     cells: tuple[str, ...]
-    before: Row | None
-    after: Row | None
+    before: RowValues | None
+    after: RowValues | None
 
 
 @dataclass(frozen=True)
-class Difference:
-    """What a load of the file would do to its production table.
+class FileDiff:
+    """The changes that a load of a file would make to its production table.
 
     Attributes:
-        loaded: The ledger's entry of the rows that are there now; None when there are none.
-        same_bytes: They were loaded from these very bytes: a backfill would skip the file.
-        rows: Rows of the file in the table afterwards; of them `inserted` and `updated` are new or
-            changed, and `unchanged` are as before. `deleted` ones are gone.
-        rejected: Rows that would go to `rejects`.
-        amount_before, amount_after: Sums of total_amount, in dollars.
-        cells: In how many of the updated rows each column differs, without those that do nowhere.
-        examples: The first rows of each kind.
+        loaded: The ledger entry of the file's rows in the table; None when it has none.
+        same_bytes: The rows were loaded from the same bytes, so a backfill would skip the file.
+        rows: Rows of the file in the table after the load: inserted, updated and unchanged ones.
+        deleted: Rows in the table that the file no longer has.
+        rejected: Rows that a load would write to `rejects`.
+        amount_before, amount_after: Sums of total_amount in dollars.
+        cells: Columns that differ in any updated row, each with the number of such rows.
+        examples: The first rows of each kind of change.
     """
 
     file: TripFile
@@ -76,55 +86,61 @@ class Difference:
     examples: tuple[ChangedRow, ...] = ()
 
     @property
-    def changes_nothing(self) -> bool:
-        """Whether the table's rows would stay as they are."""
+    def is_empty(self) -> bool:
+        """Whether a load would change no row of the table."""
         return self.inserted == self.updated == self.deleted == 0
 
 
-def find_difference(
+def diff_file(
     subject: Subject, warehouse: Warehouse, settings: Settings, cancel: Cancel
-) -> Difference:
-    """Compare the whole file with what the warehouse holds of it; nothing is written there.
+) -> FileDiff:
+    """Compare a whole file with its rows in the warehouse, which is only read.
 
-    Raises UsageError for a subject that is not there whole, TripFileError where a load would fail,
-    WarehouseError when the warehouse cannot be read, Cancelled when `cancel` was set.
+    Raises:
+        UsageError: The subject holds only the first rows of its file.
+        TripFileError: A load of the file would fail.
+        WarehouseError: The warehouse cannot be read.
+        Cancelled: `cancel` was set.
     """
     staged = subject.staged
     if staged is None or not subject.whole:
         raise UsageError(
-            f"{subject.file} is not here whole, so it cannot be compared.",
+            f"{subject.file} is not downloaded completely, so it cannot be compared.",
             cure="Fetch the whole file first.",
         )
     record = warehouse.records().get(subject.file)
     loaded = record.loaded if record else None
-    if loaded and loaded.sha256 == staged.sha256 and loaded.loader_version == LOADER_VERSION:
-        return _unchanged(loaded)
+    if loaded and loaded.sha256 == staged.source_sha256 and loaded.is_current:
+        return _same_bytes_diff(loaded)
     cancel.check()
-    names = _identifiers(subject.file.color)
+    names = _statement_names(subject.file.dataset)
     with (
-        make_temporary() as folder,
-        working(Path(folder), settings, cancel) as connection,
+        ScratchFolder() as folder,
+        preview_database(Path(folder), settings, cancel) as connection,
     ):
-        _lay_out(connection, staged.file, names, _read_loaded(warehouse, loaded, cancel))
-        rejects = extract(connection, staged, Watch(cancel), settings.max_rejected_share)
-        month = {"file_month": staged.file.month.number}
-        connection.execute(statement("duckdb/compare_file", **names), month)
-        return _summarize(connection, staged, loaded, len(rejects), names)
+        _create_loaded_table(
+            connection, staged.file.dataset, _read_loaded(warehouse, loaded, cancel)
+        )
+        rejects = extract(connection, staged, settings.max_rejected_share)
+        connection.execute(statement("duckdb/compare_file", **names))
+        return _count_changes(connection, staged, loaded, len(rejects), names)
 
 
-def _unchanged(loaded: LedgerEntry) -> Difference:
+def _same_bytes_diff(loaded: LedgerEntry) -> FileDiff:
     rows, amount = loaded.rows or 0, loaded.total_amount or Decimal(0)
     rejected = loaded.rejected or 0
-    return Difference(loaded.file, loaded, True, rows, 0, 0, 0, rows, rejected, amount, amount)
+    return FileDiff(loaded.file, loaded, True, rows, 0, 0, 0, rows, rejected, amount, amount)
 
 
-def _identifiers(color: Color) -> dict[str, str]:
-    columns = COLUMNS[color]
+def _statement_names(dataset: Dataset) -> dict[str, str]:
+    columns = dataset.columns
     differs = "loaded.{0} IS DISTINCT FROM changes.{0}"
-    return table_identifiers(color) | {
-        "pickup": color.pickup,
+    return row_identifiers(dataset) | {
+        "table": dataset.table,
+        "pickup": dataset.pickup,
+        "loaded_rows": "loaded",
         "loaded_columns": ", ".join(
-            f"CAST({column.name} AS {column.local_type}) AS {column.name}" for column in columns
+            f"CAST({column.name} AS {stored_type(column)}) AS {column.name}" for column in columns
         ),
         "cell_counts": ", ".join(
             f"count(*) FILTER (changes.change = 'updated' AND {differs.format(column.name)})"
@@ -141,10 +157,10 @@ def _identifiers(color: Color) -> dict[str, str]:
 def _read_loaded(
     warehouse: Warehouse, loaded: LedgerEntry | None, cancel: Cancel
 ) -> Iterator[pyarrow.Table]:
-    """Yield the rows that are loaded, in parts that memory holds whatever the month."""
+    """Yield the file's rows in the table, ROWS_AT_ONCE at a time: a month may not fit in memory."""
     if loaded is None:
         return
-    select = statement("bigquery/select_file", **_identifiers(loaded.file.color))
+    select = statement("bigquery/select_file", **_statement_names(loaded.file.dataset))
     parts = (loaded.rows or 0) // ROWS_AT_ONCE + 1
     for part in range(parts):
         cancel.check()
@@ -153,45 +169,40 @@ def _read_loaded(
         ).table
 
 
-def _lay_out(
-    connection: duckdb.DuckDBPyConnection,
-    file: TripFile,
-    names: dict[str, str],
-    loaded: Iterator[pyarrow.Table],
+def _create_loaded_table(
+    connection: duckdb.DuckDBPyConnection, dataset: Dataset, parts: Iterator[pyarrow.Table]
 ) -> None:
-    """Make a table like the local warehouse's, holding the rows of this file as they are now."""
-    connection.execute("CREATE SCHEMA storage")
-    connection.execute(statement("duckdb/create_table", **names))
-    empty = f"SELECT {names['columns']}, ordinal FROM storage.{names['table']} LIMIT 0"
-    connection.execute(f"CREATE TEMP TABLE incoming AS {empty}")
-    for rows in loaded:
-        connection.register("loaded_rows", rows)
+    """Create the temporary table `loaded` and fill it with the loaded rows of this file."""
+    names = _statement_names(dataset)
+    definitions = ", ".join(f"{column.name} {stored_type(column)}" for column in dataset.columns)
+    connection.execute(f"CREATE TEMP TABLE incoming ({definitions}, ordinal INTEGER)")
+    for part in parts:
+        connection.register("loaded_rows", part)
         connection.execute(statement("duckdb/copy_loaded", **names))
         connection.unregister("loaded_rows")
-    # The same rows get the same ordinals, whoever numbers them.
+    # Ordinals depend on the rows alone, so numbering them again gives the warehouse's ordinals.
     connection.execute(statement("duckdb/number_ordinals", **names))
-    month = {"file_month": file.month.number}
-    connection.execute(statement("duckdb/insert_file", **names), month)
+    connection.execute("ALTER TABLE incoming RENAME TO loaded")
 
 
-def _summarize(
+def _count_changes(
     connection: duckdb.DuckDBPyConnection,
     staged: StagedFile,
     loaded: LedgerEntry | None,
     rejected: int,
     names: dict[str, str],
-) -> Difference:
+) -> FileDiff:
     counts = connection.execute(statement("duckdb/count_changes", **names)).fetchone()
     totals = connection.execute(
-        f"SELECT (SELECT coalesce(sum(total_amount), 0) FROM storage.{names['table']}),"
-        " count(*), coalesce(sum(total_amount), 0) FROM incoming"
+        f"SELECT (SELECT coalesce(sum({names['amount']}), 0) FROM loaded),"
+        f" count(*), coalesce(sum({names['amount']}), 0) FROM incoming"
     ).fetchone()
-    assert counts is not None  # aggregates always give a row
+    assert counts is not None  # an aggregate always returns a row
     assert totals is not None
     inserted, updated, deleted, *cells = counts
     before, rows, after = totals
-    columns = [column.name for column in COLUMNS[staged.file.color]]
-    return Difference(
+    columns = [column.name for column in staged.file.dataset.columns]
+    return FileDiff(
         staged.file,
         loaded,
         False,
@@ -213,7 +224,7 @@ def _summarize(
     )
 
 
-def _changed_row(row: Row, columns: list[str]) -> ChangedRow:
+def _changed_row(row: RowValues, columns: list[str]) -> ChangedRow:
     change = row["change"]
     before = {name: row[f"before_{name}"] for name in columns}
     after = {name: row[f"after_{name}"] for name in columns}

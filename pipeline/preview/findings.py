@@ -1,6 +1,7 @@
-"""What is odd about the rows of a previewed file: counted, explained, with example rows.
+"""Check the rows of a previewed file for data-quality problems, with counts and example rows.
 
-None of it keeps a row from being loaded, but for rejects. docs/preview.md says what each means.
+A load rejects only the rows of the finding `rejects`; it loads all others. docs/preview.md
+explains each finding.
 """
 
 from __future__ import annotations
@@ -12,22 +13,24 @@ from typing import Literal
 
 import duckdb
 
+from pipeline.core.cells import show_text
+from pipeline.core.datasets import Dataset
+from pipeline.core.sql import statement
+from pipeline.core.trips import MOST_MILES, Month, TripFile
 from pipeline.preview.rows import EXAMPLES, Extraction, fetch_dicts, fetch_value
-from pipeline.sql import statement
-from pipeline.trips import COLUMNS, MOST_MILES, Color, Month, TripFile
-from pipeline.warehouse.local_columns import table_identifiers
+from pipeline.warehouse.extract.cells import row_identifiers
 
-Unit = Literal["rows", "pairs"]
+CountUnit = Literal["rows", "pairs", "cells"]
 
-# Beyond these a value is called absurd: the dearest fares out of the city stay below a thousand
-# dollars, and a meter is not kept on for a day.
+# Values beyond these limits are absurd: the highest fares out of the city stay below $1,000, and
+# no trip takes a day.
 MOST_DOLLARS = 1000
 MOST_HOURS = 24
 
-# Zones are 1 to 265 (taxi_zone_lookup.csv), of which 264 is Unknown and 265 outside the city.
+# taxi_zone_lookup.csv lists zones 1 to 265; 264 is Unknown and 265 lies outside of the city.
 ZONES = 265
 
-# What the TLC's data dictionaries of both colors list.
+# The codes that the TLC's data dictionaries list: https://www.nyc.gov/site/tlc/about/tlc-trip-record-data.page
 VENDORS = (1, 2, 6, 7)
 RATE_CODES = (1, 2, 3, 4, 5, 6, 99)
 PAYMENTS = (0, 1, 2, 3, 4, 5, 6)
@@ -35,28 +38,28 @@ TRIP_TYPES = (1, 2)
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One kind of oddity and how often it occurs.
+class RowFinding:
+    """The result of one data-quality check.
 
     Attributes:
-        name: A word for scripts, such as `strays`.
-        title: What it is, for people.
-        meaning: What it means, and what a load does about it.
-        count: How many `unit` there are.
-        examples: The first of them, by column name.
+        name: Identifier for scripts, such as `strays`.
+        title: Name of the check, as pages show it.
+        meaning: What such rows mean, and what a load does with them.
+        count: Rows, pairs of rows or cells, as `unit` says.
+        examples: The first such rows, by column name; of cells, one of each kind and column.
     """
 
     name: str
     title: str
     meaning: str
     count: int
-    unit: Unit
+    unit: CountUnit
     examples: tuple[dict[str, object], ...]
 
 
 @dataclass(frozen=True)
-class _Check:
-    """A finding about single rows: those for which `predicate` holds."""
+class _RowCheck:
+    """A check of single rows: it counts the rows for which the SQL `predicate` is true."""
 
     name: str
     title: str
@@ -64,17 +67,21 @@ class _Check:
     predicate: str
 
 
-def find_oddities(
+def collect_findings(
     connection: duckdb.DuckDBPyConnection, file: TripFile, extraction: Extraction
-) -> tuple[Finding, ...]:
-    """Return every kind of finding about the table `trips`; one that does not occur has count 0."""
-    findings = [_find_rejects(extraction)]
-    findings += _find_alike(connection, file.color)
-    findings += _find_rows(connection, file)
+) -> tuple[RowFinding, ...]:
+    """Run every check on the table `trips`; a check without matching rows has the count 0.
+
+    Args:
+        connection: The preview's database, after `extract_rows`.
+    """
+    findings = [_make_reject_finding(extraction), *_find_spellings(extraction)]
+    findings += _find_shared_identities(connection, file.dataset)
+    findings += _find_row_checks(connection, file)
     return tuple(findings)
 
 
-def _find_rejects(extraction: Extraction) -> Finding:
+def _make_reject_finding(extraction: Extraction) -> RowFinding:
     examples: tuple[dict[str, object], ...] = tuple(
         {"line": reject.line, "reason": reject.reason, "content": reject.content}
         for reject in extraction.rejects
@@ -83,136 +90,179 @@ def _find_rejects(extraction: Extraction) -> Finding:
         "A cell cannot be read as its column's type, or the line is broken. A load keeps such rows "
         "in the table rejects; too many of them fail the file."
     )
-    return Finding("rejects", "Rejected", meaning, extraction.rejected, "rows", examples)
+    return RowFinding("rejects", "Rejected", meaning, extraction.rejected, "rows", examples)
 
 
-def _checks(color: Color, month: Month) -> tuple[_Check, ...]:
-    pickup, dropoff = color.pickup, color.dropoff
-    first, next_first = _moment(month), _moment(month.plus(1))
-    codes = {"VendorID": VENDORS, "RatecodeID": RATE_CODES, "payment_type": PAYMENTS}
-    if color == Color.GREEN:
-        codes["trip_type"] = TRIP_TYPES
-    unknown_codes = " OR ".join(f"{name} NOT IN {known}" for name, known in codes.items())
-    return (
-        _Check(
+def _find_spellings(extraction: Extraction) -> Iterator[RowFinding]:
+    """Yield the findings about cells that are not written as the TLC writes them."""
+    kinds = (
+        (
+            "zones",
+            "Times in a named time zone",
+            "The clock time is kept as written; the zone shifts nothing.",
+            True,
+        ),
+        (
+            "spellings",
+            "Cells in another spelling",
+            "The TLC writes such cells differently. They are read as the examples show.",
+            False,
+        ),
+    )
+    for name, title, meaning, about_zones in kinds:
+        notes = [note for note in extraction.notes if (note.kind == "zone") == about_zones]
+        examples: tuple[dict[str, object], ...] = tuple(
+            {
+                "column": note.column,
+                "cells": note.cells,
+                "hold": note.meaning,
+                "such as": show_text(note.text),
+                "read as": note.value or "NULL",
+            }
+            for note in notes[:EXAMPLES]
+        )
+        count = sum(note.cells for note in notes)
+        yield RowFinding(name, title, meaning, count, "cells", examples)
+
+
+def _make_checks(dataset: Dataset, month: Month) -> tuple[_RowCheck, ...]:
+    pickup, dropoff = dataset.pickup, dataset.dropoff
+    first, next_first = _timestamp_literal(month), _timestamp_literal(month.plus(1))
+    codes = {
+        "VendorID": VENDORS,
+        "RatecodeID": RATE_CODES,
+        "payment_type": PAYMENTS,
+        "trip_type": TRIP_TYPES,
+    }
+    known_codes = [f"{name} NOT IN {known}" for name, known in codes.items() if dataset.has(name)]
+    if dataset.has("store_and_fwd_flag"):
+        known_codes.append("store_and_fwd_flag NOT IN ('Y', 'N')")
+    checks = (
+        _RowCheck(
             "strays",
             "Pickup outside the month",
-            "They belong to the file that brought them and are loaded with it.",
+            "They are loaded with the file that has them.",
             f"{pickup} < {first} OR {pickup} >= {next_first}",
         ),
-        _Check(
+        _RowCheck(
             "no-vendor",
             "Without a vendor",
-            "Sent without VendorID; flag, rate code, passengers and payment are then empty too.",
+            "VendorID is empty; flag, rate code, passengers and payment are then empty, too.",
             "VendorID IS NULL",
         ),
-        _Check(
+        _RowCheck(
             "dropoff-before-pickup",
             "Dropoff before pickup",
             "The meter's clock was wrong, or changed during the trip.",
             f"{dropoff} < {pickup}",
         ),
-        _Check(
+        _RowCheck(
             "long-trips",
             f"Longer than {MOST_HOURS} hours",
-            "The meter was left running, most likely.",
+            "The meter was probably left running.",
             f"{dropoff} - {pickup} > INTERVAL {MOST_HOURS} HOUR",
         ),
-        _Check(
+        _RowCheck(
             "negative-amounts",
             "Negative amounts",
             "Fare or total below zero: a void or refund, also where its trip is not in the file.",
             "fare_amount < 0 OR total_amount < 0",
         ),
-        _Check(
+        _RowCheck(
             "absurd-amounts",
             f"Amounts beyond ${MOST_DOLLARS:,}",
             "Fare or total, in either direction.",
             f"abs(fare_amount) > {MOST_DOLLARS} OR abs(total_amount) > {MOST_DOLLARS}",
         ),
-        _Check(
+        _RowCheck(
             "negative-distance",
             "Negative distance",
-            "Less than no miles.",
+            "A distance below zero.",
             "trip_distance < 0",
         ),
-        _Check(
+        _RowCheck(
             "absurd-distance",
             f"Farther than {MOST_MILES} miles",
-            "Averages of distance and speed suffer from these most.",
+            "They distort averages of distance and speed most.",
             f"trip_distance > {MOST_MILES}",
         ),
-        _Check(
+        _RowCheck(
             "no-distance",
             "No distance, but a fare",
             "Zero miles by the taximeter and a fare above zero.",
             "trip_distance = 0 AND fare_amount > 0",
         ),
-        _Check(
+        _RowCheck(
             "no-such-zone",
             "No such zone",
             f"A pickup or dropoff zone that is not 1 to {ZONES}, or none at all.",
             f"coalesce(PULocationID NOT BETWEEN 1 AND {ZONES}"
             f" OR DOLocationID NOT BETWEEN 1 AND {ZONES}, true)",
         ),
-        _Check(
+        _RowCheck(
             "unknown-zone",
             "Unknown zone",
             "Zone 264 (unknown) or 265 (outside of the city) at either end.",
             "PULocationID IN (264, 265) OR DOLocationID IN (264, 265)",
         ),
-        _Check(
+        _RowCheck(
             "unknown-codes",
             "Unknown codes",
             "A vendor, rate code, payment or trip type that the TLC's dictionary does not list, or "
             "a store_and_fwd_flag other than Y and N.",
-            f"{unknown_codes} OR store_and_fwd_flag NOT IN ('Y', 'N')",
+            " OR ".join(known_codes) or "FALSE",
         ),
-        _Check(
+        _RowCheck(
             "rounded",
             "Rounded amounts",
             "An amount with more than two decimals; rounded half away from zero.",
             "rounded",
         ),
     )
+    return tuple(check for check in checks if dataset.supports(check.predicate))
 
 
-def _moment(month: Month) -> str:
+def _timestamp_literal(month: Month) -> str:
     return f"TIMESTAMP '{datetime(month.year, month.month, 1)}'"
 
 
-def _find_rows(connection: duckdb.DuckDBPyConnection, file: TripFile) -> Iterator[Finding]:
-    checks = _checks(file.color, file.month)
+def _find_row_checks(connection: duckdb.DuckDBPyConnection, file: TripFile) -> Iterator[RowFinding]:
+    checks = _make_checks(file.dataset, file.month)
     counts = ", ".join(f"count(*) FILTER ({check.predicate})" for check in checks)
     row = connection.execute(statement("duckdb/count_findings", counts=counts)).fetchone()
-    assert row is not None  # an aggregate always gives a row
-    columns = table_identifiers(file.color)["columns"]
+    assert row is not None  # an aggregate always returns a row
+    columns = row_identifiers(file.dataset)["columns"]
     for check, count in zip(checks, row, strict=True):
         examples: tuple[dict[str, object], ...] = ()
         if count:
             select = statement("duckdb/select_finding", columns=columns, predicate=check.predicate)
             examples = fetch_dicts(connection, select, {"limit": EXAMPLES})
-        yield Finding(check.name, check.title, check.meaning, count, "rows", examples)
+        yield RowFinding(check.name, check.title, check.meaning, count, "rows", examples)
 
 
-def _find_alike(connection: duckdb.DuckDBPyConnection, color: Color) -> Iterator[Finding]:
-    """Yield what there is to say about rows of one identity; makes the temporary table `alike`."""
-    columns = [column.name for column in COLUMNS[color]]
-    names = table_identifiers(color) | {
+def _find_shared_identities(
+    connection: duckdb.DuckDBPyConnection, dataset: Dataset
+) -> Iterator[RowFinding]:
+    """Yield the findings about rows that share their identity columns.
+
+    Creates the temporary table `alike`, which holds all such rows.
+    """
+    columns = [column.name for column in dataset.columns]
+    names = row_identifiers(dataset) | {
         "alike_columns": ", ".join(f"alike.{name}" for name in columns),
         "same_identity": " AND ".join(
             f"partner.{column.name} IS NOT DISTINCT FROM signed.{column.name}"
-            for column in COLUMNS[color]
+            for column in dataset.columns
             if column.identity
         ),
     }
     connection.execute(statement("duckdb/pair_voids", **names))
-    voids = "partner_row IS NOT NULL AND total_amount > 0"
-    yield Finding(
+    voids = "partner_row IS NOT NULL AND amount > 0"
+    yield RowFinding(
         "voids",
         "Voids with their trip",
-        "Two rows of one trip, charged and taken back by the same amount. Both are loaded, so that "
-        "sums come out right.",
+        "Two rows of one trip: a charge and its reversal by the same amount. Both are loaded, so "
+        "sums are right.",
         fetch_value(connection, f"SELECT count(*) FROM alike WHERE {voids}"),
         "pairs",
         fetch_dicts(
@@ -223,21 +273,21 @@ def _find_alike(connection: duckdb.DuckDBPyConnection, color: Color) -> Iterator
         (
             "same-identity",
             "Other rows of one identity",
-            "Vendor, times and zones are those of another row, and it is no void of it. All are "
-            "loaded, told apart by an ordinal.",
+            "Vendor, times and zones equal those of another row, which it does not void. All are "
+            "loaded; an ordinal tells them apart.",
             "partner_row IS NULL",
         ),
         (
             "copies",
             "Copies",
-            "Every cell is that of another row; counted without the first of each. Loaded too, as "
-            "the file has them.",
+            "Every cell equals that of another row; the first of each is not counted. All are "
+            "loaded.",
             "copy > 1",
         ),
     )
     for name, title, meaning, predicate in kinds:
         select = statement("duckdb/select_alike", **(names | {"predicate": predicate}))
-        yield Finding(
+        yield RowFinding(
             name,
             title,
             meaning,

@@ -1,16 +1,17 @@
-"""Each column of a previewed file in figures, counted over the rows as they would load."""
+"""Compute statistics of each column of a previewed file."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
 
+from pipeline.core.datasets import Column
+from pipeline.core.sql import statement
 from pipeline.preview.rows import fetch_dicts
-from pipeline.sql import statement
-from pipeline.trips import COLUMNS, Color, Column
 
 BINS = 24
 FREQUENT = 5
@@ -18,9 +19,10 @@ FREQUENT = 5
 
 @dataclass(frozen=True)
 class Histogram:
-    """Rows in equal ranges from `low` to `high`; what lies outside is in the first and last one.
+    """Row counts in equal ranges from `low` to `high`.
 
-    For times both are moments, for anything else numbers.
+    The first and last range include the values beyond them. `low` and `high` are datetimes for a
+    time column (New York wall-clock time, naive) and numbers for other columns.
     """
 
     low: object
@@ -30,14 +32,15 @@ class Histogram:
 
 @dataclass(frozen=True)
 class ColumnProfile:
-    """One column of the rows looked at.
+    """Statistics of one column.
 
     Attributes:
-        nulls, distinct: Rows without a value, and how many different values the others have;
-            both are exact.
-        low, high: The smallest and largest value; None where there is none.
-        quartiles: The 25 %, 50 % and 75 % quantiles, values that occur; of texts none.
-        frequent: The most frequent values with their rows, of texts and whole numbers only.
+        nulls: Rows without a value.
+        distinct: Number of different values, exact.
+        low, high: Smallest and largest value; None for a column without values.
+        quartiles: The 25 %, 50 % and 75 % discrete quantiles; empty for text.
+        histogram: None for text, and for a column without values.
+        frequent: The most frequent values and their row counts, for text and integers only.
     """
 
     name: str
@@ -53,41 +56,51 @@ class ColumnProfile:
 
     @property
     def null_share(self) -> float:
-        """Share of the rows without a value, 0 to 1."""
+        """Share of rows without a value, 0 to 1."""
         return self.nulls / self.rows if self.rows else 0.0
 
 
 def profile_columns(
-    connection: duckdb.DuckDBPyConnection, color: Color, rows: int
+    connection: duckdb.DuckDBPyConnection,
+    columns: Iterable[Column],
+    rows: int,
+    table: str = "trips",
 ) -> tuple[ColumnProfile, ...]:
-    """Return the profile of each column of `trips`, which holds `rows` rows of this color."""
-    return tuple(_profile(connection, column, rows) for column in COLUMNS[color])
+    """Return the statistics of each column of a table, in the order given.
+
+    Args:
+        columns: Columns whose names are constants of ours.
+        rows: Number of rows in the table.
+        table: Its name, a constant of ours.
+    """
+    return tuple(_profile(connection, column, rows, table) for column in columns)
 
 
-def _profile(connection: duckdb.DuckDBPyConnection, column: Column, rows: int) -> ColumnProfile:
-    (found,) = fetch_dicts(connection, statement("duckdb/profile_column", column=column.name), {})
-    figures: dict[str, Any] = dict(found)
-    quantiles = figures["quantiles"] or []
+def _profile(
+    connection: duckdb.DuckDBPyConnection, column: Column, rows: int, table: str
+) -> ColumnProfile:
+    names = {"column": column.name, "table": table}
+    (row,) = fetch_dicts(connection, statement("duckdb/profile_column", **names), {})
+    statistics: dict[str, Any] = dict(row)
+    quantiles = statistics["quantiles"] or []
     histogram = None
     if quantiles and column.type != "STRING":
         low, high = quantiles[0], quantiles[-1]
-        if column.type == "INT64" and figures["high"] - figures["low"] < BINS:
-            low, high = figures["low"], figures["high"]  # a bar for each code, rare ones too
-        histogram = _count_bins(connection, column, low, high)
+        if column.type == "INT64" and statistics["high"] - statistics["low"] < BINS:
+            low, high = statistics["low"], statistics["high"]  # one bar for each code
+        histogram = _count_bins(connection, column, low, high, table)
     frequent: tuple[tuple[object, int], ...] = ()
     if column.type in ("STRING", "INT64"):
-        connection.execute(
-            statement("duckdb/select_frequent", column=column.name), {"limit": FREQUENT}
-        )
+        connection.execute(statement("duckdb/select_frequent", **names), {"limit": FREQUENT})
         frequent = tuple((value, count) for value, count in connection.fetchall())
     return ColumnProfile(
         column.name,
         column.type,
         rows,
-        figures["nulls"],
-        figures["different"],
-        figures["low"],
-        figures["high"],
+        statistics["nulls"],
+        statistics["different"],
+        statistics["low"],
+        statistics["high"],
         () if column.type == "STRING" else tuple(quantiles[1:4]),
         histogram,
         frequent,
@@ -95,7 +108,7 @@ def _profile(connection: duckdb.DuckDBPyConnection, column: Column, rows: int) -
 
 
 def _count_bins(
-    connection: duckdb.DuckDBPyConnection, column: Column, low: Any, high: Any
+    connection: duckdb.DuckDBPyConnection, column: Column, low: Any, high: Any, table: str
 ) -> Histogram:
     is_time = column.type == "TIMESTAMP"
     first, last = (_seconds(low), _seconds(high)) if is_time else (float(low), float(high))
@@ -107,7 +120,7 @@ def _count_bins(
         bins, width = 1, 1.0
     number = f"epoch({column.name})" if is_time else f"CAST({column.name} AS DOUBLE)"
     connection.execute(
-        statement("duckdb/count_bins", column=column.name, number=number),
+        statement("duckdb/count_bins", column=column.name, number=number, table=table),
         {"low": first, "width": width, "bins": bins},
     )
     counts = dict(connection.fetchall())
@@ -115,4 +128,4 @@ def _count_bins(
 
 
 def _seconds(moment: datetime) -> float:
-    return moment.replace(tzinfo=UTC).timestamp()  # as DuckDB's epoch() counts
+    return moment.replace(tzinfo=UTC).timestamp()  # DuckDB's epoch() takes naive times as UTC

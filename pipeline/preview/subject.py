@@ -1,66 +1,73 @@
-"""What a preview is of: a staged file, a file of one's own, or the beginning of one at a source.
+"""Find the file to preview: staged, local, generated, or the first rows of a remote file.
 
-Nothing is written but in a temporary folder, which goes with the Subject.
+Files are written only to a temporary folder, which is deleted with its Subject. `fetch_subject`,
+which stages a file, is the exception.
 """
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Literal
 
-from pipeline.cancel import Cancel
-from pipeline.download import Progress, stage
-from pipeline.errors import NotPublished, SourceUnreachable, StorageError, TripFileError, UsageError
-from pipeline.locks import backfill_lock
-from pipeline.preview.columns import read_columns
-from pipeline.preview.peek import peek
-from pipeline.preview.schema import TEXT
-from pipeline.settings import Settings
-from pipeline.sources import (
-    FORMATS,
+from pipeline.core.cancel import Cancel
+from pipeline.core.errors import (
+    NotPublished,
+    SourceUnreachable,
+    StorageError,
+    TripFileError,
+    UsageError,
+)
+from pipeline.core.scratch import ScratchFolder
+from pipeline.core.settings.settings import Settings
+from pipeline.core.trips import TripFile
+from pipeline.files.download import stage
+from pipeline.files.header import InvalidFile
+from pipeline.files.offers import (
     SAMPLE_SCHEME,
     Format,
     Missing,
     Offer,
     Unknown,
-    format_of,
     local_version,
-    open_source,
 )
-from pipeline.staging import StagedFile, recall, staged_path
-from pipeline.trips import TripFile
-from pipeline.verify import verify
-from pipeline.warehouse import TARGETS
+from pipeline.files.prepare import prepare, tell_content
+from pipeline.files.reverify import reverify
+from pipeline.files.sources import open_source
+from pipeline.files.staging import Progress, StagedFile, find_staged, find_staged_from
+from pipeline.preview.columns import read_columns
+from pipeline.preview.peek import fetch_head
+from pipeline.preview.schema import TEXT
+from pipeline.runs.locks import backfill_lock
+from pipeline.warehouse.registry import target_names
 
-Place = Literal["staged", "own", "sample", "source"]
+SubjectPlace = Literal["staged", "own", "sample", "source"]
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A trip file, or the beginning of one, ready to be read.
+    """The file that a preview reads, or the first rows of it.
 
     Attributes:
-        place: Where the rows come from: staging, a file of one's own (or a folder's), the built-in
-            sample, or the beginning of the file at its source.
-        address: Where it came from, without a user name or password.
-        columns: Names and types as the file has them; types of a csv are `text`.
-        staged: The verified rows, for the loader's own extraction; None when there are none to be
-            had (`problem` says why, or the first rows of a parquet file were too large for a look).
-        whole: Whether these are all rows of the file.
-        rows: Rows of the whole file; None where that is not known yet.
-        bytes: Size of the whole file as published; None where the source does not say.
-        fetched: Bytes fetched for this look; 0 when nothing was.
-        problem: Why the file cannot be loaded as it is; empty when nothing is known against it.
-        note: A sentence on the version looked at; empty when there is nothing to say.
+        place: Where the rows come from: staging, a local file (`own`), the built-in sample, or
+            the head of the file at its source.
+        address: The URL, path or sample: address of the file, without user name and password.
+        columns: Name and type of each column of the file; types of a csv are `text`.
+        staged: The verified file for the loader's extraction. None when the file is damaged
+            (`problem` says how), or when the first rows of a parquet file are too large to fetch.
+        whole: Whether `staged` holds all rows of the file.
+        rows: Rows of the whole file; None when unknown.
+        bytes: Size of the whole file as published; None when the source does not say.
+        fetched: Bytes downloaded for this preview.
+        problem: Why the file cannot be loaded; empty when no reason is known.
+        note: Which version of the file this is, where it may not be the source's newest.
+        folder: The temporary folder of the file, if it needs one; it is deleted with this object.
     """
 
     file: TripFile
-    place: Place
+    place: SubjectPlace
     address: str
     format: Format
     columns: tuple[tuple[str, str], ...]
@@ -71,48 +78,54 @@ class Subject:
     fetched: int = 0
     problem: str = ""
     note: str = ""
-    folder: TemporaryDirectory[str] | None = field(default=None, repr=False, compare=False)
+    folder: ScratchFolder | None = field(default=None, repr=False, compare=False)
 
 
 def find_subject(file: TripFile, source: str, settings: Settings, cancel: Cancel) -> Subject:
-    """Return what can be looked at of a source's trip file without fetching it whole.
+    """Return the best available preview input for a source's trip file without a full download.
 
-    A staged file of the source's version is read in place, and so is one in a folder; of one at
-    an address the beginning is fetched. Where the source cannot be asked, the staged file of that
-    month is read, whatever source it came from; its note says which.
+    A staged file of the source's version, or a file in a folder, is read in place. For a remote
+    file the head is downloaded. When the source is unreachable, a staged file of that month from
+    any source is read, and the note says which.
+
+    Args:
+        source: A name (github, tlc, sample), the path of a folder, or a URL.
 
     Raises:
-        UsageError: There can be no such source.
-        NotPublished: It has no such month.
-        SourceUnreachable: It is down, slow, or refuses, and the file is not staged.
-        TripFileError: What is there is not that trip file.
-        StorageError: There is no room for the temporary files.
+        UsageError: The source's name or URL is not valid.
+        NotPublished: The source has no such month.
+        SourceUnreachable: The source is down, slow, or refuses, and no file is staged.
+        TripFileError: The file's bytes are not those of this trip file.
+        StorageError: The temporary folder has no room.
         Cancelled: `cancel` was set.
     """
-    opened = open_source(source, settings)
-    probe = opened.probe([file], cancel)[file]
+    trip_source = open_source(source, settings)
+    probe = trip_source.probe([file], cancel)[file]
     if isinstance(probe, Missing):
-        raise _not_published(file, opened.label, probe)
+        raise _not_published(file, trip_source.label, probe)
     offers = probe.offers if isinstance(probe, Unknown) else (probe,)
-    staged = next(filter(None, (_find_staged(offer, settings) for offer in offers)), None)
+    candidates = (find_staged_from(offer.address, file, settings) for offer in offers)
+    staged = next(filter(None, candidates), None)
+    staged = staged and reverify(staged, settings, cancel)
     if isinstance(probe, Unknown):
         if staged is not None:
-            return _whole(staged, "staged", f"This is the staged file; {probe.reason}.")
-        other = _find_any_staged(file, settings)
+            return _whole_subject(staged, "staged", f"This is the staged file; {probe.reason}.")
+        other = find_staged(file, settings)
+        other = other and reverify(other, settings, cancel)
         if other is None:
             raise SourceUnreachable(
-                f"{file} cannot be looked at: {probe.reason}.",
-                cure="Try again later, or pick the source Built-in sample, which needs no network.",
+                f"Cannot preview {file}: {probe.reason}.",
+                cure="Try again later, or choose the built-in sample, which needs no network.",
             )
         note = f"This is the staged file, which came from {other.address}; {probe.reason}."
-        return _whole(other, "staged", note)
+        return _whole_subject(other, "staged", note)
     if staged is not None and (probe.etag is None or probe.etag == staged.etag):
-        return _whole(staged, "staged")
+        return _whole_subject(staged, "staged")
     if probe.address.startswith(SAMPLE_SCHEME):
         return _make_sample(probe, settings, cancel)
     if not probe.address.startswith(("http://", "https://")):
-        return read_own(Path(probe.address), file, settings, cancel)
-    subject = _peek(probe, settings, cancel)
+        return read_local_file(Path(probe.address), file, settings, cancel)
+    subject = _fetch_head_subject(probe, settings, cancel)
     if staged is not None:
         note = "The staged file is of another version; this is what the source has now."
         return replace(subject, note=note)
@@ -126,137 +139,115 @@ def fetch_subject(
     cancel: Cancel,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Subject:
-    """Bring a source's trip file into staging, as a backfill would, and return it.
+    """Download a source's trip file into staging, as a backfill does, and return it.
 
-    Raises what `download.stage` raises, and WarehouseBusy while a backfill runs: both would write
-    to the same temporary file.
+    Raises the errors of `download.stage`, and WarehouseBusy while a backfill runs on any target:
+    both would write to the same temporary file.
     """
-    opened = open_source(source, settings)
-    probe = opened.probe([file], cancel)[file]
+    trip_source = open_source(source, settings)
+    probe = trip_source.probe([file], cancel)[file]
     if isinstance(probe, Missing):
-        raise _not_published(file, opened.label, probe)
+        raise _not_published(file, trip_source.label, probe)
     with ExitStack() as locks:
-        for target in TARGETS:
+        for target in target_names():
             locks.enter_context(backfill_lock(target, settings))
         staged = stage(probe, settings, cancel, on_progress)
-        staged.forget_unpacked()
-    return _whole(staged, "staged")
+        staged.delete_unpacked()
+    return _whole_subject(staged, "staged")
 
 
-def read_own(
+def read_local_file(
     path: Path, file: TripFile, settings: Settings, cancel: Cancel, address: str = ""
 ) -> Subject:
-    """Return a file on this machine, read where it is.
+    """Return a local file as a preview input; it is read in place, or rewritten beside it.
 
     Args:
-        path: Its name ends in csv, csv.gz or parquet.
-        file: Which color and month it is to be taken for.
-        address: What people call it; its path, if that is empty.
+        path: A file of any name; its content says what it is.
+        file: The dataset and month to read the file as.
+        address: The name that pages show for the file; empty for its path.
 
-    Raises UsageError for another ending or where there is no such file, StorageError when it
-    cannot be read, TripFileError when not even its columns can.
+    Raises:
+        UsageError: The file does not exist.
+        StorageError: The file cannot be read.
+        TripFileError: The file is damaged, and its header cannot be read either.
+        Cancelled: `cancel` was set.
     """
-    format = format_of(path.name)
     try:
         if local_version(path) is None:
             raise UsageError(f"There is no file {path}.", cure="Check its name and folder.")
-        return _verified(path, file, format, address or str(path), "own", settings, cancel)
+        return _verify_subject(
+            path, file, address or str(path), "own", settings, cancel, ScratchFolder()
+        )
     except OSError as error:
         raise StorageError(
             f"{path} cannot be read: {error.strerror}.", cure="Make the file readable."
         ) from None
 
 
-def make_temporary() -> TemporaryDirectory[str]:
-    """Return a new temporary folder, which goes with the object; may raise StorageError."""
-    try:
-        return TemporaryDirectory(prefix="fareground-preview-", ignore_cleanup_errors=True)
-    except OSError as error:
-        raise StorageError(
-            f"No temporary folder can be made in {tempfile.gettempdir()}: {error.strerror}.",
-            cure="Set TMPDIR to a folder you may write to.",
-        ) from None
-
-
 def _not_published(file: TripFile, label: str, probe: Missing) -> NotPublished:
     return NotPublished(
         f"{file} is not published by {label}: {probe.reason}.",
-        cure="Pick another month, or another source.",
+        cure="Choose another month or source.",
     )
-
-
-def _find_staged(offer: Offer, settings: Settings) -> StagedFile | None:
-    found = recall(staged_path(offer.file, offer.format, settings), offer.format)
-    return found[0] if found and found[0].address == offer.address else None
-
-
-def _find_any_staged(file: TripFile, settings: Settings) -> StagedFile | None:
-    """Return the staged file of this month, whatever source it came from."""
-    found = (recall(staged_path(file, format, settings), format) for format in FORMATS)
-    return next((kept[0] for kept in found if kept), None)
 
 
 def _make_sample(offer: Offer, settings: Settings, cancel: Cancel) -> Subject:
-    from pipeline.sample import write_sample
+    from pipeline.files.sample.sample import write_sample
 
-    folder = make_temporary()
+    folder = ScratchFolder()
     path = Path(folder.name) / f"{offer.file.stem}.csv.gz"
     write_sample(offer.file, path, cancel)
-    return _verified(
-        path, offer.file, "csv.gz", offer.address, "sample", settings, cancel, folder=folder
-    )
+    return _verify_subject(path, offer.file, offer.address, "sample", settings, cancel, folder)
 
 
-def _peek(offer: Offer, settings: Settings, cancel: Cancel) -> Subject:
-    folder = make_temporary()
+def _fetch_head_subject(offer: Offer, settings: Settings, cancel: Cancel) -> Subject:
+    folder = ScratchFolder()
     try:
-        head = peek(offer, Path(folder.name), settings, cancel)
+        head = fetch_head(offer, Path(folder.name), settings, cancel)
     except OSError as error:
         raise StorageError(
-            f"The first rows of {offer.file} cannot be kept: {error.strerror}.",
+            f"The first rows of {offer.file} cannot be stored: {error.strerror}.",
             cure="Set TMPDIR to a folder on a disk with room.",
         ) from None
     file, address = offer.file, offer.address
     if head.path is None:
-        found = Subject(
-            file, "source", address, offer.format, head.columns, None, False, None, None,
+        subject = Subject(
+            file, "source", address, head.format, head.columns, None, False, None, None,
             folder=folder,
         )  # fmt: skip
     else:
-        format = format_of(head.path.name)
-        found = _verified(
-            head.path, file, format, address, "source", settings, cancel, folder=folder
-        )
-    known = head.rows if head.rows is not None else found.rows if head.whole else None
+        subject = _verify_subject(head.path, file, address, "source", settings, cancel, folder)
+    rows = head.rows if head.rows is not None else subject.rows if head.whole else None
     return replace(
-        found,
-        format=offer.format,
+        subject,
+        format=subject.format if head.whole else head.format,
         whole=head.whole,
-        rows=known,
+        rows=rows,
         bytes=head.total if head.total is not None else offer.bytes,
         fetched=head.fetched,
     )
 
 
-def _verified(
+def _verify_subject(
     path: Path,
     file: TripFile,
-    format: Format,
     address: str,
-    place: Place,
+    place: SubjectPlace,
     settings: Settings,
     cancel: Cancel,
-    folder: TemporaryDirectory[str] | None = None,
+    folder: ScratchFolder,
 ) -> Subject:
-    """Verify a file where it is; one that is unfit still shows its columns, if it has any."""
+    """Verify a file in place; a damaged file with a readable header becomes a Subject without rows.
+
+    Raises TripFileError when a damaged file has fewer than two columns.
+    """
     limit = int(settings.max_unpacked_gib * 2**30)
     try:
-        facts = verify(path, file, format, address, limit, cancel)
+        prepared = prepare(path, file, address, Path(folder.name) / "rewritten", limit, cancel)
     except TripFileError as error:
-        columns = read_columns(path, format)
-        if len(columns) < 2:  # a text that is no table has one column at most
+        format, columns = _read_damaged(path, file, cancel)
+        if len(columns) < 2:  # plain text that is not csv reads as one column
             raise
-        size = path.stat().st_size
         return Subject(
             file,
             place,
@@ -266,30 +257,51 @@ def _verified(
             None,
             False,
             None,
-            size,
+            path.stat().st_size,
             problem=str(error),
             folder=folder,
         )
+    content = prepared.content
     staged = StagedFile(
         file,
-        path,
-        format,
+        prepared.path,
+        prepared.format,
         address,
         None,
-        facts.bytes,
-        facts.sha256,
-        facts.header,
-        facts.data_lines,
-        facts.carriage_returns,
+        content.bytes,
+        content.sha256,
+        content.header,
+        content.data_lines,
+        content.carriage_returns,
+        content.surplus_commas,
+        original=prepared.original,
+        remark=prepared.remark,
+        unpacked_bytes=content.unpacked_bytes,
     )
-    return _whole(staged, place, folder=folder)
+    note = f"This file is {prepared.remark}." if prepared.remark else ""
+    if content.warning:
+        note = f"{note} {content.warning}.".strip()
+    return _whole_subject(staged, place, note, folder=folder)
 
 
-def _whole(
+def _read_damaged(
+    path: Path, file: TripFile, cancel: Cancel
+) -> tuple[Format, tuple[tuple[str, str], ...]]:
+    """Return the format and columns of a file that cannot be loaded, as far as they are known."""
+    try:
+        told = tell_content(path, file.dataset, cancel)
+    except InvalidFile:
+        return "csv", ()
+    if told.format is None or not told.form.is_plain:
+        return "csv", ()
+    return told.format, read_columns(path, told.format)
+
+
+def _whole_subject(
     staged: StagedFile,
-    place: Place,
+    place: SubjectPlace,
     note: str = "",
-    folder: TemporaryDirectory[str] | None = None,
+    folder: ScratchFolder | None = None,
 ) -> Subject:
     columns = read_columns(staged.path, staged.format)
     if staged.format != "parquet":
@@ -303,7 +315,7 @@ def _whole(
         staged,
         True,
         staged.data_lines,
-        staged.bytes,
+        staged.source_bytes,
         note=note,
         folder=folder,
     )

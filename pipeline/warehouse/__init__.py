@@ -1,133 +1,58 @@
-"""Where tables live: the one place where your own machine and Google Cloud are swapped.
+"""What a warehouse is: the `Backend` that says what a target can do, and the `Warehouse` it opens.
 
-A warehouse keeps the production tables, the rejects and the ledger. It is used so:
+Each backend lives in a folder of its own (`local`, `gcp`) and is named in
+`pipeline.warehouse.registry`; nothing else imports it. A warehouse holds the production tables, the
+rejects and the ledger, and is used in a `with` block:
 
     with open_warehouse("local", settings) as warehouse:
-        records = warehouse.records()                     # what the ledger says, by trip file
-        warehouse.upload(staged, watch)                   # may run while another file loads
-        entry = warehouse.load(staged, job, watch)        # one verified file, all or nothing
+        records = warehouse.records()                     # the ledger, by trip file
+        warehouse.upload(staged, monitor)                 # may run while another file loads
+        entry = warehouse.load(staged, job, monitor)      # one verified file, all or nothing
         warehouse.record(entry)                           # a failure, for the ledger
-        rows = warehouse.query("SELECT ...", limit=100)   # somebody's own SQL, read-only
-        answer = warehouse.read("SELECT ... @color", {"color": "green"})  # ours, as Arrow
+        warehouse.remove(file, "sample")                  # a file of this source, all or nothing
+        warehouse.write_parquet(file, path, load, cancel) # its trips, for other programs
+        rows = warehouse.query("SELECT ...", limit=100)   # SQL that a person wrote, read-only
+        result = warehouse.read("SELECT ... @color", {"color": "green"})  # our own, as Arrow
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from pipeline.cancel import Cancel
-from pipeline.download import StagedFile
-from pipeline.errors import UsageError
-from pipeline.settings import Settings
-from pipeline.trips import TripFile
+from pipeline.core.cancel import Cancel
+from pipeline.core.datasets import DATASETS, Dataset
+from pipeline.warehouse.statements import LoadStep
 
 if TYPE_CHECKING:
-    import pyarrow
+    from pathlib import Path
 
-# Raise this when a change to the loader could give other rows for the same bytes: files loaded by
-# an earlier version are then loaded again instead of being skipped as unchanged.
-LOADER_VERSION = 1
-
-# The names `open_warehouse` knows.
-TARGETS = ("local", "gcp")
-
-LoadStep = Literal["upload", "extract", "compare", "merge", "reconcile", "commit"]
+    from pipeline.core.checks import DoctorCheck
+    from pipeline.core.settings.settings import Settings
+    from pipeline.core.trips import TripFile
+    from pipeline.files.staging import StagedFile
+    from pipeline.warehouse.cost import CostEstimate, FileSize
+    from pipeline.warehouse.dialect import TripTable
+    from pipeline.warehouse.ledger import FileRecord, LedgerEntry
+    from pipeline.warehouse.results import QueryResult
+    from pipeline.warehouse.statements import LoadExplanation
 
 Scalar = str | int | float | bool | Decimal | datetime | date
-# What a statement's @parameters may be; a sequence is an array, of one type and not empty.
 Parameters = Mapping[str, Scalar | Sequence[Scalar]]
-
-
-@dataclass(frozen=True)
-class LedgerEntry:
-    """One line of the ledger: what happened to one trip file once.
-
-    Counts are rows; `rows` is how many rows of the file are in the table afterwards, `rounded` how
-    many of them had an amount of more than two decimals. `total_amount` is their sum in dollars.
-    `finished_at` is UTC without a zone; `bytes` and `sha256` are those of the file as published.
-    """
-
-    file: TripFile
-    state: Literal["loaded", "failed", "unavailable"]
-    run_id: str
-    source: str
-    finished_at: datetime
-    seconds: float
-    reason: str = ""
-    address: str | None = None
-    format: str | None = None
-    bytes: int | None = None
-    sha256: str | None = None
-    etag: str | None = None
-    loader_version: int = LOADER_VERSION
-    rows: int | None = None
-    inserted: int | None = None
-    updated: int | None = None
-    deleted: int | None = None
-    unchanged: int | None = None
-    rejected: int | None = None
-    rounded: int | None = None
-    total_amount: Decimal | None = None
-
-    @classmethod
-    def of_load(
-        cls,
-        staged: StagedFile,
-        job: LoadJob,
-        change: Mapping[str, int],
-        *,
-        seconds: float,
-        rows: int,
-        rejected: int,
-        rounded: int,
-        total_amount: Decimal,
-    ) -> LedgerEntry:
-        """Return the entry of a load that ends now; `change` counts inserted, updated, deleted."""
-        inserted, updated = change.get("inserted", 0), change.get("updated", 0)
-        return cls(
-            file=staged.file,
-            state="loaded",
-            run_id=job.run_id,
-            source=job.source,
-            finished_at=datetime.now(UTC).replace(tzinfo=None),
-            seconds=round(seconds, 3),
-            address=staged.address,
-            format=staged.format,
-            bytes=staged.bytes,
-            sha256=staged.sha256,
-            etag=staged.etag,
-            rows=rows,
-            inserted=inserted,
-            updated=updated,
-            deleted=change.get("deleted", 0),
-            unchanged=rows - inserted - updated,
-            rejected=rejected,
-            rounded=rounded,
-            total_amount=total_amount,
-        )
-
-
-@dataclass(frozen=True)
-class FileRecord:
-    """What the ledger knows of one trip file.
-
-    `latest` is the newest entry of any kind; `loaded` the entry of the rows that are in the table
-    now (a later failure leaves them there), or None when there are none.
-    """
-
-    latest: LedgerEntry
-    loaded: LedgerEntry | None
+"""Values of a statement's @parameters, by name; a sequence is an array of one type, not empty."""
 
 
 @dataclass(frozen=True)
 class LoadJob:
-    """On whose behalf a file is loaded: `run_id` and `source` go into the ledger.
+    """The run that a load belongs to.
 
-    `force` loads a file even when the same bytes were loaded before.
+    Attributes:
+        run_id, source: Written to the ledger.
+        force: Load the file even if the same bytes were loaded before.
     """
 
     run_id: str
@@ -135,35 +60,31 @@ class LoadJob:
     force: bool = False
 
 
-def _ignore_step(_step: LoadStep, _fraction: Callable[[], float | None]) -> None: ...
-
-
-def _ignore_note(_note: str) -> None: ...
-
-
-def _ignore_cost(_bytes_billed: int, _slot_ms: int) -> None: ...
+def _ignore(*_: object) -> None: ...
 
 
 @dataclass(frozen=True)
-class Watch:
-    """How a load is followed and stopped.
+class LoadMonitor:
+    """How a caller follows a load, and cancels it.
 
-    `on_step` is called as each step begins, with a function that tells how much of the step is
-    done (0 to 1, or None when unknown) and may be called from any thread while it lasts.
-    `on_note` gets sentences for the file's log, such as a column that is missing. `on_cost` gets
-    the bytes billed and the slot time (milliseconds) of a load in BigQuery once it ends, however
-    it ends.
+    Attributes:
+        cancel: Cancels the load, which then raises Cancelled.
+        on_step: Called as each step begins, with a function that returns how much of the step is
+            done (0 to 1, None when unknown). Any thread may call that function during the step.
+        on_note: Called with a sentence for the file's log, such as a missing column.
+        on_cost: Called once when a load ends, however it ends, with the bytes billed and the slot
+            time in milliseconds; only by warehouses that bill.
     """
 
     cancel: Cancel = field(default_factory=Cancel)
-    on_step: Callable[[LoadStep, Callable[[], float | None]], None] = _ignore_step
-    on_note: Callable[[str], None] = _ignore_note
-    on_cost: Callable[[int, int], None] = _ignore_cost
+    on_step: Callable[[LoadStep, Callable[[], float | None]], None] = _ignore
+    on_note: Callable[[str], None] = _ignore
+    on_cost: Callable[[int, int], None] = _ignore
 
 
 @dataclass(frozen=True)
-class QueryResult:
-    """Rows of a read-only query; `truncated` says that there were more than asked for."""
+class RowSet:
+    """The first rows of a read-only query; `truncated` if there were more than the limit."""
 
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
@@ -171,88 +92,207 @@ class QueryResult:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a statement of ours gave: its rows, the SQL as this warehouse ran it, and its cost.
+class DatabaseFile:
+    """A DuckDB file that holds all tables of a warehouse.
 
-    `seconds` is the time it took; `bytes_billed` is what BigQuery charged, 0 for an answer that was
-    known already, None locally. `note` is a sentence for people, mostly empty.
+    Attributes:
+        copy_to: Copies it as it is at one moment; no backfill may run meanwhile. Raises
+            WarehouseBusy and StorageError.
     """
 
-    table: pyarrow.Table
-    sql: str
-    seconds: float
-    bytes_billed: int | None = None
-    note: str = ""
+    path: Path
+    copy_to: Callable[[Path], None]
 
 
 class Warehouse(Protocol):
-    """What both warehouses do. Every method may be called from any thread."""
+    """The tables of one target, open for reading and loading.
 
-    name: str
+    Every method may be called from any thread. The contract tests in tests/warehouse run against
+    every backend in the registry.
+    """
 
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *_: object) -> None: ...
 
     def records(self) -> dict[TripFile, FileRecord]:
-        """Return what the ledger knows, by trip file; files never tried are absent."""
+        """Return what the ledger says of each trip file that was ever tried."""
         ...
 
-    def upload(self, staged: StagedFile, watch: Watch) -> None:
-        """Bring a staged file to where the warehouse reads it; locally it is there already.
+    def upload(self, staged: StagedFile, monitor: LoadMonitor) -> None:
+        """Bring a staged file to where the warehouse can read it, if that is another machine.
 
-        May run while another file loads. A file that was not uploaded is, when it is loaded.
+        May run while another file loads. `load` uploads a file that was not uploaded before.
         """
         ...
 
-    def load(self, staged: StagedFile, job: LoadJob, watch: Watch) -> LedgerEntry:
-        """Make the table hold this file's rows, and the ledger say so, or neither.
+    def load(self, staged: StagedFile, job: LoadJob, monitor: LoadMonitor) -> LedgerEntry:
+        """Replace the rows of this file in its table, and record that in the ledger, or do neither.
 
-        Returns the entry, with exact counts. Rows of other files are neither read nor touched.
-        Raises TripFileError when the file cannot be reconciled or too much of it is rejected,
-        Cancelled when `watch.cancel` was set; the table is then as it was.
+        Rows of other files are neither read nor changed. Returns the ledger entry, with exact
+        counts. Raises TripFileError when the file does not reconcile or too many of its rows are
+        rejected, and Cancelled when `monitor.cancel` was set; the table is then unchanged.
         """
         ...
 
     def record(self, entry: LedgerEntry) -> None:
-        """Write a failure, or that a file is unavailable, to the ledger."""
+        """Append an entry that comes without rows to the ledger, such as a failure."""
         ...
 
-    def query(self, sql: str, *, limit: int) -> QueryResult:
-        """Run one read-only statement and return at most `limit` rows; raise UsageError if not."""
+    def remove(self, file: TripFile, source: str) -> int | None:
+        """Remove a file that was loaded from `source`, all or nothing.
+
+        Its rows, rollups, rejects and uploaded object go, and of its ledger entries those of loads
+        and of `source`; what the ledger knows from other sources, such as a failure, stays.
+
+        Returns the number of rows; None, with nothing changed, for a file that is not loaded, or
+        whose newest load was from another source.
+        """
         ...
 
-    def read(self, sql: str, parameters: Parameters | None = None) -> Answer:
-        """Run one of our own SELECTs, written in GoogleSQL with @parameters, and return all rows.
+    def sync_mirror(self, on_note: Callable[[str], object]) -> None:
+        """Make the mirror, if the settings name one, hold what the ledger says is loaded.
 
-        Tables are named without a dataset. Raises WarehouseError when it cannot run, or when the
-        rows are more than `results.MOST_BYTES`.
+        `load` and `remove` keep it in step; this repairs what a killed process left. Only one
+        process may call it, and not while it loads.
+
+        Args:
+            on_note: Called with a sentence if the mirror cannot be written.
+        """
+        ...
+
+    def write_parquet(self, file: TripFile, path: Path, load: str, cancel: Cancel) -> None:
+        """Write the trips of one file, all columns but `filename`, to a new Parquet file.
+
+        Columns have the order of the production table, times no zone. Reading is billed where the
+        backend bills.
+
+        Args:
+            load: Is written to the footer's metadata as `fareground_load`.
+
+        Raises StorageError when the path cannot be written, and Cancelled.
+        """
+        ...
+
+    def query(self, sql: str, *, limit: int) -> RowSet:
+        """Run one SELECT that a person wrote, in the warehouse's own SQL.
+
+        Returns at most `limit` rows. Raises UsageError for a statement that does not only read, or
+        cannot run.
+        """
+        ...
+
+    def read(self, sql: str, parameters: Parameters | None = None) -> QueryResult:
+        """Run one of our own SELECTs, written in GoogleSQL with @parameters.
+
+        Tables are named without a dataset. Returns all rows. Raises WarehouseError when the
+        statement cannot run, or returns more than `results.MOST_BYTES`.
         """
         ...
 
     def scan_bytes(self, sql: str, parameters: Parameters | None = None) -> int | None:
-        """Return how many bytes `read` would be billed for, or None where reading is free."""
+        """Return the bytes that `read` would be billed for, or None where reading is free."""
         ...
 
 
-def require_target(target: str) -> None:
-    """Raise UsageError unless there is such a warehouse: local or gcp."""
-    if target not in TARGETS:
-        raise UsageError(f"There is no target {target!r}.", cure="Use local or gcp.")
+def queryable_tables(rollups: Iterable[str]) -> tuple[str, ...]:
+    """Return the tables and views that people may query where these rollups are kept."""
+    trips = (dataset.table for dataset in DATASETS.values())
+    return (*trips, "rejects", "load_ledger", *rollups)
 
 
-def open_warehouse(target: str, settings: Settings, *, read_only: bool = False) -> Warehouse:
-    """Return the warehouse of this target, to be used in a `with` block.
+class Backend(ABC):
+    """A kind of warehouse that trips can be loaded into: what `--target` names.
 
-    `read_only` is for a process that only looks (the command line's `status` and `query`).
-    Raises UsageError for an unknown target; entering the block raises WarehouseBusy when another
-    process holds the warehouse.
+    A backend has no state: everything it needs comes with the settings.
+
+    Attributes:
+        name: The word for it on the command line, in addresses and in the run history.
+        label: Its name for people.
+        storage: What holds the tables, for people, to stand within a sentence.
+        is_billed: Whether loading and reading cost money.
+        rollups: The rollups it keeps in step with the trips, of `rollups.ROLLUPS`.
     """
-    require_target(target)
-    if target == "gcp":
-        from pipeline.warehouse.google import GoogleWarehouse
 
-        return GoogleWarehouse(settings, read_only=read_only)
-    from pipeline.warehouse.local import LocalWarehouse
+    name: str
+    label: str
+    storage: str
+    is_billed: bool = False
+    rollups: tuple[str, ...] = ()
 
-    return LocalWarehouse(settings, read_only=read_only)
+    @abstractmethod
+    def open(self, settings: Settings, *, read_only: bool = False) -> Warehouse:
+        """Return the warehouse that the settings name, to be used in a `with` block.
+
+        With `read_only` nothing is created or changed, and several processes can look at once.
+        Raises UsageError for settings that name no such warehouse.
+        """
+
+    @abstractmethod
+    def trip_table(self, dataset: Dataset) -> TripTable:
+        """Return where the trips of a dataset are, for statements given to `Warehouse.read`."""
+
+    @abstractmethod
+    def explain_load(
+        self, staged: StagedFile, entry: LedgerEntry, loaded: LedgerEntry | None, settings: Settings
+    ) -> LoadExplanation:
+        """Return the statements that would load a file, without touching anything.
+
+        Args:
+            staged: The file as it is staged, or as it will be as far as that is known.
+            entry: The ledger entry that the load would write, as far as it is known.
+            loaded: The entry of the file's rows that are in the table, or None.
+
+        Raises UsageError for settings that name no such warehouse.
+        """
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The tables and views that people may query."""
+        return queryable_tables(self.rollups)
+
+    def is_configured(self, settings: Settings) -> bool:
+        """Return whether the settings name a warehouse of this backend; it may not exist yet."""
+        from pydantic import SecretStr
+
+        values = {name: getattr(settings, name) for name in type(settings).model_fields}
+        return not self.find_faults(
+            {
+                name: value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+                for name, value in values.items()
+            }
+        )
+
+    def find_faults(self, values: Mapping[str, str]) -> dict[str, str]:
+        """Return what is wrong with settings of this backend, by field of `Settings`.
+
+        Args:
+            values: Settings by field; those of other backends are ignored. A setting that this
+                backend requires is at fault when its value is "".
+        """
+        return {}
+
+    def set_up(self, settings: Settings) -> list[str]:
+        """Create what a first load needs and cannot create itself; doing it again changes nothing.
+
+        Returns a sentence about each thing. Raises UsageError and WarehouseError.
+        """
+        return ["Nothing to set up."]
+
+    def checks(self, settings: Settings) -> list[DoctorCheck]:
+        """Return the doctor's checks of this warehouse.
+
+        They may need the checks `settings` and `folder`, which run for every target.
+        """
+        return []
+
+    def estimate_cost(self, files: Sequence[FileSize], settings: Settings) -> CostEstimate | None:
+        """Return what loading these files will cost, or None where loading is free.
+
+        Nothing that is billed runs for it. Raises UsageError and WarehouseError.
+        """
+        return None
+
+    def database(self, settings: Settings) -> DatabaseFile | None:
+        """Return the file that holds all tables, or None if they are not in a DuckDB file here."""
+        return None

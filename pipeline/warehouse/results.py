@@ -1,77 +1,98 @@
-"""What a read brings into memory: bounded, and kept, so as to ask nothing twice."""
+"""The results of statements, as Arrow tables in memory: bounded in size, and cached."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.errors import WarehouseError
+from pipeline.core.errors import WarehouseError
 
 if TYPE_CHECKING:
     import pyarrow
 
-    from pipeline.warehouse import Answer
+MOST_BYTES = 512 * 2**20  # of one result; a month of 15 M rows with two columns fits
+_CACHED_BYTES = 128 * 2**20  # of all cached results together
 
-MOST_BYTES = 512 * 2**20  # of one answer; a month of 15 M rows with two columns fits
-_KEPT_BYTES = 128 * 2**20  # of all answers that are kept
+
+@dataclass(frozen=True)
+class QueryResult:
+    """What one of our own statements returned.
+
+    Attributes:
+        table: All its rows.
+        sql: The statement in the SQL of the warehouse that ran it.
+        seconds: How long it took.
+        bytes_billed: 0 for a cached result, None where reading is not billed.
+        note: A sentence for people about how it went, mostly "".
+    """
+
+    table: pyarrow.Table
+    sql: str
+    seconds: float
+    bytes_billed: int | None = None
+    note: str = ""
 
 
 def collect(
     batches: Iterable[pyarrow.RecordBatch], schema: pyarrow.Schema | None = None
 ) -> pyarrow.Table:
-    """Put the batches of a result together; `schema` is needed where there may be none.
+    """Return the batches of a result as one table.
 
-    Raises WarehouseError as soon as they hold more than MOST_BYTES; the rest is not fetched.
+    Raises WarehouseError as soon as they exceed MOST_BYTES; the rest is not fetched.
+
+    Args:
+        schema: Needed where there may be no batch.
     """
     import pyarrow
 
-    held, size = [], 0
+    collected, size = [], 0
     for batch in batches:
         size += batch.nbytes
         if size > MOST_BYTES:
             raise WarehouseError(
                 f"The result is larger than {MOST_BYTES / 2**20:,.0f} MiB, too much to hold in "
                 "memory.",
-                cure="Ask for fewer rows or columns: group them, or add a WHERE or a LIMIT.",
+                cure="Select fewer rows or columns: group them, or add a WHERE or a LIMIT.",
             )
-        held.append(batch)
-    return pyarrow.Table.from_batches(held, schema)
+        collected.append(batch)
+    return pyarrow.Table.from_batches(collected, schema)
 
 
-class Answers:
-    """Answers of this process, each valid for one version of what it was read from.
+class ResultCache:
+    """Results of this process, each valid for one version of the data it was read from.
 
-    Bounded by number and bytes; what was not asked for the longest goes first. Every method may be
-    called from any thread.
+    Its size is bounded by number and bytes; the least recently used result is dropped first. Every
+    method may be called from any thread.
 
     Args:
-        most: How many are kept.
+        most: The largest number of results.
     """
 
     def __init__(self, most: int = 64) -> None:
         self._most = most
         self._lock = threading.Lock()
-        self._kept: OrderedDict[Hashable, tuple[Hashable, Answer]] = OrderedDict()
+        self._results: OrderedDict[Hashable, tuple[Hashable, QueryResult]] = OrderedDict()
 
-    def find(self, question: Hashable, version: Hashable) -> Answer | None:
-        """Return the answer that was kept for this question, unless it is of another version."""
+    def find(self, key: Hashable, version: Hashable) -> QueryResult | None:
+        """Return the cached result of this key and version, or None."""
         with self._lock:
-            found = self._kept.get(question)
-            if found is None or found[0] != version:
+            cached_version, result = self._results.get(key, (None, None))
+            if result is None or cached_version != version:
                 return None
-            self._kept.move_to_end(question)
-            return found[1]
+            self._results.move_to_end(key)
+            return result
 
-    def keep(self, question: Hashable, version: Hashable, answer: Answer) -> None:
-        """Keep an answer; one that alone would take all the room is not kept."""
+    def keep(self, key: Hashable, version: Hashable, result: QueryResult) -> None:
+        """Cache a result, unless it alone would take all the room."""
         with self._lock:
-            self._kept.pop(question, None)
-            if answer.table.nbytes > _KEPT_BYTES:
+            self._results.pop(key, None)
+            if result.table.nbytes > _CACHED_BYTES:
                 return
-            self._kept[question] = version, answer
-            size = sum(kept.table.nbytes for _, kept in self._kept.values())
-            while len(self._kept) > self._most or size > _KEPT_BYTES:
-                _, (_, dropped) = self._kept.popitem(last=False)
+            self._results[key] = version, result
+            size = sum(cached.table.nbytes for _, cached in self._results.values())
+            while len(self._results) > self._most or size > _CACHED_BYTES:
+                _, (_, dropped) = self._results.popitem(last=False)
                 size -= dropped.table.nbytes

@@ -1,5 +1,5 @@
--- What loading `incoming` would change among the rows of this file, and of no other. The months are
--- written as constants: only those let BigQuery leave the other partitions alone.
+-- Write the rows of a file that a load would insert, update or delete to a table. The months must
+-- be constants: BigQuery prunes partitions by constants, never by a join.
 CREATE OR REPLACE TABLE {changes}
 OPTIONS (expiration_timestamp = TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 1 DAY))
 AS

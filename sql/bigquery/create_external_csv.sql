@@ -1,5 +1,6 @@
--- The staged object as a table, every cell a text: a cell that does not fit is then one reject,
--- not a failed job. Lines that are no row are skipped here, and missed when lines are counted.
+-- Define the staged CSV object as an external table of text columns, so that a cell of the wrong
+-- type becomes one reject, not a failed job. BigQuery skips lines that are no rows; the comparison
+-- with the file's line count finds them.
 CREATE OR REPLACE EXTERNAL TABLE {external} ({file_columns})
 OPTIONS (
     format = 'CSV',

@@ -1,4 +1,4 @@
--- The staged object as a table, with whatever types its year used.
+-- Define the staged parquet object as an external table with the column types of its year.
 CREATE OR REPLACE EXTERNAL TABLE {external}
 OPTIONS (
     format = 'PARQUET',

@@ -1,10 +1,10 @@
--- One row for each time a file was loaded, found unchanged, failed, or found to be unavailable.
--- pickup_months says in which months (202004; 0 for none) the table holds rows of the file: the
--- next load of the file reads only these and its own.
+-- Create the ledger: one row each time a file is loaded, found unchanged, fails or is unavailable.
+-- pickup_months lists the pickup months of the file's rows in the table (202004; 0 for no pickup):
+-- the next load of the file reads only the partitions of these months and of its own.
 CREATE TABLE IF NOT EXISTS load_ledger (
     entry INT64 NOT NULL OPTIONS (description = 'Grows with every entry'),
     filename STRING NOT NULL OPTIONS (description = 'The trip file'),
-    color STRING NOT NULL OPTIONS (description = 'yellow or green'),
+    color STRING NOT NULL OPTIONS (description = 'The dataset, such as green'),
     month STRING NOT NULL OPTIONS (description = 'YYYY-MM'),
     state STRING NOT NULL OPTIONS (description = 'loaded, failed or unavailable'),
     run_id STRING NOT NULL OPTIONS (description = 'The run that wrote this entry'),
@@ -26,7 +26,9 @@ CREATE TABLE IF NOT EXISTS load_ledger (
     reason STRING OPTIONS (description = 'Why it failed, or was not loaded again'),
     finished_at TIMESTAMP NOT NULL OPTIONS (description = 'UTC'),
     seconds FLOAT64 NOT NULL OPTIONS (description = 'How long it took'),
-    pickup_months STRING OPTIONS (description = 'Months of pickup of the rows in the table')
+    pickup_months STRING OPTIONS (description = 'Months of pickup of the rows in the table'),
+    unknown_columns STRING OPTIONS (description = 'Columns of the file that were not loaded'),
+    unpacked_bytes INT64 OPTIONS (description = 'Size of the file without compression')
 )
 CLUSTER BY filename
 OPTIONS (description = 'What happened to each trip file');

@@ -1,4 +1,4 @@
--- Rows of the newest loaded version of each file that could not be cast.
+-- Create the table of rows that could not be read, for the newest loaded version of each file.
 CREATE TABLE IF NOT EXISTS rejects (
     filename STRING NOT NULL OPTIONS (description = 'The trip file'),
     line INT64 NOT NULL OPTIONS (description = 'From 1, the header; of parquet the row number'),

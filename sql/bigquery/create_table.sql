@@ -1,6 +1,6 @@
--- A production table. The merge of a file reads the months its rows lie in (partitions), and in
--- those only the blocks of that file (clusters): strays make it visit neighbouring months, whose
--- other rows it then skips. Zones come second, for the people who query.
+-- Create a production table. The merge of a file reads the partitions of its pickup months, and
+-- within these only the blocks of that file (clusters). The second clustering column, the pickup
+-- zone, makes ad-hoc queries cheaper.
 CREATE TABLE IF NOT EXISTS {table} (
     unique_row_id BYTES NOT NULL OPTIONS (description = 'MD5 of what tells this row from any other'),
     filename STRING NOT NULL OPTIONS (description = 'The trip file that brought this row'),

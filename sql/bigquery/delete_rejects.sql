@@ -1,3 +1,3 @@
--- The file's rejects of an earlier load; insert_rejects puts in those of this one.
+-- Delete the rejects of a file's earlier load, before insert_rejects adds those of this load.
 DELETE FROM rejects
 WHERE filename = @filename;

@@ -1,7 +1,7 @@
--- Read the staged object once into a table of its own, which a crash leaves for a day at most.
--- Numbers are read with the nine decimals of NUMERIC, so that a cell that does not fit is seen
--- (bad_column) and one that is rounded is counted (rounded). Rows of one identity (a trip and its
--- void, mostly) get ordinals 1, 2, ... by their other columns.
+-- Read the staged object once into a table, which expires after a day in case a load crashes.
+-- Numbers are cast to NUMERIC with nine decimals, so that a cell that does not fit is detected
+-- (bad_column) and a cell that is rounded is counted (rounded). Rows with the same identity, mostly
+-- a trip and its void, get the ordinals 1, 2, ... in the order of their other columns.
 CREATE OR REPLACE TABLE {incoming}
 OPTIONS (expiration_timestamp = TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 1 DAY))
 AS

@@ -1,4 +1,4 @@
--- First load of a file: nothing to compare with.
+-- Insert all rows of a file. Only its first load does this: later loads merge.
 INSERT INTO {table} (unique_row_id, filename, {columns})
 SELECT unique_row_id, @filename, {columns}
 FROM {incoming}

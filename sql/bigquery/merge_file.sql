@@ -1,5 +1,5 @@
--- Upsert by file. Filename and months, constants in the join condition, keep BigQuery from reading
--- the table's other blocks and partitions.
+-- Apply the changes of compare_file to the table. The filename and the months are constants in the
+-- join condition, so that BigQuery does not read the blocks and partitions of other files.
 MERGE INTO {table} AS loaded
 USING {changes} AS changes
     ON loaded.unique_row_id = changes.unique_row_id

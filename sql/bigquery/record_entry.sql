@@ -1,8 +1,10 @@
--- An entry that brought no rows (a failure, an unchanged file) leaves the months as they were.
+-- Add an entry to the ledger. An entry without loaded rows (a failure, an unchanged file) carries
+-- the pickup months of the newest load forward.
 INSERT INTO load_ledger (
     entry, filename, color, month, state, run_id, source, address, format, bytes, sha256, etag,
     loader_version, `rows`, inserted, updated, deleted, unchanged, rejected, rounded, total_amount,
-    reason, finished_at, seconds, pickup_months
+    reason, finished_at, seconds, unknown_columns, unpacked_bytes,
+    pickup_months
 )
 SELECT
     GREATEST(
@@ -10,7 +12,8 @@ SELECT
     ),
     @filename, @color, @month, @state, @run_id, @source, @address, @format, @bytes, @sha256, @etag,
     @loader_version, @rows, @inserted, @updated, @deleted, @unchanged, @rejected, @rounded,
-    @total_amount, @reason, @finished_at, @seconds,
+    @total_amount, @reason, @finished_at, @seconds, @unknown_columns,
+    @unpacked_bytes,
     COALESCE(
         @pickup_months,
         (

@@ -1,4 +1,4 @@
--- The dataset has the tables of this version from now on.
+-- Record the schema version of the dataset's tables and the definitions of its rollups.
 UPDATE warehouse_state
-SET schema_version = @schema_version
+SET schema_version = @schema_version, rollups = @rollups
 WHERE TRUE;

@@ -1,5 +1,5 @@
--- The rows of one file as they are in the table now, for a comparison with what a load would bring.
--- A large one is read in parts, by the day of the pickup.
+-- Select the rows of one file in the table, to compare them with the file. @parts divides a large
+-- file by the day of the pickup, so that one part fits in memory.
 SELECT {columns}
 FROM {table}
 WHERE filename = @filename

@@ -1,4 +1,4 @@
--- Each file's newest entry, and its newest 'loaded' entry when that is another one.
+-- Select each file's newest ledger entry, and its newest `loaded` entry if that is another one.
 SELECT *
 FROM load_ledger
 WHERE TRUE

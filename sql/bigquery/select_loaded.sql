@@ -1,4 +1,5 @@
--- The rows a file has in the table; asked as a dry run, to know what a comparison will scan.
+-- Select the rows of a file in the table. It runs as a dry run, to estimate the bytes of a
+-- comparison.
 SELECT *
 FROM {table} AS loaded
 WHERE loaded.filename = @filename

@@ -1,9 +1,10 @@
--- What was read, for reconciliation to the cent, and the months (202004) of its pickups.
+-- Count the rows and sum the dollars that were read, for reconciliation to the cent, and list the
+-- months (202004; 0 for none) of their pickups.
 SELECT
     COUNT(*) AS read_rows,
     COUNTIF(bad_column IS NOT NULL) AS misfits,
     COUNTIF(bad_column IS NULL AND rounded) AS rounded,
-    COALESCE(SUM(IF(bad_column IS NULL, total_amount, NULL)), 0) AS total_amount,
+    COALESCE(SUM(IF(bad_column IS NULL, {amount}, NULL)), 0) AS total_amount,
     STRING_AGG(
         DISTINCT IF(
             bad_column IS NULL,

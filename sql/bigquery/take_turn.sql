@@ -1,4 +1,5 @@
--- Two transactions that write the same row cannot both commit: this lets one load in at a time.
+-- Update the one row that all loads update, so that a second transaction cannot commit before this
+-- one.
 UPDATE warehouse_state
 SET loads = loads + 1
 WHERE TRUE;

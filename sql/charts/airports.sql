@@ -1,5 +1,5 @@
--- Trips that began or ended at an airport: zones 1 (Newark), 132 (JFK) and 138 (LaGuardia). One from
--- airport to airport counts for the one it began at.
+-- Trips from and to airports over time: zones 1 (Newark), 132 (JFK) and 138 (LaGuardia). A trip between
+-- two airports counts for the one where it began.
 SELECT
     airport,
     began_there,

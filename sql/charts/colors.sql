@@ -1,4 +1,4 @@
--- At what hours yellow and green taxis are taken.
+-- Trips by color and hour of pickup.
 SELECT
     color,
     pickup_hour AS hour,

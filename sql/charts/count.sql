@@ -1,3 +1,3 @@
--- How many trips a filter leaves.
+-- The number of trips that filters leave.
 SELECT COALESCE(SUM(trips), 0) AS trips
 FROM {trips};

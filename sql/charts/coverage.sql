@@ -1,4 +1,4 @@
--- Trips in the warehouse by file, and how many of them are strays.
+-- Trips, strays and dollars of each loaded file.
 SELECT
     filename,
     SUM(trips) AS trips,

@@ -1,4 +1,4 @@
--- Trips by half miles: -1 for less than nothing, 60 for all from 30 miles up.
+-- Trips by half mile of distance: -1 for all below 0, 60 for all from 30 miles up.
 SELECT
     color,
     CASE

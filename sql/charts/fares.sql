@@ -1,4 +1,4 @@
--- Trips by whole dollars of fare: -1 for less than nothing, 100 for all from 100 up.
+-- Trips by whole dollar of fare: -1 for all below $0, 100 for all from $100 up.
 SELECT
     color,
     CASE

@@ -1,5 +1,5 @@
--- Sums of each day, from which the figures and their sparklines are made. Tips are recorded for
--- cards only (payment type 1).
+-- Sums by day for the key figures and their sparklines. Tips are recorded for cards only (payment
+-- type 1).
 SELECT
     pickup_day AS day,
     SUM(trips) AS trips,

@@ -1,4 +1,4 @@
--- Trips by how they were paid, over time; payment_type is NULL where it was not recorded.
+-- Trips by payment over time; payment_type is NULL where it was not recorded.
 SELECT
     CAST(DATE_TRUNC(pickup_day, {grain}) AS DATE) AS period,
     payment_type,

@@ -1,4 +1,4 @@
--- Trips whose pickup lies outside the month of their file, by the month it lies in.
+-- Trips whose pickup lies outside the month of their file, by the month of the pickup.
 SELECT
     filename,
     CAST(DATE_TRUNC(pickup_day, MONTH) AS DATE) AS pickup_month,

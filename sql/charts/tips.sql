@@ -1,4 +1,4 @@
--- Tips of trips paid by card, by hour of pickup.
+-- Tips and fares of trips paid by card, by color and hour of pickup.
 SELECT
     color,
     pickup_hour AS hour,

@@ -1,4 +1,4 @@
--- Trips by weekday (0 is Monday, as 1900-01-01 was) and hour of pickup.
+-- Trips by weekday (0 is Monday) and hour of pickup.
 SELECT
     {weekday} AS weekday,
     pickup_hour AS hour,

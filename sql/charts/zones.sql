@@ -1,4 +1,4 @@
--- Trips and dollars by zone of pickup.
+-- Trips and revenue by zone of pickup.
 SELECT
     PULocationID AS zone,
     SUM(trips) AS trips,

@@ -1,4 +1,4 @@
--- What loading `incoming` would change among the rows of this file, and of no other.
+-- Collect the rows of a file that a load would insert, update or delete; other files are not read.
 CREATE OR REPLACE TEMP TABLE changes AS
 SELECT
     loaded.loaded_row,
@@ -9,11 +9,7 @@ SELECT
     END AS change,
     {incoming_columns},
     incoming.ordinal
-FROM (
-    SELECT rowid AS loaded_row, *
-    FROM storage.{table}
-    WHERE file_month = $file_month
-) AS loaded
+FROM (SELECT rowid AS loaded_row, * FROM {loaded_rows}) AS loaded
 FULL JOIN incoming
     ON {same_identity}
     AND loaded.ordinal = incoming.ordinal

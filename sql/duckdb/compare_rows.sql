@@ -1,4 +1,4 @@
--- Which rows of two sides are not the same; the sides are Arrow tables of parity/select_rows.
+-- Select the rows that differ between two sides, both Arrow tables of parity/select_rows.
 SELECT
     coalesce(ours.id, theirs.id) AS id,
     coalesce(ours.times, 0) AS our_times,

@@ -1,4 +1,5 @@
--- Loaded rows of a file, as either warehouse gave them, as if they had just been extracted.
+-- Copy a file's rows from either warehouse into `incoming`, as if they had been extracted from a
+-- file.
 INSERT INTO incoming
 SELECT {loaded_columns}, 1
 FROM loaded_rows;

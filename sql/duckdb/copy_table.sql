@@ -1,4 +1,4 @@
--- The trips of an older warehouse, with what is stored beside them now.
+-- Copy the trips of a warehouse with an older schema version, and compute the derived columns.
 INSERT INTO storage.{table} (file_month, {columns}, ordinal, {derived})
 SELECT
     file_month,

@@ -1,3 +1,3 @@
--- How many rows of a previewed file each finding is about, in one pass.
+-- Count the rows of each finding in a previewed file, in one pass.
 SELECT {counts}
 FROM trips;

@@ -1,11 +1,13 @@
--- What every warehouse holds beside the production tables. Times are UTC.
+-- Create the ledger, the rejects and the schema version of a new warehouse. Times are UTC.
 CREATE SCHEMA storage;
 
-CREATE TABLE storage.schema_version (version INTEGER NOT NULL);
+-- `rollups` is a digest of the definitions that the rollups were computed by.
+CREATE TABLE storage.schema_version (version INTEGER NOT NULL, rollups VARCHAR);
 
 CREATE SEQUENCE storage.ledger_entry;
 
--- One row for each time a file was loaded, found unchanged, failed, or found to be unavailable.
+-- One row each time a file is loaded, found unchanged, fails or is unavailable. `unknown_columns`
+-- lists the columns of the file that its dataset lacked at that time.
 CREATE TABLE load_ledger (
     entry BIGINT DEFAULT nextval('storage.ledger_entry'),
     filename VARCHAR NOT NULL,
@@ -30,11 +32,13 @@ CREATE TABLE load_ledger (
     total_amount DECIMAL(18, 2),
     reason VARCHAR,
     finished_at TIMESTAMP NOT NULL,
-    seconds DOUBLE NOT NULL
+    seconds DOUBLE NOT NULL,
+    unknown_columns VARCHAR,
+    unpacked_bytes BIGINT
 );
 
--- Rows of the newest loaded version of each file that could not be cast. `line` counts from 1,
--- the header being line 1 of a CSV; for parquet it is the row number.
+-- Rows that could not be read, for the newest loaded version of each file. `line` is the line of a
+-- CSV file, whose header is line 1, or the row number of a parquet file, from 1.
 CREATE TABLE rejects (
     filename VARCHAR NOT NULL,
     line BIGINT NOT NULL,

@@ -1,4 +1,4 @@
--- Read a staged parquet file once into `incoming`, whatever types its year used.
+-- Read a staged parquet file once into `incoming`, with the column types of its year.
 CREATE OR REPLACE TEMP TABLE incoming AS
 WITH wide AS (
     SELECT
@@ -9,6 +9,6 @@ WITH wide AS (
 SELECT
     {stored_columns},
     1::INTEGER AS ordinal,
-    coalesce(lost_column, {bad_column}) AS bad_column,
+    coalesce(lost_column, {bad_column}) AS reject_reason,
     {rounded} AS rounded
 FROM wide;

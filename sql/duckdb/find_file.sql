@@ -1,4 +1,4 @@
--- One row when the table holds any row of this file.
+-- Return one row if the table holds any row of this file.
 SELECT 1
 FROM storage.{table}
 WHERE file_month = $file_month

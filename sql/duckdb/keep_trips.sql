@@ -1,6 +1,6 @@
--- The extracted rows of a previewed file, in a database of their own that outlives the extraction.
+-- Create the table of a previewed file's accepted rows, which outlives `incoming`.
 CREATE OR REPLACE TABLE trips AS
 SELECT {columns}, ordinal, rounded
 FROM incoming
-WHERE bad_column IS NULL
+WHERE reject_reason IS NULL
 ORDER BY rowid;

@@ -1,4 +1,5 @@
--- Upsert by file: `changes` names the loaded rows by their row number, so only they are touched.
+-- Apply the changes of compare_file to the table. `changes` holds the rowid of each loaded row, so
+-- the merge touches only these.
 MERGE INTO storage.{table} AS loaded
 USING (
     SELECT

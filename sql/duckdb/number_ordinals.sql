@@ -1,6 +1,7 @@
--- Rows of one identity (a trip and its void, mostly) get ordinals 1, 2, ... by their other columns.
--- Few rows share an identity, so those are found by hash first; a collision only costs a look. Sorted,
--- equal hashes lie side by side: that takes half the time of counting each.
+-- Give rows with the same identity, mostly a trip and its void, the ordinals 1, 2, ... in the order
+-- of their other columns. Few rows share an identity, so a first pass finds equal hashes; a
+-- collision only numbers a group of one. Sorting the hashes takes half the time of grouping and
+-- counting them.
 WITH hashes AS (
     SELECT
         identity_hash,

@@ -1,5 +1,6 @@
--- Rows of one identity, and among them the pairs of a trip and its void: the same amount, once
--- charged and once taken back. Equal ones are paired in turn, so that no row is in two pairs.
+-- Collect the rows that share their identity, and pair each trip with its void, which has the
+-- opposite amount. Rows with equal amounts are paired by their order, so that no row is in two
+-- pairs.
 CREATE OR REPLACE TEMP TABLE alike AS
 WITH shared AS (
     SELECT
@@ -13,8 +14,9 @@ WITH shared AS (
 signed AS (
     SELECT
         *,
+        {amount} AS amount,
         row_number() OVER (
-            PARTITION BY {identity}, total_amount
+            PARTITION BY {identity}, {amount}
             ORDER BY ordinal
         ) AS turn
     FROM shared
@@ -27,5 +29,5 @@ FROM signed
 LEFT JOIN signed AS partner
     ON {same_identity}
     AND partner.turn = signed.turn
-    AND partner.total_amount = -signed.total_amount
-    AND signed.total_amount <> 0;
+    AND partner.amount = -signed.amount
+    AND signed.amount <> 0;

@@ -1,3 +1,3 @@
--- One row that could not be cast.
+-- Add one rejected row.
 INSERT INTO rejects (filename, line, reason, content, run_id, rejected_at)
 VALUES (?, ?, ?, ?, ?, ?);

@@ -1,4 +1,4 @@
--- The first rows that share their identity with another one, those of one identity together.
+-- Select the first rows of a finding about shared identities, rows of one identity together.
 SELECT {columns}
 FROM alike
 WHERE {predicate}

@@ -1,7 +1,7 @@
--- The first rows of each kind that a load would change, before and after.
+-- Select the first rows of each kind of change, with their cells before and after the load.
 SELECT changes.change, {before_and_after}
 FROM changes
-LEFT JOIN storage.{table} AS loaded
+LEFT JOIN loaded
     ON loaded.rowid = changes.loaded_row
 QUALIFY row_number() OVER (
         PARTITION BY changes.change

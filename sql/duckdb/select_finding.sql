@@ -1,4 +1,4 @@
--- The first rows that a finding is about, in the order of the file.
+-- Select the first rows of a finding in the order of the file.
 SELECT {columns}
 FROM trips
 WHERE {predicate}

@@ -1,4 +1,4 @@
--- Some rows of a parquet file, by number from 0, as text that people can read.
+-- Select rows of a parquet file by number, from 0, as JSON text of at most 1000 characters.
 SELECT number, left(CAST(to_json(cells) AS VARCHAR), 1000) AS content
 FROM (
     SELECT file_row_number AS number, cells

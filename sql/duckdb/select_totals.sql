@@ -1,15 +1,15 @@
--- Rows and dollars of one file, in the table and as read, for reconciliation to the cent.
+-- Count the rows and sum the dollars of one file, in the table and as read, to reconcile them.
 WITH in_table AS (
     SELECT
         count(*) AS rows,
-        coalesce(sum(total_amount), 0) AS amount
+        coalesce(sum({amount}), 0) AS amount
     FROM storage.{table}
     WHERE file_month = $file_month
 ),
 as_read AS (
     SELECT
         count(*) AS rows,
-        coalesce(sum(total_amount), 0) AS amount,
+        coalesce(sum({amount}), 0) AS amount,
         count(*) FILTER (rounded) AS rounded
     FROM incoming
 )

@@ -1,9 +1,9 @@
--- A few pairs of a trip and its void, each pair together, the charge first.
+-- Select a few pairs of a trip and its void; the charge comes first.
 WITH pairs AS (
     SELECT trip_row, partner_row
     FROM alike
     WHERE partner_row IS NOT NULL
-        AND total_amount > 0
+        AND amount > 0
     ORDER BY trip_row
     LIMIT $pairs
 )
@@ -11,4 +11,4 @@ SELECT {alike_columns}
 FROM pairs
 JOIN alike
     ON alike.trip_row IN (pairs.trip_row, pairs.partner_row)
-ORDER BY pairs.trip_row, alike.total_amount DESC;
+ORDER BY pairs.trip_row, alike.amount DESC;

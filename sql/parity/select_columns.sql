@@ -1,4 +1,4 @@
--- What some rows of a file say, cell by cell.
+-- Select the cells of the rows with these ids.
 SELECT TO_HEX(unique_row_id) AS id, {columns}
 FROM {table}
 WHERE filename = @filename

@@ -1,5 +1,5 @@
--- The rows of a file whose ids begin with these bytes: how often each id is there, and a hash of
--- what the row says.
+-- Select the rows of a file whose ids begin with these bytes: each id, how often it occurs, and a
+-- hash of the row's content.
 SELECT
     TO_HEX(unique_row_id) AS id,
     COUNT(*) AS times,

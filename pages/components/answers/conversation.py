@@ -1,0 +1,137 @@
+"""Hold a conversation: questions, the answers of both sides to them, and their verdicts.
+
+Pure: no Streamlit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pipeline.answers.check.claims import is_abstention
+from pipeline.answers.check.grounding import ClaimVerdict, Verdict, check
+from pipeline.answers.check.judge import Judgement
+from pipeline.answers.documents.retrieval import Passage
+from pipeline.answers.model import Model
+from pipeline.answers.model.call import ModelCall
+from pipeline.answers.model.prompts import (
+    Message,
+    Prompt,
+    PromptSource,
+    Side,
+    plain_prompt,
+    rag_prompt,
+)
+from pipeline.answers.truths.truths import GroundTruth, NumberScore, score_number
+
+
+@dataclass
+class AnswerPair:
+    """One question and the answers of both sides, checked against the same passages or truth.
+
+    Attributes:
+        number: Counts the comparisons of a session, so that each passage has an anchor of its own.
+        question: What is asked.
+        prompts: The exact prompt of each side.
+        passages: The sources of the question about documents.
+        truth: The exact answer of the question about trips.
+        calls: The requests to the model, once they are started.
+        judgements: By side, the text that a model judged and what it said of its claims.
+    """
+
+    number: int
+    question: str
+    prompts: dict[Side, Prompt]
+    passages: list[Passage] = field(default_factory=list)
+    truth: GroundTruth | None = None
+    calls: dict[Side, ModelCall] = field(default_factory=dict)
+    judgements: dict[Side, tuple[str, list[Judgement]]] = field(default_factory=dict)
+    _verdicts: dict[Side, tuple[str, list[ClaimVerdict]]] = field(default_factory=dict)
+
+    @property
+    def running(self) -> bool:
+        """Whether an answer is still arriving."""
+        return any(not call.done() for call in self.calls.values())
+
+    @property
+    def failed(self) -> list[Side]:
+        """The sides whose answer is missing or incomplete, though nobody stopped it."""
+        return [side for side, call in self.calls.items() if call.error and not call.stopped]
+
+    @property
+    def model(self) -> str:
+        """The name of the model that both sides were asked with; only once they are."""
+        return next(iter(self.calls.values())).response.model
+
+    def start(self, model: Model, name: str) -> None:
+        """Ask both sides at the same time, with the same model and settings."""
+        for side in Side:
+            self.calls[side] = ModelCall(self.prompts[side], model, name)
+
+    def stop(self) -> None:
+        """Stop both sides; what has arrived stays."""
+        for call in self.calls.values():
+            call.stop()
+
+    def verdicts(self, side: Side, text: str) -> list[ClaimVerdict]:
+        """Return the verdict on each claim of a side's answer; each text is checked once."""
+        checked = self._verdicts.get(side)
+        if checked is None or checked[0] != text:
+            checked = self._verdicts[side] = (text, check(text, self.passages))
+        return checked[1]
+
+    def score(self, text: str) -> NumberScore | None:
+        """Return how an answer compares with the truth, if there is one."""
+        return score_number(self.truth, text, is_abstention(text)) if self.truth else None
+
+    def anchor(self, number: int) -> str | None:
+        """Return the anchor on the page of a source, if there is one of this number."""
+        if 1 <= number <= max(len(self.passages), self.truth is not None):
+            return f"source-{self.number}-{number}"
+        return None
+
+
+def make_comparison(
+    number: int,
+    question: str,
+    passages: Sequence[Passage],
+    truth: GroundTruth | None,
+    earlier: Sequence[AnswerPair],
+    *,
+    may_abstain: bool,
+) -> AnswerPair:
+    """Return a comparison that is ready to start.
+
+    Args:
+        number: Its number in the session.
+        question: What is asked.
+        passages: The sources, unless there is a truth.
+        truth: The exact answer, whose table is the source.
+        earlier: The conversation so far, of which each side gets its own half.
+        may_abstain: Whether the plain side is told to say that it does not know.
+    """
+    sources = [PromptSource(passage.context, passage.text) for passage in passages]
+    if truth:
+        sources = [truth.source()]
+    plain_history, rag_history = history(earlier, Side.PLAIN), history(earlier, Side.RAG)
+    prompts = {
+        Side.PLAIN: plain_prompt(question, plain_history, may_abstain=may_abstain),
+        Side.RAG: rag_prompt(question, sources, rag_history),
+    }
+    return AnswerPair(number, question, prompts, list(passages), truth)
+
+
+def history(comparisons: Sequence[AnswerPair], side: Side) -> list[Message]:
+    """Return the messages of one side, without questions that got no answer."""
+    messages = []
+    for comparison in comparisons:
+        call = comparison.calls.get(side)
+        if call and call.done() and call.response.text.strip():
+            messages.append(Message("user", comparison.question))
+            messages.append(Message("model", call.response.text))
+    return messages
+
+
+def count_verdicts(verdicts: Sequence[ClaimVerdict]) -> dict[Verdict, int]:
+    """Return how many claims got each verdict."""
+    return {kind: sum(verdict.verdict == kind for verdict in verdicts) for kind in Verdict}

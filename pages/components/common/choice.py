@@ -1,0 +1,163 @@
+"""A choice of files to load, with its forms as a link to the Backfill page and as a command."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from pipeline.core.datasets import DATASETS, Dataset, find_dataset
+from pipeline.core.errors import FaregroundError, UsageError
+from pipeline.core.trips import Month, Selection
+from pipeline.runs.plan import Request
+from pipeline.runs.policy import Policy
+from pipeline.warehouse.registry import DEFAULT_TARGET
+
+# The sources that have a name. Any other source is a folder or a URL.
+SOURCES = {
+    "github": "GitHub releases",
+    "tlc": "TLC parquet",
+    "sample": "Built-in sample (synthetic)",
+    "upload": "Your uploads",
+}
+
+USUAL_MONTH = Month(2020, 4)
+
+PARAMS = ("color", "from", "to", "source", "policy", "force")  # of a link to a choice
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the widgets of the Backfill page hold. Unlike a Request it may be invalid."""
+
+    datasets: tuple[Dataset, ...] = field(default_factory=lambda: tuple(DATASETS.values()))
+    first: Month = USUAL_MONTH
+    last: Month = USUAL_MONTH
+    source: str = "github"
+    policy: Policy = Policy.MISSING_AND_FAILED
+    force: bool = False
+
+    def request(self) -> Request:
+        """Return the request for this choice; raise UsageError if the choice is invalid."""
+        if not self.source:
+            raise UsageError(
+                "No source is chosen.",
+                cure="Pick one, or type a folder or URL.",
+            )
+        if has_login(self.source):
+            raise UsageError(
+                "The URL holds a user name or password, which would end up in the address of "
+                "this page.",
+                cure="Load from such a source on the command line.",
+            )
+        return Request(
+            Selection(self.datasets, self.first, self.last),
+            source=self.source,
+            policy=self.policy,
+            force=self.force,
+        )
+
+
+# Three months: enough for charts over time, loaded within seconds.
+NEWCOMERS_CHOICE = Choice(last=USUAL_MONTH.plus(2), source="sample")
+
+
+def choice_of(request: Request) -> Choice:
+    """Return the choice that leads to a request, without the `only` of a resumed run."""
+    selection = request.selection
+    return Choice(
+        tuple(dict.fromkeys(selection.datasets)),
+        selection.first,
+        selection.last,
+        request.source,
+        request.policy,
+        request.force,
+    )
+
+
+def write_params(choice: Choice) -> dict[str, list[str]]:
+    """Return the query parameters of a link to a choice; a password never gets into one."""
+    params = {
+        "color": [dataset.name for dataset in choice.datasets],
+        "from": [str(choice.first)],
+        "to": [str(choice.last)],
+        "source": [] if has_login(choice.source) else [choice.source],
+        "policy": [choice.policy.value],
+        "force": ["yes"] if choice.force else [],
+    }
+    return {name: values for name, values in params.items() if values}
+
+
+def read_params(params: Mapping[str, Sequence[str]]) -> tuple[Choice, list[str]]:
+    """Return the choice of a link, and a sentence for each invalid value in it.
+
+    An invalid or absent value is that of `Choice()`. Unknown parameters are ignored.
+    """
+    usual = Choice()
+    problems: list[str] = []
+
+    def last_of(name: str, default: str) -> str:
+        values = params.get(name) or [default]
+        return values[-1]
+
+    def read_month(name: str, default: Month) -> Month:
+        text = last_of(name, str(default))
+        try:
+            month = Month.parse(text)
+        except FaregroundError as error:
+            problems.append(f"{error.problem} {default} is used.")
+            return default
+        if month > Month.current():
+            problems.append(f"{month} has not begun yet. {default} is used.")
+            return default
+        return month
+
+    datasets = []
+    for name in params.get("color", [dataset.name for dataset in usual.datasets]):
+        try:
+            datasets.append(find_dataset(name))
+        except FaregroundError as error:
+            problems.append(f"{error.problem} It is left out.")
+    try:
+        policy = Policy.parse(last_of("policy", usual.policy.value))
+    except FaregroundError as error:
+        policy = usual.policy
+        problems.append(f"{error.problem} {policy} is used.")
+    force = last_of("force", "no")
+    if force not in ("yes", "no"):
+        problems.append(f"force is yes or no, not {force!r}. no is used.")
+    first = read_month("from", usual.first)
+    last = read_month("to", first)
+    source = last_of("source", usual.source).strip()
+    return Choice(
+        tuple(dataset for dataset in DATASETS.values() if dataset in datasets),
+        first,
+        last,
+        source,
+        policy,
+        force == "yes",
+    ), problems
+
+
+def command_line(request: Request) -> str:
+    """Return the command that does exactly what the page would do."""
+    selection = request.selection
+    words = ["python", "-m", "pipeline", "backfill"]
+    for dataset in selection.datasets:
+        words += ["--color", dataset.name]
+    words += ["--from", str(selection.first), "--to", str(selection.last)]
+    words += ["--source", request.source, "--policy", request.policy.value]
+    if request.force:
+        words.append("--force")
+    if request.target != DEFAULT_TARGET:
+        words += ["--target", request.target]
+    return shlex.join(words)
+
+
+def has_login(source: str) -> bool:
+    """Return whether a source is a URL with a user name or password in it."""
+    try:
+        return "@" in urlsplit(source).netloc
+    except ValueError:  # a malformed address, which open_source refuses
+        return "@" in source

@@ -1,0 +1,52 @@
+"""Offer all trips that the filters leave as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import partial
+from pathlib import Path
+
+import streamlit as st
+
+from pages.components.common.target import backend, target
+from pages.components.common.words import count
+from pipeline.charts import Filters
+from pipeline.charts.download import FORMATS, MOST_ROWS, write_trips
+from pipeline.core.scratch import ScratchFolder
+from pipeline.core.settings.settings import load_settings
+from pipeline.core.trips import TripFile
+from pipeline.warehouse.registry import open_warehouse
+
+
+def offer_download(filters: Filters, files: Collection[TripFile]) -> None:
+    """Draw a button for each format; the file is made when one is clicked."""
+    st.markdown("**All filtered trips**")
+    if backend().is_billed:
+        st.caption(
+            f"Downloads are offered for the local warehouse only. Export from {backend().storage} "
+            f"with `python -m pipeline export --target {target()}`."
+        )
+        return
+    row = st.container(horizontal=True, vertical_alignment="center")
+    for format in FORMATS:
+        row.download_button(
+            format,
+            data=partial(make_file, filters, tuple(files), format),
+            file_name=f"fareground-trips.{format.lower()}",
+            on_click="ignore",
+            icon=":material/download:",
+            key=f"trips-{format}",
+        )
+    row.caption(f"At most {count(MOST_ROWS)} trips, with the columns of the trip tables.")
+
+
+def make_file(filters: Filters, files: Collection[TripFile], format: str) -> bytes:
+    """Return the file of the trips that filters leave.
+
+    Raises what `write_trips` raises.
+    """
+    settings = load_settings()
+    with ScratchFolder() as folder, open_warehouse(target(), settings) as warehouse:
+        path = Path(folder) / f"trips.{format.lower()}"
+        write_trips(warehouse, filters, files, path, format, settings)
+        return path.read_bytes()

@@ -1,0 +1,240 @@
+"""What the Explore page is about: its filters, and how they stand in its address.
+
+The values are in the session state, under the keys of the widgets of `filter_bar`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from pages.components.common.url_state import Params, UrlState
+from pages.components.explore.metrics import METRICS
+from pages.components.explore.origin import SYNTHETIC
+from pipeline.charts import (
+    GRAINS,
+    NOT_RECORDED,
+    PAYMENTS,
+    CrossFilter,
+    Filters,
+    apply_selection,
+    is_selection,
+)
+from pipeline.charts.zones import Zones
+from pipeline.core.datasets import DATASETS
+from pipeline.core.errors import UsageError
+from pipeline.core.months import Month
+from pipeline.core.trips import TripFile
+
+ALL, LAST_MONTH, CUSTOM = "all", "last", "custom"  # periods; the others are years, such as "2020"
+TABS = ("When", "Where", "Money", "Compare", "Data")
+IMAGE_FORMATS = ("png", "svg")
+COMPARISONS = {
+    "colors": "Colors",
+    "before": "Period before",
+    "year": "Year earlier",
+}
+PAYMENT_CODES = [*PAYMENTS, NOT_RECORDED]
+MAX_MILES = 200.0
+_FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2099, 12, 31)
+
+_DEFAULTS: dict[str, Any] = {
+    "period": ALL,
+    "days": None,
+    "payment": [],
+    "borough": [],
+    "pickup": [],
+    "miles": None,
+    "strays": False,
+    SYNTHETIC: False,
+    "by": "auto",
+    "picture": "png",
+    "metric": "trips",
+    "tab": TABS[0],
+    "versus": "colors",
+}
+_PARAMS = (
+    *("color", "from", "to", "payment", "borough", "pickup", "miles", "strays", SYNTHETIC, "by"),
+    *("picture", "metric", "tab", "versus"),
+)
+PAGE_ADDRESS = UrlState(
+    "the filters", (*_PARAMS, *CrossFilter), ("taxi", *_DEFAULTS), required=("taxi",)
+)
+# What "Reset" leaves as it is: how things are shown, not which trips.
+_SHOWN = {SYNTHETIC, "by", "picture", "metric", "tab", "versus"}
+
+
+@dataclass(frozen=True)
+class PageFilters:
+    """What the Explore page is about.
+
+    Attributes:
+        filters: The filters of the widgets.
+        selections: What was clicked, by cross-filter.
+        grain: The length of the periods of charts over time, one of GRAINS.
+        metric: What the chart over time shows, one of METRICS.
+        first: The first day that is charted.
+        last: The last day that is charted.
+        files: The loaded files of the datasets.
+    """
+
+    filters: Filters
+    selections: Mapping[CrossFilter, str]
+    grain: str
+    metric: str
+    first: date
+    last: date
+    files: frozenset[TripFile]
+
+    def combine(self, leave_out: CrossFilter | None = None) -> Filters:
+        """Return the filters narrowed to all selections, except that of one cross-filter."""
+        filters = self.filters
+        for cross_filter, selection in self.selections.items():
+            if cross_filter != leave_out:
+                filters = apply_selection(filters, cross_filter, selection)
+        return filters
+
+
+def loaded_days(files: Collection[TripFile]) -> tuple[date, date]:
+    """Return the first and the last day of the months of these files."""
+    first = min(file.month for file in files)
+    last = max(file.month for file in files)
+    return first.first_day, last.plus(1).first_day - timedelta(days=1)
+
+
+def periods(files: Collection[TripFile]) -> dict[str, tuple[date, date] | None]:
+    """Return the days of each period to choose; None for all days and for days of one's own."""
+    first, last = loaded_days(files)
+    years = range(last.year, first.year - 1, -1)
+    return {
+        ALL: None,
+        LAST_MONTH: (Month(last.year, last.month).first_day, last),
+        **{str(year): (date(year, 1, 1), date(year, 12, 31)) for year in years},
+        CUSTOM: None,
+    }
+
+
+def chosen_days(files: Collection[TripFile]) -> tuple[date, date] | None:
+    """Return the first and last day of the chosen period, or None for all days."""
+    state = st.session_state
+    days = state.days if state.period == CUSTOM else periods(files).get(state.period)
+    return (days[0], days[1]) if days else None
+
+
+def zone_numbers(zones: Zones) -> list[int]:
+    """Return the zones to choose from."""
+    return sorted(zones.names)
+
+
+def reset_filters() -> None:
+    """Set all filters to their defaults and clear all selections."""
+    st.session_state.taxi = list(DATASETS)
+    for key in _DEFAULTS.keys() - _SHOWN:
+        st.session_state[key] = _copy(_DEFAULTS[key])
+    st.session_state.selections = {}
+
+
+def complete_state() -> None:
+    """Give the keys that Streamlit dropped, since their widget was not drawn, their default."""
+    for key, default in _DEFAULTS.items():
+        if key not in st.session_state or (st.session_state[key] is None and default is not None):
+            st.session_state[key] = _copy(default)
+
+
+def _copy(value: Any) -> Any:
+    return list(value) if isinstance(value, list) else value
+
+
+def adopt(address: Params, files: Collection[TripFile], zones: Zones) -> list[str]:
+    """Set widgets and selections to a link; return a sentence for each value that is invalid."""
+    problems: list[str] = []
+
+    def read(name: str, parse: Callable[[str], Any], allows: Callable[[Any], bool]) -> list[Any]:
+        values = []
+        for text in address.get(name, []):
+            try:
+                value = parse(text)
+                if not allows(value):
+                    raise ValueError
+                values.append(value)
+            except (ValueError, ArithmeticError, UsageError):
+                problems.append(f"{name}={text[:40]} in the link cannot be used and is left out.")
+        return list(dict.fromkeys(values))
+
+    def last(values: list[Any]) -> Any:
+        return values[-1] if values else None
+
+    def among(name: str, words: Collection[str]) -> Any:
+        return last(read(name, str, lambda word: word in words))
+
+    state = st.session_state
+    found = {
+        "payment": read("payment", int, lambda code: code in PAYMENT_CODES),
+        "borough": read("borough", str, lambda name: name in zones.boroughs),
+        "pickup": read("pickup", int, lambda zone: zone in zone_numbers(zones)),
+        "miles": last(read("miles", float, lambda miles: 0 <= miles <= MAX_MILES)),
+        "strays": among("strays", ("yes",)) == "yes",
+        SYNTHETIC: among(SYNTHETIC, ("yes",)) == "yes",
+        "by": among("by", GRAINS),
+        "picture": among("picture", IMAGE_FORMATS),
+        "metric": among("metric", METRICS),
+        "tab": last(read("tab", str.capitalize, lambda name: name in TABS)),
+        "versus": among("versus", COMPARISONS),
+    }
+    state.taxi = read("color", str, lambda name: name in DATASETS) or list(DATASETS)
+    for key, default in _DEFAULTS.items():
+        state[key] = found.get(key) or _copy(default)
+    start, end = loaded_days(files)
+    since = last(read("from", partial(_parse_day, at_end=False), _is_in_range))
+    until = last(read("to", partial(_parse_day, at_end=True), _is_in_range))
+    if since and until and since > until:
+        problems.append(f"In the link, from={since} is after to={until}: all days are shown.")
+    elif since or until:
+        days = since or min(start, until), until or max(end, since)
+        names = [name for name, period in periods(files).items() if period == days]
+        state.period, state.days = names[0] if names else CUSTOM, days
+    selections = {
+        cross_filter: last(read(cross_filter, str, partial(is_selection, cross_filter)))
+        for cross_filter in CrossFilter
+    }
+    state.selections = {name: selection for name, selection in selections.items() if selection}
+    return problems
+
+
+def _parse_day(text: str, *, at_end: bool) -> date:
+    """Return a day of a link; other pages link to months, which begin and end with a day."""
+    if len(text) != len("2020-04"):
+        return date.fromisoformat(text)
+    month = Month.parse(text)
+    return month.plus(1).first_day - timedelta(days=1) if at_end else month.first_day
+
+
+def write_address(files: Collection[TripFile]) -> Params:
+    """Return the parameters of a link to the page as it is; the datasets are always among them."""
+    state, days = st.session_state, chosen_days(files)
+    params = {
+        "color": list(state.taxi),
+        "from": [str(days[0])] if days else [],
+        "to": [str(days[1])] if days else [],
+        "payment": list(map(str, state.payment)),
+        "borough": list(state.borough),
+        "pickup": list(map(str, state.pickup)),
+        "miles": [f"{state.miles:g}"] if state.miles else [],
+        "strays": ["yes"] if state.strays else [],
+        SYNTHETIC: ["yes"] if state[SYNTHETIC] else [],
+        **{
+            name: [state[name].lower()] if state[name] not in (None, _DEFAULTS[name]) else []
+            for name in ("by", "picture", "metric", "tab", "versus")
+        },
+        **{str(name): [selection] for name, selection in state.selections.items()},
+    }
+    return {name: values for name, values in params.items() if values}
+
+
+def _is_in_range(day: date) -> bool:
+    return _FIRST_DAY <= day <= _LAST_DAY

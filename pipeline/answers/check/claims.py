@@ -1,0 +1,161 @@
+"""Split Markdown into sentences, and pick those of an answer that claim something.
+
+Answers and sources are split by the same rules: a sentence ends at its full stop, and at the end
+of a paragraph, list item, heading, table row or line of code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from pipeline.answers.check.facts import find_facts
+from pipeline.core.markdown import Block, plain_text, read_blocks
+
+SentenceKind = Literal["text", "heading", "row", "code"]
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """Characters `start` to `end` of a text, and what they say without Markdown's marks.
+
+    Code keeps its backticks. A row of a table has the text of the table's header row in `head`;
+    the header row itself has none.
+    """
+
+    start: int
+    end: int
+    text: str
+    kind: SentenceKind = "text"
+    head: str = ""
+
+
+_HEADER_LINE = re.compile(r"[\s|:-]+")  # between the header of a table and its rows
+# A full stop, with quotes, marks and citations behind it, before what may begin a sentence; or the
+# sign for a list item that Markdown does not know, but models write.
+_END = re.compile(
+    r"(?<=[.!?])[)\]\"'”*_`]*(?:\s*\[\d[\d,\s]*\])*\s+(?=[\"'“(*_`\[]*[A-Z0-9`])|\n(?=•)"
+)
+_END_OR_SEMICOLON = re.compile(_END.pattern + r"|;\s+")
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:e\.g|i\.e|etc|vs|approx|no|fig|dr|mr|mrs|ms|inc|ca|cf)\.)$", re.IGNORECASE
+)
+_CITATION = re.compile(
+    r"\s*(?:\[(?:source\s*)?\d{1,3}(?:\s*[,;–-]\s*(?:source\s*)?\d{1,3})*\]"
+    r"|【[^】]{0,40}】|\((?:sources?)\s*\d[\d,\s]*\))",
+    re.IGNORECASE,
+)
+
+
+def split_sentences(text: str, *, at_semicolons: bool = False) -> list[Sentence]:
+    """Return the sentences of Markdown, in order; their spans do not overlap.
+
+    Args:
+        text: Markdown.
+        at_semicolons: Whether a semicolon ends a sentence too.
+    """
+    end = _END_OR_SEMICOLON if at_semicolons else _END
+    sentences = (sentence for block in read_blocks(text) for sentence in _split_block(block, end))
+    return [sentence for sentence in sentences if sentence.text]
+
+
+def _split_block(block: Block, end: re.Pattern[str]) -> Iterator[Sentence]:
+    if block.kind == "text":
+        yield from _split_paragraph(block, end)
+    elif block.kind == "heading":
+        last = block.lines[-1]
+        span = (block.lines[0].start, last.start + len(last.text))
+        yield Sentence(*span, strip_markup(block.text), "heading")
+    elif block.kind == "code":
+        for line in block.lines:
+            yield Sentence(line.start, line.start + len(line.text), line.text, "code")
+    else:
+        head = ""
+        for line in block.lines:
+            if not _HEADER_LINE.fullmatch(line.text):
+                row = strip_markup(line.text)
+                yield Sentence(line.start, line.start + len(line.text), row, "row", head)
+                head = head or row
+
+
+def _split_paragraph(block: Block, end: re.Pattern[str]) -> Iterator[Sentence]:
+    text = block.text
+    begin = 0
+    stops = [
+        match.end()
+        for match in end.finditer(text)
+        if not _ABBREVIATION.search(text[max(0, match.start() - 8) : match.start()])
+    ]
+    for stop in [*stops, len(text)]:
+        raw = text[begin:stop].rstrip()
+        if raw:
+            start = _position(block, begin)
+            yield Sentence(start, _position(block, begin + len(raw) - 1) + 1, strip_markup(raw))
+        begin = stop
+
+
+def _position(block: Block, offset: int) -> int:
+    """Return the position in the whole text of a character of `block.text`."""
+    for line in block.lines:
+        if offset <= len(line.text):
+            return line.start + offset
+        offset -= len(line.text) + 1
+    return block.end
+
+
+def strip_markup(text: str) -> str:
+    """Return inline Markdown as one line of text, without marks and without citations."""
+    return plain_text(_CITATION.sub("", text)).lstrip("> •")
+
+
+def split_cells(row: str) -> list[str]:
+    """Return the cells of a table's row."""
+    return [cell.strip() for cell in row.strip().strip("|").split("|")]
+
+
+def find_claims(answer: str) -> list[Sentence]:
+    """Return what an answer claims: its sentences and table rows, without headings and code.
+
+    A question, a lead-in ("Here are the features:") and a sentence of one word claim nothing.
+    """
+    return [
+        sentence
+        for sentence in split_sentences(answer)
+        if (sentence.kind == "text" or (sentence.kind == "row" and sentence.head))
+        and not sentence.text.endswith(("?", ":"))
+        and len(sentence.text.split()) > 1
+    ]
+
+
+# What models say when they do not know; the last line is what our own prompts ask for.
+_ABSTAINS = re.compile(
+    r"\b(?:i|we)\s+(?:do not|don't|cannot|can't|could not|couldn't|am unable|am not able|have no)\b"
+    r".{0,40}\b(?:know|say|find|tell|answer|determine|confirm|verify|see|information|access)\b"
+    r"|\bi(?:'m| am) not (?:aware|sure|certain)\b"
+    r"|\bno (?:\w+ ){0,3}information\b"
+    r"|\b(?:sources?|documents?|passages?|context|text|notes?|information)\b.{0,60}"
+    r"\b(?:do(?:es)? not|don't|doesn't|did not|didn't)\s+(?:\w+\s+)?"
+    r"(?:mention|say|state|contain|include|specify|provide|answer|hold|tell|cover|describe|give)\b"
+    r"|\b(?:is|are|was|were) not (?:mentioned|stated|specified|given|provided|covered|known)\b"
+    r"|\bnot (?:mentioned|stated|specified|found|provided) in the\b"
+    r"|\bi do not know\b",
+    re.IGNORECASE,
+)
+
+
+def abstains(sentence: str) -> bool:
+    """Return whether a sentence says that the answer is unknown, or not in the sources."""
+    return _ABSTAINS.search(sentence.replace("’", "'")) is not None
+
+
+def is_abstention(answer: str) -> bool:
+    """Return whether an answer as a whole declines and claims no value besides.
+
+    An answer that says "I do not know" about one part and answers another is no abstention.
+    """
+    texts = [sentence.text for sentence in split_sentences(answer) if sentence.kind != "heading"]
+    declined = [text for text in texts if abstains(text)]
+    others = [text for text in texts if not abstains(text)]
+    return bool(declined) and not any(find_facts(text) for text in others) and len(others) <= 2

@@ -1,0 +1,109 @@
+"""Connect to the Gemini API with google-genai, and explain what it raises.
+
+What google-genai 3.4 does is handled here: importing it takes 0.6 s, so that happens when a model
+is asked; it follows redirects and would send the key along; its timeout is also the one for
+connecting; it does not retry, and ignores how long the API says to wait; and it closes a client
+that nothing refers to.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from pipeline.answers.model.gemini_errors import explain_status
+from pipeline.answers.model.retry import Explain, FailedTry, explain_transport
+from pipeline.core.errors import ModelError
+from pipeline.core.settings.settings import Settings
+
+if TYPE_CHECKING:
+    from google.genai import Client
+
+GOOGLE = "https://generativelanguage.googleapis.com/"
+
+PATIENCE = 180.0  # seconds for a whole answer
+IDLE_PATIENCE = 60.0  # seconds for the next piece of one
+
+
+@asynccontextmanager
+async def connect(settings: Settings, patience: float) -> AsyncIterator[Client]:
+    """Yield a client for the block.
+
+    Args:
+        settings: Say what is asked, and with which key.
+        patience: Most seconds that one try of a request may take.
+    """
+    from google import genai
+    from google.genai import types
+
+    from pipeline.files.web import tls
+
+    async def set_timeouts(request: Any) -> None:
+        request.extensions["timeout"] = {
+            "connect": settings.connect_timeout_seconds,
+            "read": min(IDLE_PATIENCE, patience),
+            "write": IDLE_PATIENCE,
+            "pool": IDLE_PATIENCE,
+        }
+
+    options = types.HttpOptions(
+        base_url=_address(settings),
+        api_version=settings.gemini_api_version or None,
+        timeout=math.ceil(patience * 1000),
+        client_args={"verify": tls()},
+        async_client_args={
+            "verify": tls(),
+            "follow_redirects": False,
+            "event_hooks": {"request": [set_timeouts]},
+        },
+    )
+    client = genai.Client(
+        vertexai=False, api_key=settings.gemini_api_key.get_secret_value(), http_options=options
+    )
+    try:
+        yield client
+    finally:
+        await client.aio.aclose()
+        client.close()
+
+
+def _address(settings: Settings) -> str:
+    return settings.gemini_base_url or GOOGLE
+
+
+def explainer(settings: Settings, model: str) -> Explain:
+    """Return a function that explains what a request to a model raised, for `retry`.
+
+    Args:
+        settings: Say which address is asked.
+        model: The model that is asked; empty if there is none.
+    """
+
+    def explain(error: Exception, tries: int) -> FailedTry | None:
+        import httpx2
+        from google.genai import errors
+        from pydantic import ValidationError
+
+        if isinstance(error, errors.APIError):
+            return explain_status(
+                error.code or 0,
+                str(error.status or ""),
+                str(error.message or ""),
+                error.details,
+                model=model,
+                tries=tries,
+            )
+        if isinstance(error, (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError)):
+            return explain_transport(error, _address(settings), "GEMINI_BASE_URL")
+        if isinstance(error, (errors.UnknownApiResponseError, ValidationError, ValueError)):
+            return FailedTry(
+                ModelError(
+                    "Cannot read the API's response: it is truncated or not from the Gemini API.",
+                    cure="Try again; check GEMINI_BASE_URL and GEMINI_API_VERSION if they are set.",
+                )
+            )
+        return None
+
+    return explain

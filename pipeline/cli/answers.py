@@ -1,0 +1,236 @@
+"""`answers`: store documents, search their passages, and check an answer against them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.cli.answers_output import document_values, verdict_values
+from pipeline.cli.ask import ask, truths
+from pipeline.cli.console import (
+    JsonOption,
+    err,
+    escape,
+    exit_on_error,
+    make_table,
+    out,
+    print_json,
+)
+from pipeline.cli.evals import EVAL_HELP, evaluate, list_evals
+from pipeline.core.errors import DocumentError, FaregroundError, UsageError
+from pipeline.core.regular_file import read_regular_file
+from pipeline.core.settings.settings import load_settings
+
+if TYPE_CHECKING:
+    from pipeline.answers.documents.documents import Document, DocumentStore
+
+_MOST_ANSWER_BYTES = 10**6  # some 300 pages; each of their claims is looked up
+
+answers = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    help="Add and search documents, ask a model about them, and check the claims of an answer.",
+)
+
+answers.command()(ask)
+answers.command()(truths)
+answers.command(name="eval", help=EVAL_HELP)(evaluate)
+answers.command(name="evals")(list_evals)
+
+QuestionArgument = Annotated[str, typer.Argument(help="Question or search words.")]
+TopOption = Annotated[int, typer.Option(min=1, max=100, help="Maximum number of passages.")]
+DocumentOption = Annotated[
+    list[str] | None,
+    typer.Option("--document", help="Search only this document: id, path or title; repeatable."),
+]
+
+
+@answers.command()
+def add(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Markdown, text, HTML or PDF files.")
+    ] = None,
+    preset: Annotated[str, typer.Option(help="Fetch a public document: kestra-1.1.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Add documents to search; adding one again replaces it."""
+    from pipeline.answers.documents.presets import add_preset
+
+    added: list[Document] = []
+    problems: list[FaregroundError] = []
+    with exit_on_error():
+        if not files and not preset:
+            raise UsageError("No document was given.", cure="Name a file, or --preset kestra-1.1.")
+        settings = load_settings()
+        documents = _open_documents()
+        if preset:
+            added.append(add_preset(preset, documents, settings))
+        for path in files or ():
+            try:
+                added.append(documents.add_file(path, settings))
+            except DocumentError as error:  # the other files are added all the same
+                problems.append(error)
+    if as_json:
+        print_json({"documents": [document_values(document) for document in added]})
+    for document in [] if as_json else added:
+        out.print(
+            f"{document.id}  {document.title}: {document.characters:,} characters, "
+            f"passages: {document.chunks:,}",
+            markup=False,
+        )
+    for problem in problems:
+        err.print(f"[red]✕[/red] {escape(str(problem))}")
+    if problems:
+        raise typer.Exit(1)
+
+
+@answers.command(name="list")
+def list_documents(as_json: JsonOption = False) -> None:
+    """List the stored documents."""
+    with exit_on_error():
+        documents = _open_documents().documents()
+        if as_json:
+            print_json({"documents": [document_values(document) for document in documents]})
+            return
+        if not documents:
+            out.print("There are no documents yet. Try: python -m pipeline answers add FILE")
+            return
+        table = make_table("id", "title", "date", "version", "characters", "passages", "from")
+        for document in documents:
+            table.add_row(
+                document.id,
+                escape(document.title),
+                document.date,
+                document.version,
+                f"{document.characters:,}",
+                f"{document.chunks:,}",
+                escape(document.address),
+            )
+        out.print(table)
+
+
+@answers.command()
+def remove(
+    document: Annotated[str, typer.Argument(help="Id, path or title of a document.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Remove a document; its original file stays."""
+    with exit_on_error():
+        documents = _open_documents()
+        removed = documents.find(document)
+        documents.remove(removed)
+        if as_json:
+            print_json({"removed": document_values(removed)})
+        else:
+            out.print(f"Removed {removed.title}.", markup=False)
+
+
+@answers.command()
+def search(
+    question: QuestionArgument,
+    top: TopOption = 5,
+    document: DocumentOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the passages that best match a question; needs no key and no network.
+
+    Example: python -m pipeline answers search "When was it released?" --top 3
+    """
+    from pipeline.answers.documents import retrieval
+
+    with exit_on_error():
+        documents = _open_documents()
+        only = [documents.find(name).id for name in document or ()]
+        passages = retrieval.search(documents, question, top, only)
+        if as_json:
+            values = [
+                {
+                    "document": passage.document,
+                    "heading": passage.heading,
+                    "text": passage.text,
+                    "score": round(passage.score, 6),
+                    "highlights": passage.highlights,
+                    "document_id": passage.document_id,
+                    "address": passage.address,
+                }
+                for passage in passages
+            ]
+            print_json({"question": question, "passages": values})
+            return
+        if not passages:
+            out.print(
+                "No passage contains a word of the question."
+                if documents.documents()
+                else "There are no documents yet. Try: python -m pipeline answers add FILE"
+            )
+        for number, passage in enumerate(passages, start=1):
+            out.print(f"[bold]{number}. {escape(passage.context)}[/bold]  {passage.score:.2f}")
+            out.print(passage.text.strip(), markup=False)
+            out.print()
+
+
+@answers.command()
+def check(
+    text: Annotated[Path, typer.Option("--text", help="File with the answer; - reads stdin.")],
+    question: Annotated[
+        str, typer.Option(help="Check only against passages that match this question.")
+    ] = "",
+    top: TopOption = 5,
+    document: DocumentOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check which claims of a text are found in the documents; needs no key.
+
+    Found in source means that one passage holds the claim's words and every number, date, version
+    and name in it. It does not mean that the claim is true.
+    """
+    from pipeline.answers.check import grounding
+
+    with exit_on_error():
+        documents = _open_documents()
+        only = [documents.find(name).id for name in document or ()]
+        answer = _read_text(text)
+        verdicts = grounding.check_text(answer, documents, question, top, only)
+        outcome = grounding.describe_outcome(answer, verdicts)
+        if as_json:
+            print_json({"outcome": outcome, "claims": [verdict_values(v) for v in verdicts]})
+            return
+        for verdict in verdicts:
+            out.print(f"{grounding.GLYPHS[verdict.verdict]} {verdict.verdict}", markup=False)
+            out.print(f"  {verdict.claim}", markup=False)
+            why = ", ".join([*verdict.missing, *filter(None, [verdict.contradiction])])
+            if why and verdict.verdict == grounding.Verdict.VALUE:
+                out.print(f"  not in source: {why}", markup=False)
+            if verdict.passage and verdict.quote:
+                start, end = verdict.quote
+                quote = " ".join(verdict.passage.text[start:end].split())
+                out.print(f"  nearest: {verdict.passage.context}: {quote}", markup=False)
+        out.print(f"{outcome}.")
+
+
+def _read_text(path: Path) -> str:
+    try:
+        content = (
+            sys.stdin.buffer.read(_MOST_ANSWER_BYTES + 1)
+            if str(path) == "-"
+            else read_regular_file(path, _MOST_ANSWER_BYTES)
+        )
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be read: {error.strerror}.", cure="Check the path."
+        ) from None
+    if len(content) > _MOST_ANSWER_BYTES:
+        raise UsageError(
+            f"The text is larger than {_MOST_ANSWER_BYTES / 1e6:g} MB.",
+            cure="Check only the relevant part.",
+        )
+    return content.decode("utf-8", "replace")
+
+
+def _open_documents() -> DocumentStore:
+    from pipeline.answers.documents.documents import DocumentStore
+
+    return DocumentStore(load_settings().documents_path)

@@ -1,0 +1,144 @@
+"""Send a notification about a run to a webhook, by e-mail, or both, as the settings say.
+
+A notification that cannot be sent becomes a line in the run's log and never fails the run. That
+line does not contain the webhook's URL or the mail password, which are secrets.
+"""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from collections.abc import Callable, Sequence
+from email.message import EmailMessage
+
+import httpx2
+
+from pipeline.core.errors import UsageError
+from pipeline.core.retry import retry_context
+from pipeline.core.settings.settings import Settings
+from pipeline.runs.run_records import RunFile, RunState
+
+_TIMEOUT_SECONDS = 10.0  # of one attempt
+_ATTEMPTS = 3
+
+
+def describe_run(run_id: str, state: RunState, origin: str, files: Sequence[RunFile]) -> str:
+    """Return the text of a notification: totals of the run, then its first five failed files."""
+    loaded = [file for file in files if file.state == "loaded"]
+    failed = [file for file in files if file.state == "failed"]
+    rows = sum(file.rows or 0 for file in loaded)
+    lines = [
+        f"Fareground run {run_id} ({origin}) {state}: {len(loaded):,} of {len(files):,} files "
+        f"loaded, {rows:,} rows, {len(failed):,} failed."
+    ]
+    lines += [f"{file.file.stem}: {file.reason}" for file in failed[:5]]
+    if len(failed) > 5:
+        lines.append(f"and {len(failed) - 5:,} more")
+    return "\n".join(lines)
+
+
+def wants_notification(state: RunState, settings: Settings) -> bool:
+    """Return whether the settings ask for a notification about a run with this final state."""
+    states = ("failed",) if settings.notify_on == "failed" else ("failed", "succeeded")
+    return state in states and bool(
+        settings.notify_webhook.get_secret_value() or settings.notify_email
+    )
+
+
+def send_test(settings: Settings) -> list[tuple[str, str]]:
+    """Send a test notification and return what `send` returns.
+
+    Raises UsageError when the settings name neither a webhook nor an e-mail address.
+    """
+    if not settings.notify_webhook.get_secret_value() and not settings.notify_email:
+        raise UsageError(
+            "There is nobody to notify.",
+            cure="Set FAREGROUND_NOTIFY_WEBHOOK or FAREGROUND_NOTIFY_EMAIL.",
+        )
+    text = "This is a test notification of Fareground. Notifications of runs will arrive here."
+    return send("Fareground: test notification", text, settings)
+
+
+def send(subject: str, text: str, settings: Settings) -> list[tuple[str, str]]:
+    """Send a text to the webhook and the e-mail address in the settings.
+
+    Returns the level (info or warning) and a log message for each channel. Network and mail
+    errors become messages; they are not raised.
+    """
+    senders: dict[str, Callable[[], None]] = {}
+    if settings.notify_webhook.get_secret_value():
+        senders["webhook"] = lambda: _send_webhook(text, settings)
+    if settings.notify_email:
+        senders["e-mail"] = lambda: _send_email(subject, text, settings)
+    attempts = []
+    for name, sender in senders.items():
+        try:
+            sender()
+            attempts.append(("info", f"notified by {name}"))
+        except (
+            _NotificationRefused,
+            OSError,
+            smtplib.SMTPException,
+            httpx2.HTTPError,
+            ValueError,
+        ) as error:
+            attempts.append(("warning", f"could not notify by {name}: {_describe_error(error)}"))
+    return attempts
+
+
+class _NotificationRefused(Exception):
+    """The webhook answered with an error status that a retry would not change."""
+
+
+def _send_webhook(text: str, settings: Settings) -> None:
+    # Slack reads these characters as markup: https://api.slack.com/reference/surfaces/formatting
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    url = settings.notify_webhook.get_secret_value()
+    for attempt in retry_context(
+        on=(httpx2.TransportError, _TemporaryRefusal),
+        attempts=_ATTEMPTS,
+        wait_initial=0.2,
+        wait_max=5.0,
+    ):
+        with attempt:
+            response = httpx2.post(url, json={"text": escaped}, timeout=_TIMEOUT_SECONDS)
+            if response.status_code == 429 or response.status_code >= 500:
+                raise _TemporaryRefusal(f"it answered {response.status_code}")
+            if response.status_code >= 300:
+                raise _NotificationRefused(f"it answered {response.status_code}")
+
+
+class _TemporaryRefusal(_NotificationRefused):
+    """The webhook answered 429 or 5xx, so that a retry may succeed."""
+
+
+def _send_email(subject: str, text: str, settings: Settings) -> None:
+    message = EmailMessage()
+    message["Subject"] = subject
+    message["From"] = settings.smtp_from or settings.notify_email
+    message["To"] = settings.notify_email
+    message.set_content(text)
+    host, port = settings.smtp_host, settings.smtp_port
+    context = ssl.create_default_context()
+    server: smtplib.SMTP
+    if settings.smtp_security == "tls":
+        server = smtplib.SMTP_SSL(host, port, timeout=_TIMEOUT_SECONDS, context=context)
+    else:
+        server = smtplib.SMTP(host, port, timeout=_TIMEOUT_SECONDS)
+    with server:
+        if settings.smtp_security == "starttls":
+            server.starttls(context=context)
+        if settings.smtp_user:
+            server.login(settings.smtp_user, settings.smtp_password.get_secret_value())
+        server.send_message(message)
+
+
+def _describe_error(error: Exception) -> str:
+    """Return the cause of a failure without the library's text, which may quote the secret URL."""
+    if isinstance(error, _NotificationRefused):
+        return str(error)
+    if isinstance(error, smtplib.SMTPAuthenticationError):
+        return "the mail server refused the user or password (SMTP_USER, SMTP_PASSWORD)"
+    if isinstance(error, smtplib.SMTPResponseException):
+        return f"the mail server answered {error.smtp_code}"
+    return type(error).__name__

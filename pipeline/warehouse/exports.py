@@ -1,0 +1,249 @@
+"""Copies of the tables for other programs: what keeps one in step with the ledger, and Parquet.
+
+`sync` compares a copy with the ledger, and writes and removes what differs. `ParquetFolder` is the
+copy that other programs read at any time, one file for each loaded trip file:
+
+    yellow_tripdata/filename=yellow_tripdata_2020-04.csv/data.parquet
+
+The layout is Hive's, so that DuckDB, pyarrow, Spark and Polars read `filename` from the path. A
+file is written beside the others and renamed when it is on disk: a reader sees the old one or the
+new one, never half of one. The footer names the load that a file was written from; comparing it
+with the ledger shows what to write or remove, whatever was interrupted before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pipeline.core.cancel import Cancel
+from pipeline.core.errors import StorageError, UsageError
+from pipeline.core.trips import TripFile
+from pipeline.warehouse import Warehouse
+from pipeline.warehouse.ledger import LedgerEntry
+
+_UNFINISHED = ".unfinished"  # files that readers do not see: they leave out names with a dot
+
+Progress = Callable[[int, int, TripFile], object]
+"""Is told how many files are done, of how many, and which comes next."""
+
+
+def load_key(entry: LedgerEntry) -> str:
+    """Return a text that two loads of a file share only if their rows and columns are the same."""
+    columns = ",".join(column.name for column in entry.file.dataset.columns)
+    content = f"{entry.sha256}|{entry.loader_version}|{entry.rows}|{columns}"
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+class ExportTarget(Protocol):
+    """A copy of loaded trips, file by file; one process at a time writes to it."""
+
+    def files(self) -> Collection[TripFile]:
+        """Return the files whose rows it has."""
+        ...
+
+    def is_current(self, entry: LedgerEntry) -> bool:
+        """Return whether it has the rows of this load."""
+        ...
+
+    def write(self, warehouse: Warehouse, entry: LedgerEntry, cancel: Cancel) -> None:
+        """Replace the rows of a file, all or nothing; raises StorageError and Cancelled."""
+        ...
+
+    def remove(self, file: TripFile) -> None:
+        """Remove the rows of a file; raises StorageError."""
+        ...
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """What an export did: the files it wrote and removed, and how many files and rows it has."""
+
+    written: tuple[TripFile, ...]
+    removed: tuple[TripFile, ...]
+    files: int
+    rows: int
+
+
+def sync(
+    target: ExportTarget,
+    warehouse: Warehouse,
+    wanted: Callable[[TripFile], bool] = lambda _file: True,
+    cancel: Cancel | None = None,
+    progress: Progress = lambda _done, _total, _file: None,
+) -> ExportResult:
+    """Make a copy hold what is loaded: write what differs, and remove what is no longer loaded.
+
+    Args:
+        wanted: Whether a file is looked at; others stay as they are.
+        progress: Is called before each file.
+
+    Raises:
+        StorageError: The copy cannot be written, or its disk is full.
+        Cancelled: `cancel` was set; each file is wholly the old or the new one.
+    """
+    # Read before the rows: if a load comes between, the next time writes the file again.
+    records = warehouse.records()
+    loaded = {
+        file: record.loaded
+        for file, record in sorted(records.items())
+        if record.loaded and wanted(file)
+    }
+    gone = [file for file in sorted(target.files()) if file not in loaded and wanted(file)]
+    for file in gone:
+        target.remove(file)
+    stale = [entry for entry in loaded.values() if not target.is_current(entry)]
+    cancel = cancel or Cancel()
+    for number, entry in enumerate(stale):
+        cancel.check()
+        progress(number, len(stale), entry.file)
+        target.write(warehouse, entry, cancel)
+    return ExportResult(
+        written=tuple(entry.file for entry in stale),
+        removed=tuple(gone),
+        files=len(loaded),
+        rows=sum(entry.rows or 0 for entry in loaded.values()),
+    )
+
+
+def claim(folder: Path, owner: str) -> None:
+    """Let one warehouse write to a folder; another would remove its files.
+
+    Args:
+        owner: Names the warehouse, the same each time.
+
+    Raises:
+        UsageError: The folder has the files of another warehouse.
+        StorageError: It cannot be written.
+    """
+    note = folder / ".fareground"
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if not note.exists():
+            note.write_text(owner)
+        present = note.read_text(errors="replace") if note.is_file() else "something else"
+    if present != owner:
+        raise UsageError(
+            f"{folder} has the trips of another warehouse: {present[:200]}.",
+            cure=f"Choose another folder, or delete {note} to use this one.",
+        )
+
+
+def checksum(path: Path) -> str | None:
+    """Return the sha256 of a regular file, None if it is missing or something else."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def read_note(path: Path) -> str | None:
+    """Return what a note beside an exported file says, None without one."""
+    try:
+        return path.read_text(errors="replace")[:1000] if path.is_file() else None
+    except OSError:
+        return None
+
+
+def write_note(path: Path, entry: LedgerEntry, content: Path) -> None:
+    """Write which load the exported file `content` has the rows of, and its checksum."""
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    unfinished.unlink(missing_ok=True)
+    unfinished.write_text(f"{load_key(entry)} {checksum(content)}")
+    unfinished.replace(path)
+
+
+class ParquetFolder:
+    """The Parquet files below one folder; one process at a time writes to it.
+
+    Beside each is a hidden note with the load that its rows are from, and its checksum.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, file: TripFile) -> Path:
+        """Return where a trip file's rows are."""
+        return self.folder / file.dataset.table / f"filename={file.filename}" / "data.parquet"
+
+    def files(self) -> Collection[TripFile]:
+        """Return the trip files whose rows are in the folder; what is not ours is left out."""
+        files = []
+        for path in self.folder.glob("*/filename=*/data.parquet"):
+            with suppress(UsageError):
+                file = TripFile.parse(path.parent.name.removeprefix("filename="))
+                if self.path(file) == path:
+                    files.append(file)
+        return files
+
+    def noted_version(self, file: TripFile) -> str | None:
+        """Return the `load_key` in the note beside a file, without reading the file itself."""
+        return (read_note(self._note(file)) or "").partition(" ")[0] or None
+
+    def _note(self, file: TripFile) -> Path:
+        return self.path(file).with_name(".load")
+
+    def is_current(self, entry: LedgerEntry) -> bool:
+        """Return whether the folder has the rows of this load."""
+        # All bytes are read, because the pages of a Parquet file have no checksums.
+        digest = checksum(self.path(entry.file))
+        return read_note(self._note(entry.file)) == f"{load_key(entry)} {digest}"
+
+    def write(self, warehouse: Warehouse, entry: LedgerEntry, cancel: Cancel) -> None:
+        """Write the rows of a loaded file, in place of those that are there.
+
+        Raises:
+            StorageError: The folder cannot be written, or its disk is full.
+            Cancelled: `cancel` was set; the folder is as it was.
+        """
+        path = self.path(entry.file)
+        unfinished = self.folder / _UNFINISHED / f"{entry.file.stem}-{secrets.token_hex(4)}"
+        try:
+            with writing(self.folder):
+                unfinished.parent.mkdir(parents=True, exist_ok=True)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                warehouse.write_parquet(entry.file, unfinished, load_key(entry), cancel)
+                flush(unfinished)
+                # Before the file: killed in between, the checksum shows that it is the old one.
+                write_note(self._note(entry.file), entry, unfinished)
+                unfinished.replace(path)
+        finally:
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)
+
+    def remove(self, file: TripFile) -> None:
+        """Remove a file's rows; raises StorageError."""
+        with writing(self.folder):
+            self.path(file).unlink(missing_ok=True)
+            self._note(file).unlink(missing_ok=True)
+            with suppress(OSError):
+                self.path(file).parent.rmdir()
+
+    def remove_unfinished(self) -> None:
+        """Remove what a killed process left; nobody may be writing to the folder."""
+        shutil.rmtree(self.folder / _UNFINISHED, ignore_errors=True)
+
+
+@contextmanager
+def writing(target: Path) -> Iterator[None]:
+    """Turn an OSError within the block into a StorageError that names the target of an export."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"{error.filename or target} cannot be written: {error.strerror or error}.",
+            cure="Free space on its disk, or choose a folder that you may write to.",
+        ) from None
+
+
+def flush(path: Path) -> None:
+    """Write a file that was written by somebody else through to its disk."""
+    with path.open("r+b") as written:
+        os.fsync(written.fileno())

@@ -1,0 +1,1 @@
+"""Read trip files with DuckDB: the same rows, casts and rejects for a load and for a preview."""

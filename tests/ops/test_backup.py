@@ -1,0 +1,458 @@
+"""Backup, restore and rebuild bring a damaged or lost warehouse back."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.core.datasets import GREEN_TAXIS
+from pipeline.core.errors import (
+    FaregroundError,
+    TripFileError,
+    UsageError,
+    WarehouseBusy,
+    WarehouseError,
+)
+from pipeline.core.settings.settings import Settings
+from pipeline.core.trips import Month
+from pipeline.ops.backup import back_up, read_backup, restore
+from pipeline.ops.rebuild import RebuiltFile, rebuild
+from pipeline.runs.history import History
+from pipeline.runs.locks import backfill_lock, scheduler_lock
+from pipeline.runs.schedule import Schedule
+from pipeline.runs.schedule.scheduler import Scheduler
+from pipeline.runs.schedule.store import Schedules
+from pipeline.warehouse import LoadJob, LoadMonitor
+from pipeline.warehouse.local.warehouse import LocalWarehouse
+from tests.support.browser import serve
+from tests.support.command import pipeline, started
+from tests.support.files import (
+    GREEN,
+    YELLOW,
+    backfill,
+    csv_bytes,
+    put,
+    put_trips,
+    request,
+    rows,
+    stage_from,
+    trip,
+    warehouse,
+)
+
+COUNT = "SELECT (SELECT count(*) FROM green_tripdata), (SELECT count(*) FROM yellow_tripdata)"
+
+
+def fill(settings: Settings, folder: Path) -> None:
+    """Load two files in a run, and store a schedule."""
+    put_trips(folder, GREEN, [trip(GREEN, PULocationID=str(zone)) for zone in range(1, 6)])
+    put_trips(folder, YELLOW, [trip(YELLOW)])
+    backfill(settings, request(folder, GREEN, YELLOW))
+    Schedules(settings).add(Schedule("green-local", GREEN_TAXIS, Month(2020, 4), source="tlc"))
+
+
+def test_restore_brings_backup_back_and_keeps_replaced_files(
+    settings: Settings, folder: Path, tmp_path: Path
+) -> None:
+    fill(settings, folder)
+    made = back_up(settings, tmp_path / "backups")
+    (run,) = History(settings.history_path).runs()
+    put_trips(folder, YELLOW, [trip(YELLOW), trip(YELLOW, PULocationID="7")])
+    backfill(settings, request(folder, YELLOW))
+    assert rows(settings, COUNT) == [(5, 2)]
+    Schedules(settings).remove("green-local")
+
+    _, before = restore(settings, made.folder)
+
+    assert rows(settings, COUNT) == [(5, 1)]
+    assert [each.run_id for each in History(settings.history_path).runs()] == [run.run_id]
+    assert Schedules(settings).get("green-local").enabled
+    assert before is not None
+    with LocalWarehouse(settings.model_copy(update={"home": before})) as old:
+        assert old.query(COUNT, limit=1).rows == [(5, 2)]
+
+
+def test_backup_during_history_writes_is_consistent(
+    settings: Settings, folder: Path, tmp_path: Path
+) -> None:
+    fill(settings, folder)
+    history = History(settings.history_path)
+    (run,) = history.runs()
+    stop = threading.Event()
+
+    def write() -> None:
+        while not stop.is_set():
+            history.log(run.run_id, "a line")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        made = back_up(settings, tmp_path)
+    finally:
+        stop.set()
+        writer.join()
+    copy = History(made.folder / settings.history_path.name)
+    assert copy.runs() == [run]
+    assert len(copy.log_lines(run.run_id)) <= len(history.log_lines(run.run_id))
+
+
+def test_backup_during_backfill_is_refused_and_writes_nothing(
+    settings: Settings, folder: Path, tmp_path: Path
+) -> None:
+    fill(settings, folder)
+    with backfill_lock("local", settings), pytest.raises(WarehouseBusy):
+        back_up(settings, tmp_path / "backups")
+    assert list((tmp_path / "backups").iterdir()) == []
+
+
+def test_backup_on_full_disk_fails_and_leaves_nothing(
+    settings: Settings, folder: Path, tmp_path: Path
+) -> None:
+    import resource
+
+    fill(settings, folder)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(FaregroundError):
+            back_up(settings, tmp_path / "backups")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list((tmp_path / "backups").iterdir()) == []
+    assert rows(settings, COUNT) == [(5, 1)]
+
+
+@pytest.mark.parametrize("damage", ["a byte", "a missing file", "no manifest", "a foreign name"])
+def test_damaged_backup_is_refused_and_changes_nothing(
+    settings: Settings, folder: Path, tmp_path: Path, damage: str
+) -> None:
+    fill(settings, folder)
+    made = back_up(settings, tmp_path)
+    path, manifest = made.folder / "warehouse.duckdb", made.folder / "manifest.json"
+    if damage == "a byte":
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    elif damage == "a missing file":
+        path.unlink()
+    elif damage == "no manifest":
+        manifest.unlink()
+    else:
+        facts = json.loads(manifest.read_text())
+        facts["files"][0]["name"] = "../../outside"
+        manifest.write_text(json.dumps(facts))
+    with pytest.raises(UsageError):
+        restore(settings, made.folder)
+    assert rows(settings, COUNT) == [(5, 1)]
+
+
+def other_backups(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield manifests that `restore` must refuse, each with a part of the message."""
+    first = facts["files"][0]
+    for name in ("settings.json", "staging", ".restored", "../x.sqlite", "x/y.sqlite", "", "a.wal"):
+        yield json.dumps(facts | {"files": [*facts["files"], first | {"name": name}]}), "no backup"
+    yield json.dumps(facts | {"files": [*facts["files"], first]}), "twice"
+    shapes: list[Any] = [
+        [], {}, None, "history.sqlite", [first | {"name": None}], [first | {"bytes": "1"}],
+        [first | {"sha256": 1}], [first | {"more": 1}], [[]], [None],
+    ]  # fmt: skip
+    for shape in shapes:
+        yield json.dumps(facts | {"files": shape}), "is not a backup"
+    for wrong in ({"format": None}, {"format": [1]}, {"made_at": 1}, {"made_at": "yesterday"}):
+        yield json.dumps(facts | wrong), "is not a backup"
+    for text in ("[" * 200_000, "[]", "1", "null", "", "{", "\0"):
+        yield text, "is not a backup"
+
+
+def test_backup_with_other_files_or_another_manifest_is_refused_and_changes_nothing(
+    settings: Settings, folder: Path, tmp_path: Path
+) -> None:
+    fill(settings, folder)
+    (settings.home / "settings.json").write_text("{}")
+    made = back_up(settings, tmp_path / "backups")
+    manifest = made.folder / "manifest.json"
+    facts = json.loads(manifest.read_text())
+    for name in ("settings.json", "staging", ".restored"):
+        shutil.copyfile(made.folder / facts["files"][0]["name"], made.folder / name)
+    before = sorted(settings.home.iterdir())
+    for text, message in other_backups(facts):
+        manifest.write_text(text)
+        with pytest.raises(UsageError, match=message):
+            restore(settings, made.folder)
+        assert sorted(settings.home.iterdir()) == before, text[:200]
+    result = pipeline(settings, "restore", str(made.folder))
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+    assert (settings.home / "settings.json").read_text() == "{}"
+    assert rows(settings, COUNT) == [(5, 1)]
+
+
+# Ends the process, as a kill does, in place of a rename.
+KILLED_RESTORE = """
+import os, sys
+from pathlib import Path
+from pipeline.core.settings.settings import load_settings
+from pipeline.ops.backup import restore
+
+real, left = Path.replace, int(sys.argv[2])
+def replace(path, target):
+    global left
+    left -= 1
+    if left < 0:
+        os._exit(9)
+    return real(path, target)
+Path.replace = replace
+restore(load_settings(), Path(sys.argv[1]))
+"""
+
+
+def test_killed_restore_is_finished_by_the_next_command(
+    settings: Settings, folder: Path, tmp_path: Path
+) -> None:
+    fill(settings, folder)
+    made = back_up(settings, tmp_path / "backups")
+    put_trips(folder, YELLOW, [trip(YELLOW), trip(YELLOW, PULocationID="7")])
+    backfill(settings, request(folder, YELLOW))
+    Schedules(settings).remove("green-local")
+    whole = tmp_path / "whole"
+    settings.home.rename(whole)
+    environment = os.environ | {"FAREGROUND_HOME": str(settings.home)}
+    finished = 0
+    for renames in range(20):
+        shutil.rmtree(settings.home, ignore_errors=True)
+        shutil.copytree(whole, settings.home)
+        arguments = [sys.executable, "-c", KILLED_RESTORE, str(made.folder), str(renames)]
+        ended = subprocess.run(arguments, env=environment, check=False)
+        status = pipeline(settings, "schedule", "list")
+        assert status.returncode == 0, status.stderr
+        if renames == 0:  # nothing of the home was replaced
+            assert rows(settings, COUNT) == [(5, 2)]
+            continue
+        finished += "Finished a restore" in status.stderr
+        assert rows(settings, COUNT) == [(5, 1)], renames
+        assert "green-local" in status.stdout
+        (before,) = settings.home.glob("before-restore-*")
+        with LocalWarehouse(settings.model_copy(update={"home": before})) as old:
+            assert old.query(COUNT, limit=1).rows == [(5, 2)]
+        assert not list(settings.home.glob(".restored"))
+        if ended.returncode == 0:
+            break
+    assert ended.returncode == 0
+    assert finished == renames - 1
+
+
+def test_killed_restore_is_finished_when_the_app_starts(
+    settings: Settings, folder: Path, tmp_path: Path
+) -> None:
+    fill(settings, folder)
+    made = back_up(settings, tmp_path / "backups")
+    Schedules(settings).remove("green-local")
+    environment = os.environ | {"FAREGROUND_HOME": str(settings.home)}
+    arguments = [sys.executable, "-c", KILLED_RESTORE, str(made.folder), "3"]
+    assert subprocess.run(arguments, env=environment, check=False).returncode == 9
+    assert not settings.warehouse_path.exists()
+    with serve(settings.home):
+        pass
+    assert rows(settings, COUNT) == [(5, 1)]
+    assert Schedules(settings).get("green-local").enabled
+
+
+def test_command_during_a_restore_is_refused_and_creates_nothing(settings: Settings) -> None:
+    (settings.home / ".restored" / "before").mkdir(parents=True)
+    with scheduler_lock(settings):
+        result = pipeline(settings, "schedule", "list")
+    assert result.returncode == 1
+    assert "A restore is running" in result.stderr
+    assert list(settings.home.glob("*.sqlite")) == []
+
+
+def test_backups_at_the_same_time_all_succeed(
+    settings: Settings, folder: Path, tmp_path: Path
+) -> None:
+    fill(settings, folder)
+    with ThreadPoolExecutor(3) as pool:
+        made = list(pool.map(lambda _: back_up(settings, tmp_path / "backups"), range(3)))
+    assert {backup.folder for backup in made} == set((tmp_path / "backups").iterdir())
+    assert len({backup.folder for backup in made}) == 3
+    for backup in made:
+        assert read_backup(backup.folder, settings) == backup
+
+
+def test_restore_is_refused_while_scheduler_or_backfill_runs(
+    settings: Settings, folder: Path, tmp_path: Path
+) -> None:
+    fill(settings, folder)
+    made = back_up(settings, tmp_path)
+    scheduler = Scheduler(settings)
+    assert scheduler.start()
+    try:
+        with pytest.raises(WarehouseBusy, match="Stop it"):
+            restore(settings, made.folder)
+    finally:
+        scheduler.stop()
+    with backfill_lock("gcp", settings), pytest.raises(WarehouseBusy):
+        restore(settings, made.folder)
+    restore(settings, made.folder)
+
+
+def test_backup_and_restore_commands_work_beside_idle_scheduler(
+    settings: Settings, folder: Path, tmp_path: Path
+) -> None:
+    fill(settings, folder)
+    with started(settings, "scheduler") as process:
+        assert process.stderr is not None
+        process.stderr.readline()
+        made = pipeline(settings, "backup", str(tmp_path), "--json")
+        assert made.returncode == 0, made.stderr
+    place = json.loads(made.stdout)["folder"]
+    assert {file.name for file in read_backup(Path(place), settings).files} >= {
+        "warehouse.duckdb",
+        "history.sqlite",
+        "schedules.sqlite",
+    }
+    restored = pipeline(settings, "restore", place)
+    assert restored.returncode == 0, restored.stderr
+    assert rows(settings, COUNT) == [(5, 1)]
+
+
+@pytest.mark.parametrize("damage", ["zeros", "truncated", "text"])
+def test_damaged_warehouse_is_reported_and_rebuilt_from_staging(
+    settings: Settings, folder: Path, damage: str
+) -> None:
+    fill(settings, folder)
+    with warehouse(settings) as opened:
+        before = opened.records()
+    path = settings.warehouse_path
+    content = path.read_bytes()
+    path.write_bytes(
+        {
+            "zeros": b"\0" * len(content),
+            "truncated": content[: len(content) // 3],
+            "text": b"not a database" * 1000,
+        }[damage]
+    )
+    shutil.rmtree(folder)  # the rebuild must not need the source
+    result = pipeline(settings, "status")
+    assert result.returncode == 1
+    assert "python -m pipeline rebuild" in result.stderr
+    assert "Traceback" not in result.stderr
+    made = pipeline(settings, "rebuild")
+    assert made.returncode == 0, made.stderr
+    assert made.stdout == "Loaded 2 of 2 staged files.\n"
+    assert rows(settings, COUNT) == [(5, 1)]
+    assert len(list(settings.home.glob("warehouse.duckdb.damaged-*"))) == 1
+    with warehouse(settings) as opened:
+        after = opened.records()
+    for file, record in before.items():
+        old, new = record.loaded, after[file].loaded
+        assert old is not None
+        assert new is not None
+        assert (new.sha256, new.rows, new.source, new.etag) == (
+            old.sha256, old.rows, old.source, old.etag,
+        )  # fmt: skip
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows needs a right for links")
+def test_warehouse_that_is_a_link_is_named_without_its_target_and_stays_a_link(
+    settings: Settings, folder: Path, tmp_path: Path
+) -> None:
+    fill(settings, folder)
+    link, target = settings.warehouse_path, tmp_path / "disk" / "trips.duckdb"
+    target.parent.mkdir()
+    link.replace(target)
+    link.symlink_to(target)
+    assert pipeline(settings, "rebuild").returncode == 0
+    assert (link.readlink(), rows(settings, COUNT)) == (target, [(5, 1)])
+    assert len(list(target.parent.glob("trips.duckdb.damaged-*"))) == 1
+    target.unlink()
+    for command in (("status",), ("rebuild",), ("query", "FROM green_tripdata"), ("doctor",)):
+        result = pipeline(settings, *command)
+        said = (result.stdout + result.stderr).replace("\n", "")
+        assert result.returncode != 0
+        assert f"a link to {target}, which does not exist" in said
+    assert (link.is_symlink(), target.exists()) == (True, False)
+
+
+def test_rebuild_skips_and_names_damaged_staged_file(settings: Settings, folder: Path) -> None:
+    fill(settings, folder)
+    (staged,) = (settings.staging / "green").glob("*.csv.gz")
+    content = bytearray(staged.read_bytes())
+    content[-5] ^= 1
+    staged.write_bytes(content)
+    with pytest.raises(WarehouseError, match=r"1 loaded files? .*green_tripdata_2020-04"):
+        next(rebuild(settings))
+    steps = [
+        step for step in rebuild(settings, without_missing=True) if isinstance(step, RebuiltFile)
+    ]
+    assert [(step.path.name, step.rows) for step in steps] == [
+        ("yellow_tripdata_2020-04.csv.gz", 1),
+        ("green_tripdata_2020-04.csv.gz", None),
+    ]
+    assert "checksum differs" in steps[1].problem
+    assert rows(settings, COUNT) == [(0, 1)]
+
+
+def test_rebuild_without_staged_files_leaves_warehouse_unchanged(
+    settings: Settings, folder: Path
+) -> None:
+    fill(settings, folder)
+    before = rows(settings, COUNT)
+    shutil.rmtree(settings.staging)
+    for options in ((), ("--without-missing",)):
+        refused = pipeline(settings, "rebuild", *options)
+        assert refused.returncode == 1
+        assert "No intact trip file is staged" in refused.stderr
+        assert rows(settings, COUNT) == before
+
+
+@pytest.mark.parametrize(
+    ("damaged", "old", "new"),
+    [
+        ("green_tripdata_2020-04.csv", b",9.3", b",8.3"),
+        ("green_tripdata_2020-04.csv.json", b'"total_amount"', b'"toWal_amount"'),
+        ("green_tripdata_2020-04.csv.json", b'"lpep_pickup_datetime"', b'"lpep_pickup_datet.me"'),
+        ("green_tripdata_2020-04.csv.json", b"2020-04.csv", b"2050-04.csv"),
+    ],
+)
+def test_staged_file_or_note_that_changed_is_fetched_again(
+    settings: Settings, folder: Path, damaged: str, old: bytes, new: bytes
+) -> None:
+    put(folder, GREEN, csv_bytes(GREEN, [trip(GREEN)]), "csv")
+    backfill(settings, request(folder, GREEN))
+    count = "SELECT filename, lpep_pickup_datetime, total_amount FROM green_tripdata"
+    before = rows(settings, count)
+    path = settings.staging / "green" / damaged
+    content = path.read_bytes()
+    assert old in content
+    for again in ("force", "rebuild", "lost"):
+        path.write_bytes(content.replace(old, new))
+        if again == "rebuild":
+            assert pipeline(settings, "rebuild").returncode == 1
+        if again == "lost":
+            settings.warehouse_path.unlink()
+        state, _ = backfill(settings, request(folder, GREEN, force=True))
+        assert (state, rows(settings, count)) == ("succeeded", before), again
+        path.write_bytes(content)
+
+
+def test_staged_file_that_vanishes_before_its_load_is_named_with_its_cure(
+    settings: Settings, folder: Path
+) -> None:
+    put_trips(folder, GREEN, [trip(GREEN)])
+    staged = stage_from(folder, GREEN, settings)
+    staged.path.unlink()
+    if staged.unpacked is not None:
+        staged.unpacked.unlink()
+    with warehouse(settings) as opened, pytest.raises(TripFileError, match="removed from staging"):
+        opened.load(staged, LoadJob("a-run", str(folder)), LoadMonitor())
+    assert backfill(settings, request(folder, GREEN))[0] == "succeeded"

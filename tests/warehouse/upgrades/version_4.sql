@@ -1,0 +1,1617 @@
+-- A warehouse of schema version 4, as Fareground wrote it before there was a version 5: its own
+-- statements, with their column lists filled in, then rows made here. Never to be changed: `write.py`
+-- makes version_4.duckdb.gz of it.
+-- What every warehouse holds beside the production tables. Times are UTC.
+CREATE SCHEMA storage;
+
+CREATE TABLE storage.schema_version (version INTEGER NOT NULL);
+
+CREATE SEQUENCE storage.ledger_entry;
+
+-- One row for each time a file was loaded, found unchanged, failed, or found to be unavailable.
+CREATE TABLE load_ledger (
+    entry BIGINT DEFAULT nextval('storage.ledger_entry'),
+    filename VARCHAR NOT NULL,
+    color VARCHAR NOT NULL,
+    month VARCHAR NOT NULL,
+    state VARCHAR NOT NULL CHECK (state IN ('loaded', 'failed', 'unavailable')),
+    run_id VARCHAR NOT NULL,
+    source VARCHAR NOT NULL,
+    address VARCHAR,
+    format VARCHAR,
+    bytes BIGINT,
+    sha256 VARCHAR,
+    etag VARCHAR,
+    loader_version INTEGER NOT NULL,
+    rows BIGINT,
+    inserted BIGINT,
+    updated BIGINT,
+    deleted BIGINT,
+    unchanged BIGINT,
+    rejected BIGINT,
+    rounded BIGINT,
+    total_amount DECIMAL(18, 2),
+    reason VARCHAR,
+    finished_at TIMESTAMP NOT NULL,
+    seconds DOUBLE NOT NULL
+);
+
+-- Rows of the newest loaded version of each file that could not be cast. `line` counts from 1,
+-- the header being line 1 of a CSV; for parquet it is the row number.
+CREATE TABLE rejects (
+    filename VARCHAR NOT NULL,
+    line BIGINT NOT NULL,
+    reason VARCHAR NOT NULL,
+    content VARCHAR,
+    run_id VARCHAR NOT NULL,
+    rejected_at TIMESTAMP NOT NULL
+);
+
+INSERT INTO storage.schema_version VALUES (4);
+
+-- The rows live in storage; people query the view of the same name, which adds unique_row_id.
+-- A virtual generated column would say the same, but DuckDB 2.0 evaluates it on every insert,
+-- which costs a third of a first load (docs/decisions/03-row-id-in-a-view.md). file_month (202004)
+-- says all of the filename that the table does not, and lets a statement about one file skip all
+-- others. The columns behind ordinal follow from the others; charts ask for them
+-- (docs/decisions/08-charts-from-sums.md).
+CREATE TABLE storage.yellow_tripdata (
+    file_month INTEGER NOT NULL,
+    VendorID SMALLINT USING COMPRESSION bitpacking, tpep_pickup_datetime TIMESTAMP USING COMPRESSION bitpacking, tpep_dropoff_datetime TIMESTAMP USING COMPRESSION bitpacking, passenger_count SMALLINT USING COMPRESSION bitpacking, trip_distance DECIMAL(9,2) USING COMPRESSION bitpacking, RatecodeID SMALLINT USING COMPRESSION bitpacking, store_and_fwd_flag VARCHAR, PULocationID SMALLINT USING COMPRESSION bitpacking, DOLocationID SMALLINT USING COMPRESSION bitpacking, payment_type SMALLINT USING COMPRESSION bitpacking, fare_amount DECIMAL(9,2) USING COMPRESSION bitpacking, extra DECIMAL(9,2) USING COMPRESSION bitpacking, mta_tax DECIMAL(9,2) USING COMPRESSION bitpacking, tip_amount DECIMAL(9,2) USING COMPRESSION bitpacking, tolls_amount DECIMAL(9,2) USING COMPRESSION bitpacking, improvement_surcharge DECIMAL(9,2) USING COMPRESSION bitpacking, total_amount DECIMAL(9,2) USING COMPRESSION bitpacking, congestion_surcharge DECIMAL(9,2) USING COMPRESSION bitpacking, airport_fee DECIMAL(9,2) USING COMPRESSION bitpacking, cbd_congestion_fee DECIMAL(9,2) USING COMPRESSION bitpacking,
+    ordinal INTEGER NOT NULL,
+    pickup_day DATE USING COMPRESSION bitpacking, stray BOOLEAN, timed_seconds SMALLINT USING COMPRESSION bitpacking
+);
+
+CREATE VIEW yellow_tripdata AS
+SELECT
+    unhex(md5(concat_ws('|', strftime(make_date(file_month // 100, file_month % 100, 1), 'yellow_tripdata_%Y-%m.csv'), coalesce(CAST(VendorID AS VARCHAR), ''), coalesce(CAST(epoch_us(tpep_pickup_datetime) AS VARCHAR), ''), coalesce(CAST(epoch_us(tpep_dropoff_datetime) AS VARCHAR), ''), coalesce(CAST(PULocationID AS VARCHAR), ''), coalesce(CAST(DOLocationID AS VARCHAR), ''), ordinal))) AS unique_row_id,
+    strftime(make_date(file_month // 100, file_month % 100, 1), 'yellow_tripdata_%Y-%m.csv') AS filename,
+    VendorID, tpep_pickup_datetime, tpep_dropoff_datetime, passenger_count, trip_distance, RatecodeID, store_and_fwd_flag, PULocationID, DOLocationID, payment_type, fare_amount, extra, mta_tax, tip_amount, tolls_amount, improvement_surcharge, total_amount, congestion_surcharge, airport_fee, cbd_congestion_fee
+FROM storage.yellow_tripdata;
+
+COMMENT ON COLUMN yellow_tripdata.VendorID IS 'Code of the provider that sent the record';
+
+COMMENT ON COLUMN yellow_tripdata.tpep_pickup_datetime IS 'When the meter was engaged, New York wall-clock time as published';
+
+COMMENT ON COLUMN yellow_tripdata.tpep_dropoff_datetime IS 'When the meter was disengaged, New York wall-clock time as published';
+
+COMMENT ON COLUMN yellow_tripdata.passenger_count IS 'Passengers, as entered by the driver';
+
+COMMENT ON COLUMN yellow_tripdata.trip_distance IS 'Distance by the taximeter, in miles';
+
+COMMENT ON COLUMN yellow_tripdata.RatecodeID IS 'Final rate code: 1 standard, 2 JFK, 3 Newark, ...';
+
+COMMENT ON COLUMN yellow_tripdata.store_and_fwd_flag IS 'Y when held in the vehicle before it was sent';
+
+COMMENT ON COLUMN yellow_tripdata.PULocationID IS 'TLC taxi zone where the meter was engaged';
+
+COMMENT ON COLUMN yellow_tripdata.DOLocationID IS 'TLC taxi zone where the meter was disengaged';
+
+COMMENT ON COLUMN yellow_tripdata.payment_type IS 'How it was paid: 1 credit card, 2 cash, ...';
+
+COMMENT ON COLUMN yellow_tripdata.fare_amount IS 'Fare by time and distance, in dollars';
+
+COMMENT ON COLUMN yellow_tripdata.extra IS 'Extras and surcharges, in dollars';
+
+COMMENT ON COLUMN yellow_tripdata.mta_tax IS 'MTA tax, in dollars';
+
+COMMENT ON COLUMN yellow_tripdata.tip_amount IS 'Card tips (cash tips are not recorded), in dollars';
+
+COMMENT ON COLUMN yellow_tripdata.tolls_amount IS 'Tolls paid on the trip, in dollars';
+
+COMMENT ON COLUMN yellow_tripdata.improvement_surcharge IS 'Improvement surcharge, in dollars';
+
+COMMENT ON COLUMN yellow_tripdata.total_amount IS 'Total charged, without cash tips, in dollars';
+
+COMMENT ON COLUMN yellow_tripdata.congestion_surcharge IS 'State congestion surcharge, in dollars';
+
+COMMENT ON COLUMN yellow_tripdata.airport_fee IS 'LaGuardia and JFK pickup fee, in dollars';
+
+COMMENT ON COLUMN yellow_tripdata.cbd_congestion_fee IS 'MTA congestion zone fee from 2025, in dollars';
+
+-- The rows live in storage; people query the view of the same name, which adds unique_row_id.
+-- A virtual generated column would say the same, but DuckDB 2.0 evaluates it on every insert,
+-- which costs a third of a first load (docs/decisions/03-row-id-in-a-view.md). file_month (202004)
+-- says all of the filename that the table does not, and lets a statement about one file skip all
+-- others. The columns behind ordinal follow from the others; charts ask for them
+-- (docs/decisions/08-charts-from-sums.md).
+CREATE TABLE storage.green_tripdata (
+    file_month INTEGER NOT NULL,
+    VendorID SMALLINT USING COMPRESSION bitpacking, lpep_pickup_datetime TIMESTAMP USING COMPRESSION bitpacking, lpep_dropoff_datetime TIMESTAMP USING COMPRESSION bitpacking, store_and_fwd_flag VARCHAR, RatecodeID SMALLINT USING COMPRESSION bitpacking, PULocationID SMALLINT USING COMPRESSION bitpacking, DOLocationID SMALLINT USING COMPRESSION bitpacking, passenger_count SMALLINT USING COMPRESSION bitpacking, trip_distance DECIMAL(9,2) USING COMPRESSION bitpacking, fare_amount DECIMAL(9,2) USING COMPRESSION bitpacking, extra DECIMAL(9,2) USING COMPRESSION bitpacking, mta_tax DECIMAL(9,2) USING COMPRESSION bitpacking, tip_amount DECIMAL(9,2) USING COMPRESSION bitpacking, tolls_amount DECIMAL(9,2) USING COMPRESSION bitpacking, ehail_fee DECIMAL(9,2) USING COMPRESSION bitpacking, improvement_surcharge DECIMAL(9,2) USING COMPRESSION bitpacking, total_amount DECIMAL(9,2) USING COMPRESSION bitpacking, payment_type SMALLINT USING COMPRESSION bitpacking, trip_type SMALLINT USING COMPRESSION bitpacking, congestion_surcharge DECIMAL(9,2) USING COMPRESSION bitpacking, cbd_congestion_fee DECIMAL(9,2) USING COMPRESSION bitpacking,
+    ordinal INTEGER NOT NULL,
+    pickup_day DATE USING COMPRESSION bitpacking, stray BOOLEAN, timed_seconds SMALLINT USING COMPRESSION bitpacking
+);
+
+CREATE VIEW green_tripdata AS
+SELECT
+    unhex(md5(concat_ws('|', strftime(make_date(file_month // 100, file_month % 100, 1), 'green_tripdata_%Y-%m.csv'), coalesce(CAST(VendorID AS VARCHAR), ''), coalesce(CAST(epoch_us(lpep_pickup_datetime) AS VARCHAR), ''), coalesce(CAST(epoch_us(lpep_dropoff_datetime) AS VARCHAR), ''), coalesce(CAST(PULocationID AS VARCHAR), ''), coalesce(CAST(DOLocationID AS VARCHAR), ''), ordinal))) AS unique_row_id,
+    strftime(make_date(file_month // 100, file_month % 100, 1), 'green_tripdata_%Y-%m.csv') AS filename,
+    VendorID, lpep_pickup_datetime, lpep_dropoff_datetime, store_and_fwd_flag, RatecodeID, PULocationID, DOLocationID, passenger_count, trip_distance, fare_amount, extra, mta_tax, tip_amount, tolls_amount, ehail_fee, improvement_surcharge, total_amount, payment_type, trip_type, congestion_surcharge, cbd_congestion_fee
+FROM storage.green_tripdata;
+
+COMMENT ON COLUMN green_tripdata.VendorID IS 'Code of the provider that sent the record';
+
+COMMENT ON COLUMN green_tripdata.lpep_pickup_datetime IS 'When the meter was engaged, New York wall-clock time as published';
+
+COMMENT ON COLUMN green_tripdata.lpep_dropoff_datetime IS 'When the meter was disengaged, New York wall-clock time as published';
+
+COMMENT ON COLUMN green_tripdata.store_and_fwd_flag IS 'Y when held in the vehicle before it was sent';
+
+COMMENT ON COLUMN green_tripdata.RatecodeID IS 'Final rate code: 1 standard, 2 JFK, 3 Newark, ...';
+
+COMMENT ON COLUMN green_tripdata.PULocationID IS 'TLC taxi zone where the meter was engaged';
+
+COMMENT ON COLUMN green_tripdata.DOLocationID IS 'TLC taxi zone where the meter was disengaged';
+
+COMMENT ON COLUMN green_tripdata.passenger_count IS 'Passengers, as entered by the driver';
+
+COMMENT ON COLUMN green_tripdata.trip_distance IS 'Distance by the taximeter, in miles';
+
+COMMENT ON COLUMN green_tripdata.fare_amount IS 'Fare by time and distance, in dollars';
+
+COMMENT ON COLUMN green_tripdata.extra IS 'Extras and surcharges, in dollars';
+
+COMMENT ON COLUMN green_tripdata.mta_tax IS 'MTA tax, in dollars';
+
+COMMENT ON COLUMN green_tripdata.tip_amount IS 'Card tips (cash tips are not recorded), in dollars';
+
+COMMENT ON COLUMN green_tripdata.tolls_amount IS 'Tolls paid on the trip, in dollars';
+
+COMMENT ON COLUMN green_tripdata.ehail_fee IS 'E-hail fee, in dollars; never filled in so far';
+
+COMMENT ON COLUMN green_tripdata.improvement_surcharge IS 'Improvement surcharge, in dollars';
+
+COMMENT ON COLUMN green_tripdata.total_amount IS 'Total charged, without cash tips, in dollars';
+
+COMMENT ON COLUMN green_tripdata.payment_type IS 'How it was paid: 1 credit card, 2 cash, ...';
+
+COMMENT ON COLUMN green_tripdata.trip_type IS '1 street hail, 2 dispatch';
+
+COMMENT ON COLUMN green_tripdata.congestion_surcharge IS 'State congestion surcharge, in dollars';
+
+COMMENT ON COLUMN green_tripdata.cbd_congestion_fee IS 'MTA congestion zone fee from 2025, in dollars';
+
+-- Sums of the trips of each file (day, hour and payment), so that charts need not read the trips. Written with the
+-- trips in one transaction, from the same rows. A stray is a trip whose pickup lies outside its file's
+-- month, or that has none. Times are New York wall-clock times, amounts dollars, distances miles.
+CREATE TABLE trip_summary (
+    filename VARCHAR NOT NULL,
+    color VARCHAR NOT NULL,
+    pickup_day DATE,
+    pickup_hour SMALLINT,
+    payment_type SMALLINT,
+    stray BOOLEAN NOT NULL,
+    trips BIGINT,
+    total_amount DECIMAL(18, 2),
+    fare_amount DECIMAL(18, 2),
+    tip_amount DECIMAL(18, 2),
+    trip_distance DECIMAL(18, 2),
+    fares BIGINT,
+    distances BIGINT,
+    absurd_miles DECIMAL(18, 2),
+    absurd_distances BIGINT,
+    timed_miles DECIMAL(18, 2),
+    timed_seconds BIGINT
+);
+
+COMMENT ON COLUMN trip_summary.pickup_day IS 'Day of the pickups in New York';
+
+COMMENT ON COLUMN trip_summary.pickup_hour IS 'Hour of the pickups, 0 to 23';
+
+COMMENT ON COLUMN trip_summary.payment_type IS 'How the trips were paid';
+
+COMMENT ON COLUMN trip_summary.trips IS 'How many trips';
+
+COMMENT ON COLUMN trip_summary.total_amount IS 'Sum, in dollars';
+
+COMMENT ON COLUMN trip_summary.fare_amount IS 'Sum, in dollars';
+
+COMMENT ON COLUMN trip_summary.tip_amount IS 'Sum, in dollars';
+
+COMMENT ON COLUMN trip_summary.trip_distance IS 'Sum, in miles';
+
+COMMENT ON COLUMN trip_summary.fares IS 'Trips whose fare_amount is known';
+
+COMMENT ON COLUMN trip_summary.distances IS 'Trips whose trip_distance is known';
+
+COMMENT ON COLUMN trip_summary.absurd_miles IS 'Miles of the trips of less than 0 or more than 100 miles';
+
+COMMENT ON COLUMN trip_summary.absurd_distances IS 'Trips of less than 0 or more than 100 miles';
+
+COMMENT ON COLUMN trip_summary.timed_miles IS 'Miles of the trips that took 1 minute to 6 hours and 0.01 to 200 miles';
+
+COMMENT ON COLUMN trip_summary.timed_seconds IS 'Seconds of the trips that took 1 minute to 6 hours and 0.01 to 200 miles';
+
+-- Sums of the trips of each file (day and payment), so that charts need not read the trips. Written with the
+-- trips in one transaction, from the same rows. A stray is a trip whose pickup lies outside its file's
+-- month, or that has none. Times are New York wall-clock times, amounts dollars, distances miles.
+CREATE TABLE day_summary (
+    filename VARCHAR NOT NULL,
+    color VARCHAR NOT NULL,
+    pickup_day DATE,
+    payment_type SMALLINT,
+    stray BOOLEAN NOT NULL,
+    trips BIGINT,
+    total_amount DECIMAL(18, 2),
+    fare_amount DECIMAL(18, 2),
+    tip_amount DECIMAL(18, 2),
+    trip_distance DECIMAL(18, 2),
+    fares BIGINT,
+    distances BIGINT,
+    absurd_miles DECIMAL(18, 2),
+    absurd_distances BIGINT,
+    timed_miles DECIMAL(18, 2),
+    timed_seconds BIGINT
+);
+
+COMMENT ON COLUMN day_summary.pickup_day IS 'Day of the pickups in New York';
+
+COMMENT ON COLUMN day_summary.payment_type IS 'How the trips were paid';
+
+COMMENT ON COLUMN day_summary.trips IS 'How many trips';
+
+COMMENT ON COLUMN day_summary.total_amount IS 'Sum, in dollars';
+
+COMMENT ON COLUMN day_summary.fare_amount IS 'Sum, in dollars';
+
+COMMENT ON COLUMN day_summary.tip_amount IS 'Sum, in dollars';
+
+COMMENT ON COLUMN day_summary.trip_distance IS 'Sum, in miles';
+
+COMMENT ON COLUMN day_summary.fares IS 'Trips whose fare_amount is known';
+
+COMMENT ON COLUMN day_summary.distances IS 'Trips whose trip_distance is known';
+
+COMMENT ON COLUMN day_summary.absurd_miles IS 'Miles of the trips of less than 0 or more than 100 miles';
+
+COMMENT ON COLUMN day_summary.absurd_distances IS 'Trips of less than 0 or more than 100 miles';
+
+COMMENT ON COLUMN day_summary.timed_miles IS 'Miles of the trips that took 1 minute to 6 hours and 0.01 to 200 miles';
+
+COMMENT ON COLUMN day_summary.timed_seconds IS 'Seconds of the trips that took 1 minute to 6 hours and 0.01 to 200 miles';
+
+-- Sums of the trips of each file (month, weekday, hour and payment), so that charts need not read the trips. Written with the
+-- trips in one transaction, from the same rows. A stray is a trip whose pickup lies outside its file's
+-- month, or that has none. Times are New York wall-clock times, amounts dollars, distances miles.
+CREATE TABLE slot_summary (
+    filename VARCHAR NOT NULL,
+    color VARCHAR NOT NULL,
+    pickup_month DATE,
+    weekday SMALLINT,
+    pickup_hour SMALLINT,
+    payment_type SMALLINT,
+    stray BOOLEAN NOT NULL,
+    trips BIGINT,
+    total_amount DECIMAL(18, 2),
+    fare_amount DECIMAL(18, 2),
+    tip_amount DECIMAL(18, 2)
+);
+
+COMMENT ON COLUMN slot_summary.pickup_month IS 'First day of the month of the pickups';
+
+COMMENT ON COLUMN slot_summary.weekday IS 'Day of the week of the pickups, 0 for Monday';
+
+COMMENT ON COLUMN slot_summary.pickup_hour IS 'Hour of the pickups, 0 to 23';
+
+COMMENT ON COLUMN slot_summary.payment_type IS 'How the trips were paid';
+
+COMMENT ON COLUMN slot_summary.trips IS 'How many trips';
+
+COMMENT ON COLUMN slot_summary.total_amount IS 'Sum, in dollars';
+
+COMMENT ON COLUMN slot_summary.fare_amount IS 'Sum, in dollars';
+
+COMMENT ON COLUMN slot_summary.tip_amount IS 'Sum, in dollars';
+
+-- Sums of the trips of each file (day, distance and payment), so that charts need not read the trips. Written with the
+-- trips in one transaction, from the same rows. A stray is a trip whose pickup lies outside its file's
+-- month, or that has none. Times are New York wall-clock times, amounts dollars, distances miles.
+CREATE TABLE day_mile_summary (
+    filename VARCHAR NOT NULL,
+    color VARCHAR NOT NULL,
+    pickup_day DATE,
+    half_miles DECIMAL(9, 2),
+    payment_type SMALLINT,
+    stray BOOLEAN NOT NULL,
+    trips BIGINT,
+    total_amount DECIMAL(18, 2),
+    fare_amount DECIMAL(18, 2),
+    tip_amount DECIMAL(18, 2),
+    trip_distance DECIMAL(18, 2),
+    fares BIGINT,
+    distances BIGINT,
+    absurd_miles DECIMAL(18, 2),
+    absurd_distances BIGINT,
+    timed_miles DECIMAL(18, 2),
+    timed_seconds BIGINT
+);
+
+COMMENT ON COLUMN day_mile_summary.pickup_day IS 'Day of the pickups in New York';
+
+COMMENT ON COLUMN day_mile_summary.half_miles IS 'Distance in half miles; -1 for all below 0, 30 for all from 30 miles';
+
+COMMENT ON COLUMN day_mile_summary.payment_type IS 'How the trips were paid';
+
+COMMENT ON COLUMN day_mile_summary.trips IS 'How many trips';
+
+COMMENT ON COLUMN day_mile_summary.total_amount IS 'Sum, in dollars';
+
+COMMENT ON COLUMN day_mile_summary.fare_amount IS 'Sum, in dollars';
+
+COMMENT ON COLUMN day_mile_summary.tip_amount IS 'Sum, in dollars';
+
+COMMENT ON COLUMN day_mile_summary.trip_distance IS 'Sum, in miles';
+
+COMMENT ON COLUMN day_mile_summary.fares IS 'Trips whose fare_amount is known';
+
+COMMENT ON COLUMN day_mile_summary.distances IS 'Trips whose trip_distance is known';
+
+COMMENT ON COLUMN day_mile_summary.absurd_miles IS 'Miles of the trips of less than 0 or more than 100 miles';
+
+COMMENT ON COLUMN day_mile_summary.absurd_distances IS 'Trips of less than 0 or more than 100 miles';
+
+COMMENT ON COLUMN day_mile_summary.timed_miles IS 'Miles of the trips that took 1 minute to 6 hours and 0.01 to 200 miles';
+
+COMMENT ON COLUMN day_mile_summary.timed_seconds IS 'Seconds of the trips that took 1 minute to 6 hours and 0.01 to 200 miles';
+
+-- Sums of the trips of each file (month, weekday, hour, distance and payment), so that charts need not read the trips. Written with the
+-- trips in one transaction, from the same rows. A stray is a trip whose pickup lies outside its file's
+-- month, or that has none. Times are New York wall-clock times, amounts dollars, distances miles.
+CREATE TABLE slot_mile_summary (
+    filename VARCHAR NOT NULL,
+    color VARCHAR NOT NULL,
+    pickup_month DATE,
+    weekday SMALLINT,
+    pickup_hour SMALLINT,
+    half_miles DECIMAL(9, 2),
+    payment_type SMALLINT,
+    stray BOOLEAN NOT NULL,
+    trips BIGINT,
+    total_amount DECIMAL(18, 2),
+    fare_amount DECIMAL(18, 2),
+    tip_amount DECIMAL(18, 2)
+);
+
+COMMENT ON COLUMN slot_mile_summary.pickup_month IS 'First day of the month of the pickups';
+
+COMMENT ON COLUMN slot_mile_summary.weekday IS 'Day of the week of the pickups, 0 for Monday';
+
+COMMENT ON COLUMN slot_mile_summary.pickup_hour IS 'Hour of the pickups, 0 to 23';
+
+COMMENT ON COLUMN slot_mile_summary.half_miles IS 'Distance in half miles; -1 for all below 0, 30 for all from 30 miles';
+
+COMMENT ON COLUMN slot_mile_summary.payment_type IS 'How the trips were paid';
+
+COMMENT ON COLUMN slot_mile_summary.trips IS 'How many trips';
+
+COMMENT ON COLUMN slot_mile_summary.total_amount IS 'Sum, in dollars';
+
+COMMENT ON COLUMN slot_mile_summary.fare_amount IS 'Sum, in dollars';
+
+COMMENT ON COLUMN slot_mile_summary.tip_amount IS 'Sum, in dollars';
+
+-- Sums of the trips of each file (month, zone, distance and payment), so that charts need not read the trips. Written with the
+-- trips in one transaction, from the same rows. A stray is a trip whose pickup lies outside its file's
+-- month, or that has none. Times are New York wall-clock times, amounts dollars, distances miles.
+CREATE TABLE zone_mile_summary (
+    filename VARCHAR NOT NULL,
+    color VARCHAR NOT NULL,
+    pickup_month DATE,
+    PULocationID SMALLINT,
+    half_miles DECIMAL(9, 2),
+    payment_type SMALLINT,
+    stray BOOLEAN NOT NULL,
+    trips BIGINT,
+    total_amount DECIMAL(18, 2)
+);
+
+COMMENT ON COLUMN zone_mile_summary.pickup_month IS 'First day of the month of the pickups';
+
+COMMENT ON COLUMN zone_mile_summary.PULocationID IS 'Zone of the pickups';
+
+COMMENT ON COLUMN zone_mile_summary.half_miles IS 'Distance in half miles; -1 for all below 0, 30 for all from 30 miles';
+
+COMMENT ON COLUMN zone_mile_summary.payment_type IS 'How the trips were paid';
+
+COMMENT ON COLUMN zone_mile_summary.trips IS 'How many trips';
+
+COMMENT ON COLUMN zone_mile_summary.total_amount IS 'Sum, in dollars';
+
+-- Sums of the trips of each file (month, zone and payment), so that charts need not read the trips. Written with the
+-- trips in one transaction, from the same rows. A stray is a trip whose pickup lies outside its file's
+-- month, or that has none. Times are New York wall-clock times, amounts dollars, distances miles.
+CREATE TABLE zone_summary (
+    filename VARCHAR NOT NULL,
+    color VARCHAR NOT NULL,
+    pickup_month DATE,
+    PULocationID SMALLINT,
+    payment_type SMALLINT,
+    stray BOOLEAN NOT NULL,
+    trips BIGINT,
+    total_amount DECIMAL(18, 2)
+);
+
+COMMENT ON COLUMN zone_summary.pickup_month IS 'First day of the month of the pickups';
+
+COMMENT ON COLUMN zone_summary.PULocationID IS 'Zone of the pickups';
+
+COMMENT ON COLUMN zone_summary.payment_type IS 'How the trips were paid';
+
+COMMENT ON COLUMN zone_summary.trips IS 'How many trips';
+
+COMMENT ON COLUMN zone_summary.total_amount IS 'Sum, in dollars';
+
+-- Sums of the trips of each file (day, airport, distance and payment), so that charts need not read the trips. Written with the
+-- trips in one transaction, from the same rows. A stray is a trip whose pickup lies outside its file's
+-- month, or that has none. Times are New York wall-clock times, amounts dollars, distances miles.
+CREATE TABLE airport_mile_summary (
+    filename VARCHAR NOT NULL,
+    color VARCHAR NOT NULL,
+    pickup_day DATE,
+    airport SMALLINT,
+    began_there BOOLEAN,
+    half_miles DECIMAL(9, 2),
+    payment_type SMALLINT,
+    stray BOOLEAN NOT NULL,
+    trips BIGINT,
+    total_amount DECIMAL(18, 2)
+);
+
+COMMENT ON COLUMN airport_mile_summary.pickup_day IS 'Day of the pickups in New York';
+
+COMMENT ON COLUMN airport_mile_summary.airport IS 'Zone of the airport; of the first one for trips between two';
+
+COMMENT ON COLUMN airport_mile_summary.began_there IS 'Whether the trips began at the airport';
+
+COMMENT ON COLUMN airport_mile_summary.half_miles IS 'Distance in half miles; -1 for all below 0, 30 for all from 30 miles';
+
+COMMENT ON COLUMN airport_mile_summary.payment_type IS 'How the trips were paid';
+
+COMMENT ON COLUMN airport_mile_summary.trips IS 'How many trips';
+
+COMMENT ON COLUMN airport_mile_summary.total_amount IS 'Sum, in dollars';
+
+-- Sums of the trips of each file (day, airport and payment), so that charts need not read the trips. Written with the
+-- trips in one transaction, from the same rows. A stray is a trip whose pickup lies outside its file's
+-- month, or that has none. Times are New York wall-clock times, amounts dollars, distances miles.
+CREATE TABLE airport_summary (
+    filename VARCHAR NOT NULL,
+    color VARCHAR NOT NULL,
+    pickup_day DATE,
+    airport SMALLINT,
+    began_there BOOLEAN,
+    payment_type SMALLINT,
+    stray BOOLEAN NOT NULL,
+    trips BIGINT,
+    total_amount DECIMAL(18, 2)
+);
+
+COMMENT ON COLUMN airport_summary.pickup_day IS 'Day of the pickups in New York';
+
+COMMENT ON COLUMN airport_summary.airport IS 'Zone of the airport; of the first one for trips between two';
+
+COMMENT ON COLUMN airport_summary.began_there IS 'Whether the trips began at the airport';
+
+COMMENT ON COLUMN airport_summary.payment_type IS 'How the trips were paid';
+
+COMMENT ON COLUMN airport_summary.trips IS 'How many trips';
+
+COMMENT ON COLUMN airport_summary.total_amount IS 'Sum, in dollars';
+
+-- Sums of the trips of each file (month, fare, distance and payment), so that charts need not read the trips. Written with the
+-- trips in one transaction, from the same rows. A stray is a trip whose pickup lies outside its file's
+-- month, or that has none. Times are New York wall-clock times, amounts dollars, distances miles.
+CREATE TABLE fare_mile_summary (
+    filename VARCHAR NOT NULL,
+    color VARCHAR NOT NULL,
+    pickup_month DATE,
+    fare_amount DECIMAL(9, 2),
+    half_miles DECIMAL(9, 2),
+    payment_type SMALLINT,
+    stray BOOLEAN NOT NULL,
+    trips BIGINT
+);
+
+COMMENT ON COLUMN fare_mile_summary.pickup_month IS 'First day of the month of the pickups';
+
+COMMENT ON COLUMN fare_mile_summary.fare_amount IS 'Whole dollars; -1 for all below $0, 100 for all from $100';
+
+COMMENT ON COLUMN fare_mile_summary.half_miles IS 'Distance in half miles; -1 for all below 0, 30 for all from 30 miles';
+
+COMMENT ON COLUMN fare_mile_summary.payment_type IS 'How the trips were paid';
+
+COMMENT ON COLUMN fare_mile_summary.trips IS 'How many trips';
+
+-- Sums of the trips of each file (month, fare and payment), so that charts need not read the trips. Written with the
+-- trips in one transaction, from the same rows. A stray is a trip whose pickup lies outside its file's
+-- month, or that has none. Times are New York wall-clock times, amounts dollars, distances miles.
+CREATE TABLE fare_summary (
+    filename VARCHAR NOT NULL,
+    color VARCHAR NOT NULL,
+    pickup_month DATE,
+    fare_amount DECIMAL(9, 2),
+    payment_type SMALLINT,
+    stray BOOLEAN NOT NULL,
+    trips BIGINT
+);
+
+COMMENT ON COLUMN fare_summary.pickup_month IS 'First day of the month of the pickups';
+
+COMMENT ON COLUMN fare_summary.fare_amount IS 'Whole dollars; -1 for all below $0, 100 for all from $100';
+
+COMMENT ON COLUMN fare_summary.payment_type IS 'How the trips were paid';
+
+COMMENT ON COLUMN fare_summary.trips IS 'How many trips';
+
+-- Sums of the trips of each file (month, distance and payment), so that charts need not read the trips. Written with the
+-- trips in one transaction, from the same rows. A stray is a trip whose pickup lies outside its file's
+-- month, or that has none. Times are New York wall-clock times, amounts dollars, distances miles.
+CREATE TABLE distance_summary (
+    filename VARCHAR NOT NULL,
+    color VARCHAR NOT NULL,
+    pickup_month DATE,
+    trip_distance DECIMAL(9, 2),
+    payment_type SMALLINT,
+    stray BOOLEAN NOT NULL,
+    trips BIGINT
+);
+
+COMMENT ON COLUMN distance_summary.pickup_month IS 'First day of the month of the pickups';
+
+COMMENT ON COLUMN distance_summary.trip_distance IS 'Half miles; -1 for all below 0, 30 for all from 30 miles';
+
+COMMENT ON COLUMN distance_summary.payment_type IS 'How the trips were paid';
+
+COMMENT ON COLUMN distance_summary.trips IS 'How many trips';
+
+-- Every third trip has no vendor, and then other cells are empty too; every fiftieth is a stray.
+CREATE TEMP TABLE draws AS
+SELECT
+    file,
+    number,
+    CASE WHEN number % 3 > 0 THEN 1 + number % 2 END AS vendor,
+    CASE
+        WHEN number % 50 = 49 THEN TIMESTAMP '2008-12-31 23:00:00'
+        ELSE file.month + to_minutes(number * 37)
+    END AS pickup,
+    to_seconds(60 + number * 11 % 3000) AS taken,
+    CAST(3 + number * 7 % 90 AS DECIMAL(9, 2)) + 0.45 AS fare
+FROM (
+    VALUES
+        ({'color': 'green', 'month': TIMESTAMP '2020-04-01', 'rows': 200}),
+        ({'color': 'green', 'month': TIMESTAMP '2020-05-01', 'rows': 50}),
+        ({'color': 'yellow', 'month': TIMESTAMP '2020-04-01', 'rows': 100})
+) AS files (file), range(200) AS numbers (number)
+WHERE number < file.rows;
+
+INSERT INTO storage.green_tripdata BY NAME
+SELECT
+    *,
+    CAST(lpep_pickup_datetime AS DATE) AS pickup_day,
+    coalesce(lpep_pickup_datetime < make_date(file_month // 100, file_month % 100, 1) OR lpep_pickup_datetime >= make_date(file_month // 100, file_month % 100, 1) + INTERVAL 1 MONTH, true) AS stray,
+    CASE WHEN epoch_us(lpep_dropoff_datetime) - epoch_us(lpep_pickup_datetime) BETWEEN 60000000 AND 21600000000 AND trip_distance > 0 AND trip_distance <= 200 THEN (epoch_us(lpep_dropoff_datetime) - epoch_us(lpep_pickup_datetime)) // 1000000 END AS timed_seconds
+FROM (
+SELECT
+    year(file.month) * 100 + month(file.month) AS file_month,
+    vendor AS VendorID,
+    pickup AS lpep_pickup_datetime,
+    pickup + taken AS lpep_dropoff_datetime,
+    if(vendor IS NULL, NULL, 'N') AS store_and_fwd_flag,
+    if(vendor IS NULL, NULL, 1) AS RatecodeID,
+    1 + number * 13 % 263 AS PULocationID,
+    1 + number * 17 % 263 AS DOLocationID,
+    if(vendor IS NULL, NULL, number % 5) AS passenger_count,
+    number * 31 % 2000 / 100 AS trip_distance,
+    fare AS fare_amount,
+    0.5 AS extra,
+    0.5 AS mta_tax,
+    number % 4 AS tip_amount,
+    0 AS tolls_amount,
+    0.3 AS improvement_surcharge,
+    fare + 1.3 + number % 4 AS total_amount,
+    if(vendor IS NULL, NULL, 1 + number % 2) AS payment_type,
+    if(vendor IS NULL, NULL, 1) AS trip_type,
+    1 AS ordinal
+FROM draws
+WHERE file.color = 'green'
+ORDER BY file_month, number
+) AS trips;
+
+INSERT INTO storage.yellow_tripdata BY NAME
+SELECT
+    *,
+    CAST(tpep_pickup_datetime AS DATE) AS pickup_day,
+    coalesce(tpep_pickup_datetime < make_date(file_month // 100, file_month % 100, 1) OR tpep_pickup_datetime >= make_date(file_month // 100, file_month % 100, 1) + INTERVAL 1 MONTH, true) AS stray,
+    CASE WHEN epoch_us(tpep_dropoff_datetime) - epoch_us(tpep_pickup_datetime) BETWEEN 60000000 AND 21600000000 AND trip_distance > 0 AND trip_distance <= 200 THEN (epoch_us(tpep_dropoff_datetime) - epoch_us(tpep_pickup_datetime)) // 1000000 END AS timed_seconds
+FROM (
+SELECT
+    year(file.month) * 100 + month(file.month) AS file_month,
+    vendor AS VendorID,
+    pickup AS tpep_pickup_datetime,
+    pickup + taken AS tpep_dropoff_datetime,
+    if(vendor IS NULL, NULL, number % 5) AS passenger_count,
+    number * 31 % 2000 / 100 AS trip_distance,
+    if(vendor IS NULL, NULL, 1) AS RatecodeID,
+    if(vendor IS NULL, NULL, 'Y') AS store_and_fwd_flag,
+    1 + number * 13 % 263 AS PULocationID,
+    1 + number * 17 % 263 AS DOLocationID,
+    if(vendor IS NULL, NULL, 1 + number % 2) AS payment_type,
+    fare AS fare_amount,
+    0.5 AS extra,
+    0.5 AS mta_tax,
+    number % 4 AS tip_amount,
+    0 AS tolls_amount,
+    0.3 AS improvement_surcharge,
+    fare + 1.3 + number % 4 AS total_amount,
+    2.5 AS congestion_surcharge,
+    1 AS ordinal
+FROM draws
+WHERE file.color = 'yellow'
+ORDER BY number
+) AS trips;
+
+-- A trip was voided: the same identity, so the void is row 1 of two, its amount being the lower.
+UPDATE storage.green_tripdata SET ordinal = 2
+WHERE file_month = 202004 AND lpep_pickup_datetime = TIMESTAMP '2020-04-01 00:37:00';
+
+INSERT INTO storage.green_tripdata
+SELECT * REPLACE (-fare_amount AS fare_amount, -total_amount AS total_amount, 1 AS ordinal)
+FROM storage.green_tripdata
+WHERE ordinal = 2;
+
+INSERT INTO load_ledger BY NAME
+SELECT
+    filename,
+    split_part(filename, '_', 1) AS color,
+    filename[-11:-5] AS month,
+    'loaded' AS state,
+    '20200601-090000-aaaa' AS run_id,
+    'github' AS source,
+    'https://example.org/' || filename || '.gz' AS address,
+    'csv.gz' AS format,
+    1000 + rows AS bytes,
+    sha256(filename) AS sha256,
+    '"' || filename || '"' AS etag,
+    1 AS loader_version,
+    rows,
+    rows AS inserted,
+    0 AS updated,
+    0 AS deleted,
+    0 AS unchanged,
+    if(filename = 'green_tripdata_2020-04.csv', 1, 0) AS rejected,
+    0 AS rounded,
+    total_amount,
+    '' AS reason,
+    TIMESTAMP '2020-06-01 09:00:00' AS finished_at,
+    1.5 AS seconds
+FROM (
+    SELECT filename, count(*) AS rows, sum(total_amount) AS total_amount
+    FROM (
+        SELECT filename, total_amount FROM green_tripdata
+        UNION ALL
+        SELECT filename, total_amount FROM yellow_tripdata
+    )
+    GROUP BY filename
+)
+ORDER BY filename;
+
+INSERT INTO load_ledger (
+    filename, color, month, state, run_id, source, loader_version, reason, finished_at, seconds
+)
+VALUES
+    (
+        'yellow_tripdata_2020-04.csv', 'yellow', '2020-04', 'failed', '20200602-090000-bbbb',
+        'github', 1, 'cut off', TIMESTAMP '2020-06-02 09:00:00', 0.5
+    ),
+    (
+        'yellow_tripdata_2020-05.csv', 'yellow', '2020-05', 'unavailable', '20200602-090000-bbbb',
+        'github', 1, 'not published', TIMESTAMP '2020-06-02 09:00:01', 0
+    );
+
+INSERT INTO rejects
+VALUES (
+    'green_tripdata_2020-04.csv', 202, 'Could not convert string "nonsense"', '2,nonsense',
+    '20200601-090000-aaaa', TIMESTAMP '2020-06-01 09:00:00'
+);
+
+DROP TABLE draws;
+
+DELETE FROM trip_summary WHERE filename = 'green_tripdata_2020-04.csv';
+
+-- Whether a group is a stray's follows from its day or month, so that no single row is asked.
+INSERT INTO trip_summary
+SELECT
+    'green_tripdata_2020-04.csv',
+    'green',
+    pickup_day, pickup_hour, payment_type,
+    coalesce(pickup_day < DATE '2020-04-01' OR pickup_day >= DATE '2020-05-01', true) AS stray,
+    trips, total_amount, fare_amount, tip_amount, trip_distance, fares, distances, absurd_miles, absurd_distances, timed_miles, timed_seconds
+FROM (
+    SELECT
+        CAST(lpep_pickup_datetime AS DATE) AS pickup_day,
+        EXTRACT(HOUR FROM lpep_pickup_datetime) AS pickup_hour,
+        payment_type AS payment_type,
+        COUNT(*) AS trips,
+        SUM(total_amount) AS total_amount,
+        SUM(fare_amount) AS fare_amount,
+        SUM(tip_amount) AS tip_amount,
+        SUM(trip_distance) AS trip_distance,
+        COUNT(fare_amount) AS fares,
+        COUNT(trip_distance) AS distances,
+        SUM(CASE WHEN (trip_distance < 0 OR trip_distance > 100) THEN trip_distance END) AS absurd_miles,
+        COUNT(CASE WHEN (trip_distance < 0 OR trip_distance > 100) THEN 1 END) AS absurd_distances,
+        SUM(CASE WHEN epoch_us(lpep_dropoff_datetime) - epoch_us(lpep_pickup_datetime) BETWEEN 60000000 AND 21600000000 AND trip_distance > 0 AND trip_distance <= 200 THEN trip_distance END) AS timed_miles,
+        SUM(CASE WHEN epoch_us(lpep_dropoff_datetime) - epoch_us(lpep_pickup_datetime) BETWEEN 60000000 AND 21600000000 AND trip_distance > 0 AND trip_distance <= 200 THEN (epoch_us(lpep_dropoff_datetime) - epoch_us(lpep_pickup_datetime)) // 1000000 END) AS timed_seconds
+    FROM (SELECT * FROM storage.green_tripdata WHERE file_month = 202004)
+    GROUP BY 1, 2, 3
+)
+ORDER BY pickup_day, pickup_hour, payment_type;
+
+DELETE FROM day_summary WHERE filename = 'green_tripdata_2020-04.csv';
+
+-- Whether a group is a stray's follows from its day or month, so that no single row is asked.
+INSERT INTO day_summary
+SELECT
+    'green_tripdata_2020-04.csv',
+    'green',
+    pickup_day, payment_type,
+    coalesce(pickup_day < DATE '2020-04-01' OR pickup_day >= DATE '2020-05-01', true) AS stray,
+    trips, total_amount, fare_amount, tip_amount, trip_distance, fares, distances, absurd_miles, absurd_distances, timed_miles, timed_seconds
+FROM (
+    SELECT
+        pickup_day,
+        payment_type,
+        SUM(trips) AS trips,
+        SUM(total_amount) AS total_amount,
+        SUM(fare_amount) AS fare_amount,
+        SUM(tip_amount) AS tip_amount,
+        SUM(trip_distance) AS trip_distance,
+        SUM(fares) AS fares,
+        SUM(distances) AS distances,
+        SUM(absurd_miles) AS absurd_miles,
+        SUM(absurd_distances) AS absurd_distances,
+        SUM(timed_miles) AS timed_miles,
+        SUM(timed_seconds) AS timed_seconds
+    FROM (SELECT * FROM trip_summary WHERE filename = 'green_tripdata_2020-04.csv')
+    GROUP BY 1, 2
+)
+ORDER BY pickup_day, payment_type;
+
+DELETE FROM slot_summary WHERE filename = 'green_tripdata_2020-04.csv';
+
+-- Whether a group is a stray's follows from its day or month, so that no single row is asked.
+INSERT INTO slot_summary
+SELECT
+    'green_tripdata_2020-04.csv',
+    'green',
+    pickup_month, weekday, pickup_hour, payment_type,
+    coalesce(pickup_month < DATE '2020-04-01' OR pickup_month >= DATE '2020-05-01', true) AS stray,
+    trips, total_amount, fare_amount, tip_amount
+FROM (
+    SELECT
+        CASE WHEN pickup_day >= DATE '2020-04-01' AND pickup_day < DATE '2020-05-01' THEN DATE '2020-04-01' ELSE CAST(date_trunc('month', pickup_day) AS DATE) END AS pickup_month,
+        isodow(pickup_day) - 1 AS weekday,
+        pickup_hour,
+        payment_type,
+        SUM(trips) AS trips,
+        SUM(total_amount) AS total_amount,
+        SUM(fare_amount) AS fare_amount,
+        SUM(tip_amount) AS tip_amount
+    FROM (SELECT * FROM trip_summary WHERE filename = 'green_tripdata_2020-04.csv')
+    GROUP BY 1, 2, 3, 4
+)
+ORDER BY pickup_month, weekday, pickup_hour, payment_type;
+
+DELETE FROM day_mile_summary WHERE filename = 'green_tripdata_2020-04.csv';
+
+-- Whether a group is a stray's follows from its day or month, so that no single row is asked.
+INSERT INTO day_mile_summary
+SELECT
+    'green_tripdata_2020-04.csv',
+    'green',
+    pickup_day, half_miles, payment_type,
+    coalesce(pickup_day < DATE '2020-04-01' OR pickup_day >= DATE '2020-05-01', true) AS stray,
+    trips, total_amount, fare_amount, tip_amount, trip_distance, fares, distances, absurd_miles, absurd_distances, timed_miles, timed_seconds
+FROM (
+    SELECT
+        CAST(lpep_pickup_datetime AS DATE) AS pickup_day,
+        CASE WHEN trip_distance < 0 THEN -1 WHEN trip_distance >= 30 THEN 30 ELSE FLOOR(trip_distance * 2) / 2 END AS half_miles,
+        payment_type AS payment_type,
+        COUNT(*) AS trips,
+        SUM(total_amount) AS total_amount,
+        SUM(fare_amount) AS fare_amount,
+        SUM(tip_amount) AS tip_amount,
+        SUM(trip_distance) AS trip_distance,
+        COUNT(fare_amount) AS fares,
+        COUNT(trip_distance) AS distances,
+        SUM(CASE WHEN (trip_distance < 0 OR trip_distance > 100) THEN trip_distance END) AS absurd_miles,
+        COUNT(CASE WHEN (trip_distance < 0 OR trip_distance > 100) THEN 1 END) AS absurd_distances,
+        SUM(CASE WHEN epoch_us(lpep_dropoff_datetime) - epoch_us(lpep_pickup_datetime) BETWEEN 60000000 AND 21600000000 AND trip_distance > 0 AND trip_distance <= 200 THEN trip_distance END) AS timed_miles,
+        SUM(CASE WHEN epoch_us(lpep_dropoff_datetime) - epoch_us(lpep_pickup_datetime) BETWEEN 60000000 AND 21600000000 AND trip_distance > 0 AND trip_distance <= 200 THEN (epoch_us(lpep_dropoff_datetime) - epoch_us(lpep_pickup_datetime)) // 1000000 END) AS timed_seconds
+    FROM (SELECT * FROM storage.green_tripdata WHERE file_month = 202004)
+    GROUP BY 1, 2, 3
+)
+ORDER BY pickup_day, half_miles, payment_type;
+
+DELETE FROM slot_mile_summary WHERE filename = 'green_tripdata_2020-04.csv';
+
+-- Whether a group is a stray's follows from its day or month, so that no single row is asked.
+INSERT INTO slot_mile_summary
+SELECT
+    'green_tripdata_2020-04.csv',
+    'green',
+    pickup_month, weekday, pickup_hour, half_miles, payment_type,
+    coalesce(pickup_month < DATE '2020-04-01' OR pickup_month >= DATE '2020-05-01', true) AS stray,
+    trips, total_amount, fare_amount, tip_amount
+FROM (
+    SELECT
+        CASE WHEN lpep_pickup_datetime >= DATE '2020-04-01' AND lpep_pickup_datetime < DATE '2020-05-01' THEN DATE '2020-04-01' ELSE CAST(date_trunc('month', lpep_pickup_datetime) AS DATE) END AS pickup_month,
+        isodow(lpep_pickup_datetime) - 1 AS weekday,
+        EXTRACT(HOUR FROM lpep_pickup_datetime) AS pickup_hour,
+        CASE WHEN trip_distance < 0 THEN -1 WHEN trip_distance >= 30 THEN 30 ELSE FLOOR(trip_distance * 2) / 2 END AS half_miles,
+        payment_type AS payment_type,
+        COUNT(*) AS trips,
+        SUM(total_amount) AS total_amount,
+        SUM(fare_amount) AS fare_amount,
+        SUM(tip_amount) AS tip_amount
+    FROM (SELECT * FROM storage.green_tripdata WHERE file_month = 202004)
+    GROUP BY 1, 2, 3, 4, 5
+)
+ORDER BY pickup_month, weekday, pickup_hour, half_miles, payment_type;
+
+DELETE FROM zone_mile_summary WHERE filename = 'green_tripdata_2020-04.csv';
+
+-- Whether a group is a stray's follows from its day or month, so that no single row is asked.
+INSERT INTO zone_mile_summary
+SELECT
+    'green_tripdata_2020-04.csv',
+    'green',
+    pickup_month, PULocationID, half_miles, payment_type,
+    coalesce(pickup_month < DATE '2020-04-01' OR pickup_month >= DATE '2020-05-01', true) AS stray,
+    trips, total_amount
+FROM (
+    SELECT
+        CASE WHEN lpep_pickup_datetime >= DATE '2020-04-01' AND lpep_pickup_datetime < DATE '2020-05-01' THEN DATE '2020-04-01' ELSE CAST(date_trunc('month', lpep_pickup_datetime) AS DATE) END AS pickup_month,
+        PULocationID AS PULocationID,
+        CASE WHEN trip_distance < 0 THEN -1 WHEN trip_distance >= 30 THEN 30 ELSE FLOOR(trip_distance * 2) / 2 END AS half_miles,
+        payment_type AS payment_type,
+        COUNT(*) AS trips,
+        SUM(total_amount) AS total_amount
+    FROM (SELECT * FROM storage.green_tripdata WHERE file_month = 202004)
+    GROUP BY 1, 2, 3, 4
+)
+ORDER BY pickup_month, PULocationID, half_miles, payment_type;
+
+DELETE FROM zone_summary WHERE filename = 'green_tripdata_2020-04.csv';
+
+-- Whether a group is a stray's follows from its day or month, so that no single row is asked.
+INSERT INTO zone_summary
+SELECT
+    'green_tripdata_2020-04.csv',
+    'green',
+    pickup_month, PULocationID, payment_type,
+    coalesce(pickup_month < DATE '2020-04-01' OR pickup_month >= DATE '2020-05-01', true) AS stray,
+    trips, total_amount
+FROM (
+    SELECT
+        pickup_month,
+        PULocationID,
+        payment_type,
+        SUM(trips) AS trips,
+        SUM(total_amount) AS total_amount
+    FROM (SELECT * FROM zone_mile_summary WHERE filename = 'green_tripdata_2020-04.csv')
+    GROUP BY 1, 2, 3
+)
+ORDER BY pickup_month, PULocationID, payment_type;
+
+DELETE FROM airport_mile_summary WHERE filename = 'green_tripdata_2020-04.csv';
+
+-- Whether a group is a stray's follows from its day or month, so that no single row is asked.
+INSERT INTO airport_mile_summary
+SELECT
+    'green_tripdata_2020-04.csv',
+    'green',
+    pickup_day, airport, began_there, half_miles, payment_type,
+    coalesce(pickup_day < DATE '2020-04-01' OR pickup_day >= DATE '2020-05-01', true) AS stray,
+    trips, total_amount
+FROM (
+    SELECT
+        CAST(lpep_pickup_datetime AS DATE) AS pickup_day,
+        CASE WHEN PULocationID IN (1, 132, 138) THEN PULocationID ELSE DOLocationID END AS airport,
+        COALESCE(PULocationID IN (1, 132, 138), FALSE) AS began_there,
+        CASE WHEN trip_distance < 0 THEN -1 WHEN trip_distance >= 30 THEN 30 ELSE FLOOR(trip_distance * 2) / 2 END AS half_miles,
+        payment_type AS payment_type,
+        COUNT(*) AS trips,
+        SUM(total_amount) AS total_amount
+    FROM (SELECT * FROM storage.green_tripdata WHERE file_month = 202004)
+    WHERE (PULocationID IN (1, 132, 138) OR DOLocationID IN (1, 132, 138))
+    GROUP BY 1, 2, 3, 4, 5
+)
+ORDER BY pickup_day, airport, began_there, half_miles, payment_type;
+
+DELETE FROM airport_summary WHERE filename = 'green_tripdata_2020-04.csv';
+
+-- Whether a group is a stray's follows from its day or month, so that no single row is asked.
+INSERT INTO airport_summary
+SELECT
+    'green_tripdata_2020-04.csv',
+    'green',
+    pickup_day, airport, began_there, payment_type,
+    coalesce(pickup_day < DATE '2020-04-01' OR pickup_day >= DATE '2020-05-01', true) AS stray,
+    trips, total_amount
+FROM (
+    SELECT
+        pickup_day,
+        airport,
+        began_there,
+        payment_type,
+        SUM(trips) AS trips,
+        SUM(total_amount) AS total_amount
+    FROM (SELECT * FROM airport_mile_summary WHERE filename = 'green_tripdata_2020-04.csv')
+    GROUP BY 1, 2, 3, 4
+)
+ORDER BY pickup_day, airport, began_there, payment_type;
+
+DELETE FROM fare_mile_summary WHERE filename = 'green_tripdata_2020-04.csv';
+
+-- Whether a group is a stray's follows from its day or month, so that no single row is asked.
+INSERT INTO fare_mile_summary
+SELECT
+    'green_tripdata_2020-04.csv',
+    'green',
+    pickup_month, fare_amount, half_miles, payment_type,
+    coalesce(pickup_month < DATE '2020-04-01' OR pickup_month >= DATE '2020-05-01', true) AS stray,
+    trips
+FROM (
+    SELECT
+        CASE WHEN lpep_pickup_datetime >= DATE '2020-04-01' AND lpep_pickup_datetime < DATE '2020-05-01' THEN DATE '2020-04-01' ELSE CAST(date_trunc('month', lpep_pickup_datetime) AS DATE) END AS pickup_month,
+        CASE WHEN fare_amount < 0 THEN -1 WHEN fare_amount >= 100 THEN 100 ELSE FLOOR(fare_amount) END AS fare_amount,
+        CASE WHEN trip_distance < 0 THEN -1 WHEN trip_distance >= 30 THEN 30 ELSE FLOOR(trip_distance * 2) / 2 END AS half_miles,
+        payment_type AS payment_type,
+        COUNT(*) AS trips
+    FROM (SELECT * FROM storage.green_tripdata WHERE file_month = 202004)
+    GROUP BY 1, 2, 3, 4
+)
+ORDER BY pickup_month, fare_amount, half_miles, payment_type;
+
+DELETE FROM fare_summary WHERE filename = 'green_tripdata_2020-04.csv';
+
+-- Whether a group is a stray's follows from its day or month, so that no single row is asked.
+INSERT INTO fare_summary
+SELECT
+    'green_tripdata_2020-04.csv',
+    'green',
+    pickup_month, fare_amount, payment_type,
+    coalesce(pickup_month < DATE '2020-04-01' OR pickup_month >= DATE '2020-05-01', true) AS stray,
+    trips
+FROM (
+    SELECT
+        pickup_month,
+        fare_amount,
+        payment_type,
+        SUM(trips) AS trips
+    FROM (SELECT * FROM fare_mile_summary WHERE filename = 'green_tripdata_2020-04.csv')
+    GROUP BY 1, 2, 3
+)
+ORDER BY pickup_month, fare_amount, payment_type;
+
+DELETE FROM distance_summary WHERE filename = 'green_tripdata_2020-04.csv';
+
+-- Whether a group is a stray's follows from its day or month, so that no single row is asked.
+INSERT INTO distance_summary
+SELECT
+    'green_tripdata_2020-04.csv',
+    'green',
+    pickup_month, trip_distance, payment_type,
+    coalesce(pickup_month < DATE '2020-04-01' OR pickup_month >= DATE '2020-05-01', true) AS stray,
+    trips
+FROM (
+    SELECT
+        pickup_month,
+        half_miles AS trip_distance,
+        payment_type,
+        SUM(trips) AS trips
+    FROM (SELECT * FROM fare_mile_summary WHERE filename = 'green_tripdata_2020-04.csv')
+    GROUP BY 1, 2, 3
+)
+ORDER BY pickup_month, trip_distance, payment_type;
+
+DELETE FROM trip_summary WHERE filename = 'green_tripdata_2020-05.csv';
+
+-- Whether a group is a stray's follows from its day or month, so that no single row is asked.
+INSERT INTO trip_summary
+SELECT
+    'green_tripdata_2020-05.csv',
+    'green',
+    pickup_day, pickup_hour, payment_type,
+    coalesce(pickup_day < DATE '2020-05-01' OR pickup_day >= DATE '2020-06-01', true) AS stray,
+    trips, total_amount, fare_amount, tip_amount, trip_distance, fares, distances, absurd_miles, absurd_distances, timed_miles, timed_seconds
+FROM (
+    SELECT
+        CAST(lpep_pickup_datetime AS DATE) AS pickup_day,
+        EXTRACT(HOUR FROM lpep_pickup_datetime) AS pickup_hour,
+        payment_type AS payment_type,
+        COUNT(*) AS trips,
+        SUM(total_amount) AS total_amount,
+        SUM(fare_amount) AS fare_amount,
+        SUM(tip_amount) AS tip_amount,
+        SUM(trip_distance) AS trip_distance,
+        COUNT(fare_amount) AS fares,
+        COUNT(trip_distance) AS distances,
+        SUM(CASE WHEN (trip_distance < 0 OR trip_distance > 100) THEN trip_distance END) AS absurd_miles,
+        COUNT(CASE WHEN (trip_distance < 0 OR trip_distance > 100) THEN 1 END) AS absurd_distances,
+        SUM(CASE WHEN epoch_us(lpep_dropoff_datetime) - epoch_us(lpep_pickup_datetime) BETWEEN 60000000 AND 21600000000 AND trip_distance > 0 AND trip_distance <= 200 THEN trip_distance END) AS timed_miles,
+        SUM(CASE WHEN epoch_us(lpep_dropoff_datetime) - epoch_us(lpep_pickup_datetime) BETWEEN 60000000 AND 21600000000 AND trip_distance > 0 AND trip_distance <= 200 THEN (epoch_us(lpep_dropoff_datetime) - epoch_us(lpep_pickup_datetime)) // 1000000 END) AS timed_seconds
+    FROM (SELECT * FROM storage.green_tripdata WHERE file_month = 202005)
+    GROUP BY 1, 2, 3
+)
+ORDER BY pickup_day, pickup_hour, payment_type;
+
+DELETE FROM day_summary WHERE filename = 'green_tripdata_2020-05.csv';
+
+-- Whether a group is a stray's follows from its day or month, so that no single row is asked.
+INSERT INTO day_summary
+SELECT
+    'green_tripdata_2020-05.csv',
+    'green',
+    pickup_day, payment_type,
+    coalesce(pickup_day < DATE '2020-05-01' OR pickup_day >= DATE '2020-06-01', true) AS stray,
+    trips, total_amount, fare_amount, tip_amount, trip_distance, fares, distances, absurd_miles, absurd_distances, timed_miles, timed_seconds
+FROM (
+    SELECT
+        pickup_day,
+        payment_type,
+        SUM(trips) AS trips,
+        SUM(total_amount) AS total_amount,
+        SUM(fare_amount) AS fare_amount,
+        SUM(tip_amount) AS tip_amount,
+        SUM(trip_distance) AS trip_distance,
+        SUM(fares) AS fares,
+        SUM(distances) AS distances,
+        SUM(absurd_miles) AS absurd_miles,
+        SUM(absurd_distances) AS absurd_distances,
+        SUM(timed_miles) AS timed_miles,
+        SUM(timed_seconds) AS timed_seconds
+    FROM (SELECT * FROM trip_summary WHERE filename = 'green_tripdata_2020-05.csv')
+    GROUP BY 1, 2
+)
+ORDER BY pickup_day, payment_type;
+
+DELETE FROM slot_summary WHERE filename = 'green_tripdata_2020-05.csv';
+
+-- Whether a group is a stray's follows from its day or month, so that no single row is asked.
+INSERT INTO slot_summary
+SELECT
+    'green_tripdata_2020-05.csv',
+    'green',
+    pickup_month, weekday, pickup_hour, payment_type,
+    coalesce(pickup_month < DATE '2020-05-01' OR pickup_month >= DATE '2020-06-01', true) AS stray,
+    trips, total_amount, fare_amount, tip_amount
+FROM (
+    SELECT
+        CASE WHEN pickup_day >= DATE '2020-05-01' AND pickup_day < DATE '2020-06-01' THEN DATE '2020-05-01' ELSE CAST(date_trunc('month', pickup_day) AS DATE) END AS pickup_month,
+        isodow(pickup_day) - 1 AS weekday,
+        pickup_hour,
+        payment_type,
+        SUM(trips) AS trips,
+        SUM(total_amount) AS total_amount,
+        SUM(fare_amount) AS fare_amount,
+        SUM(tip_amount) AS tip_amount
+    FROM (SELECT * FROM trip_summary WHERE filename = 'green_tripdata_2020-05.csv')
+    GROUP BY 1, 2, 3, 4
+)
+ORDER BY pickup_month, weekday, pickup_hour, payment_type;
+
+DELETE FROM day_mile_summary WHERE filename = 'green_tripdata_2020-05.csv';
+
+-- Whether a group is a stray's follows from its day or month, so that no single row is asked.
+INSERT INTO day_mile_summary
+SELECT
+    'green_tripdata_2020-05.csv',
+    'green',
+    pickup_day, half_miles, payment_type,
+    coalesce(pickup_day < DATE '2020-05-01' OR pickup_day >= DATE '2020-06-01', true) AS stray,
+    trips, total_amount, fare_amount, tip_amount, trip_distance, fares, distances, absurd_miles, absurd_distances, timed_miles, timed_seconds
+FROM (
+    SELECT
+        CAST(lpep_pickup_datetime AS DATE) AS pickup_day,
+        CASE WHEN trip_distance < 0 THEN -1 WHEN trip_distance >= 30 THEN 30 ELSE FLOOR(trip_distance * 2) / 2 END AS half_miles,
+        payment_type AS payment_type,
+        COUNT(*) AS trips,
+        SUM(total_amount) AS total_amount,
+        SUM(fare_amount) AS fare_amount,
+        SUM(tip_amount) AS tip_amount,
+        SUM(trip_distance) AS trip_distance,
+        COUNT(fare_amount) AS fares,
+        COUNT(trip_distance) AS distances,
+        SUM(CASE WHEN (trip_distance < 0 OR trip_distance > 100) THEN trip_distance END) AS absurd_miles,
+        COUNT(CASE WHEN (trip_distance < 0 OR trip_distance > 100) THEN 1 END) AS absurd_distances,
+        SUM(CASE WHEN epoch_us(lpep_dropoff_datetime) - epoch_us(lpep_pickup_datetime) BETWEEN 60000000 AND 21600000000 AND trip_distance > 0 AND trip_distance <= 200 THEN trip_distance END) AS timed_miles,
+        SUM(CASE WHEN epoch_us(lpep_dropoff_datetime) - epoch_us(lpep_pickup_datetime) BETWEEN 60000000 AND 21600000000 AND trip_distance > 0 AND trip_distance <= 200 THEN (epoch_us(lpep_dropoff_datetime) - epoch_us(lpep_pickup_datetime)) // 1000000 END) AS timed_seconds
+    FROM (SELECT * FROM storage.green_tripdata WHERE file_month = 202005)
+    GROUP BY 1, 2, 3
+)
+ORDER BY pickup_day, half_miles, payment_type;
+
+DELETE FROM slot_mile_summary WHERE filename = 'green_tripdata_2020-05.csv';
+
+-- Whether a group is a stray's follows from its day or month, so that no single row is asked.
+INSERT INTO slot_mile_summary
+SELECT
+    'green_tripdata_2020-05.csv',
+    'green',
+    pickup_month, weekday, pickup_hour, half_miles, payment_type,
+    coalesce(pickup_month < DATE '2020-05-01' OR pickup_month >= DATE '2020-06-01', true) AS stray,
+    trips, total_amount, fare_amount, tip_amount
+FROM (
+    SELECT
+        CASE WHEN lpep_pickup_datetime >= DATE '2020-05-01' AND lpep_pickup_datetime < DATE '2020-06-01' THEN DATE '2020-05-01' ELSE CAST(date_trunc('month', lpep_pickup_datetime) AS DATE) END AS pickup_month,
+        isodow(lpep_pickup_datetime) - 1 AS weekday,
+        EXTRACT(HOUR FROM lpep_pickup_datetime) AS pickup_hour,
+        CASE WHEN trip_distance < 0 THEN -1 WHEN trip_distance >= 30 THEN 30 ELSE FLOOR(trip_distance * 2) / 2 END AS half_miles,
+        payment_type AS payment_type,
+        COUNT(*) AS trips,
+        SUM(total_amount) AS total_amount,
+        SUM(fare_amount) AS fare_amount,
+        SUM(tip_amount) AS tip_amount
+    FROM (SELECT * FROM storage.green_tripdata WHERE file_month = 202005)
+    GROUP BY 1, 2, 3, 4, 5
+)
+ORDER BY pickup_month, weekday, pickup_hour, half_miles, payment_type;
+
+DELETE FROM zone_mile_summary WHERE filename = 'green_tripdata_2020-05.csv';
+
+-- Whether a group is a stray's follows from its day or month, so that no single row is asked.
+INSERT INTO zone_mile_summary
+SELECT
+    'green_tripdata_2020-05.csv',
+    'green',
+    pickup_month, PULocationID, half_miles, payment_type,
+    coalesce(pickup_month < DATE '2020-05-01' OR pickup_month >= DATE '2020-06-01', true) AS stray,
+    trips, total_amount
+FROM (
+    SELECT
+        CASE WHEN lpep_pickup_datetime >= DATE '2020-05-01' AND lpep_pickup_datetime < DATE '2020-06-01' THEN DATE '2020-05-01' ELSE CAST(date_trunc('month', lpep_pickup_datetime) AS DATE) END AS pickup_month,
+        PULocationID AS PULocationID,
+        CASE WHEN trip_distance < 0 THEN -1 WHEN trip_distance >= 30 THEN 30 ELSE FLOOR(trip_distance * 2) / 2 END AS half_miles,
+        payment_type AS payment_type,
+        COUNT(*) AS trips,
+        SUM(total_amount) AS total_amount
+    FROM (SELECT * FROM storage.green_tripdata WHERE file_month = 202005)
+    GROUP BY 1, 2, 3, 4
+)
+ORDER BY pickup_month, PULocationID, half_miles, payment_type;
+
+DELETE FROM zone_summary WHERE filename = 'green_tripdata_2020-05.csv';
+
+-- Whether a group is a stray's follows from its day or month, so that no single row is asked.
+INSERT INTO zone_summary
+SELECT
+    'green_tripdata_2020-05.csv',
+    'green',
+    pickup_month, PULocationID, payment_type,
+    coalesce(pickup_month < DATE '2020-05-01' OR pickup_month >= DATE '2020-06-01', true) AS stray,
+    trips, total_amount
+FROM (
+    SELECT
+        pickup_month,
+        PULocationID,
+        payment_type,
+        SUM(trips) AS trips,
+        SUM(total_amount) AS total_amount
+    FROM (SELECT * FROM zone_mile_summary WHERE filename = 'green_tripdata_2020-05.csv')
+    GROUP BY 1, 2, 3
+)
+ORDER BY pickup_month, PULocationID, payment_type;
+
+DELETE FROM airport_mile_summary WHERE filename = 'green_tripdata_2020-05.csv';
+
+-- Whether a group is a stray's follows from its day or month, so that no single row is asked.
+INSERT INTO airport_mile_summary
+SELECT
+    'green_tripdata_2020-05.csv',
+    'green',
+    pickup_day, airport, began_there, half_miles, payment_type,
+    coalesce(pickup_day < DATE '2020-05-01' OR pickup_day >= DATE '2020-06-01', true) AS stray,
+    trips, total_amount
+FROM (
+    SELECT
+        CAST(lpep_pickup_datetime AS DATE) AS pickup_day,
+        CASE WHEN PULocationID IN (1, 132, 138) THEN PULocationID ELSE DOLocationID END AS airport,
+        COALESCE(PULocationID IN (1, 132, 138), FALSE) AS began_there,
+        CASE WHEN trip_distance < 0 THEN -1 WHEN trip_distance >= 30 THEN 30 ELSE FLOOR(trip_distance * 2) / 2 END AS half_miles,
+        payment_type AS payment_type,
+        COUNT(*) AS trips,
+        SUM(total_amount) AS total_amount
+    FROM (SELECT * FROM storage.green_tripdata WHERE file_month = 202005)
+    WHERE (PULocationID IN (1, 132, 138) OR DOLocationID IN (1, 132, 138))
+    GROUP BY 1, 2, 3, 4, 5
+)
+ORDER BY pickup_day, airport, began_there, half_miles, payment_type;
+
+DELETE FROM airport_summary WHERE filename = 'green_tripdata_2020-05.csv';
+
+-- Whether a group is a stray's follows from its day or month, so that no single row is asked.
+INSERT INTO airport_summary
+SELECT
+    'green_tripdata_2020-05.csv',
+    'green',
+    pickup_day, airport, began_there, payment_type,
+    coalesce(pickup_day < DATE '2020-05-01' OR pickup_day >= DATE '2020-06-01', true) AS stray,
+    trips, total_amount
+FROM (
+    SELECT
+        pickup_day,
+        airport,
+        began_there,
+        payment_type,
+        SUM(trips) AS trips,
+        SUM(total_amount) AS total_amount
+    FROM (SELECT * FROM airport_mile_summary WHERE filename = 'green_tripdata_2020-05.csv')
+    GROUP BY 1, 2, 3, 4
+)
+ORDER BY pickup_day, airport, began_there, payment_type;
+
+DELETE FROM fare_mile_summary WHERE filename = 'green_tripdata_2020-05.csv';
+
+-- Whether a group is a stray's follows from its day or month, so that no single row is asked.
+INSERT INTO fare_mile_summary
+SELECT
+    'green_tripdata_2020-05.csv',
+    'green',
+    pickup_month, fare_amount, half_miles, payment_type,
+    coalesce(pickup_month < DATE '2020-05-01' OR pickup_month >= DATE '2020-06-01', true) AS stray,
+    trips
+FROM (
+    SELECT
+        CASE WHEN lpep_pickup_datetime >= DATE '2020-05-01' AND lpep_pickup_datetime < DATE '2020-06-01' THEN DATE '2020-05-01' ELSE CAST(date_trunc('month', lpep_pickup_datetime) AS DATE) END AS pickup_month,
+        CASE WHEN fare_amount < 0 THEN -1 WHEN fare_amount >= 100 THEN 100 ELSE FLOOR(fare_amount) END AS fare_amount,
+        CASE WHEN trip_distance < 0 THEN -1 WHEN trip_distance >= 30 THEN 30 ELSE FLOOR(trip_distance * 2) / 2 END AS half_miles,
+        payment_type AS payment_type,
+        COUNT(*) AS trips
+    FROM (SELECT * FROM storage.green_tripdata WHERE file_month = 202005)
+    GROUP BY 1, 2, 3, 4
+)
+ORDER BY pickup_month, fare_amount, half_miles, payment_type;
+
+DELETE FROM fare_summary WHERE filename = 'green_tripdata_2020-05.csv';
+
+-- Whether a group is a stray's follows from its day or month, so that no single row is asked.
+INSERT INTO fare_summary
+SELECT
+    'green_tripdata_2020-05.csv',
+    'green',
+    pickup_month, fare_amount, payment_type,
+    coalesce(pickup_month < DATE '2020-05-01' OR pickup_month >= DATE '2020-06-01', true) AS stray,
+    trips
+FROM (
+    SELECT
+        pickup_month,
+        fare_amount,
+        payment_type,
+        SUM(trips) AS trips
+    FROM (SELECT * FROM fare_mile_summary WHERE filename = 'green_tripdata_2020-05.csv')
+    GROUP BY 1, 2, 3
+)
+ORDER BY pickup_month, fare_amount, payment_type;
+
+DELETE FROM distance_summary WHERE filename = 'green_tripdata_2020-05.csv';
+
+-- Whether a group is a stray's follows from its day or month, so that no single row is asked.
+INSERT INTO distance_summary
+SELECT
+    'green_tripdata_2020-05.csv',
+    'green',
+    pickup_month, trip_distance, payment_type,
+    coalesce(pickup_month < DATE '2020-05-01' OR pickup_month >= DATE '2020-06-01', true) AS stray,
+    trips
+FROM (
+    SELECT
+        pickup_month,
+        half_miles AS trip_distance,
+        payment_type,
+        SUM(trips) AS trips
+    FROM (SELECT * FROM fare_mile_summary WHERE filename = 'green_tripdata_2020-05.csv')
+    GROUP BY 1, 2, 3
+)
+ORDER BY pickup_month, trip_distance, payment_type;
+
+DELETE FROM trip_summary WHERE filename = 'yellow_tripdata_2020-04.csv';
+
+-- Whether a group is a stray's follows from its day or month, so that no single row is asked.
+INSERT INTO trip_summary
+SELECT
+    'yellow_tripdata_2020-04.csv',
+    'yellow',
+    pickup_day, pickup_hour, payment_type,
+    coalesce(pickup_day < DATE '2020-04-01' OR pickup_day >= DATE '2020-05-01', true) AS stray,
+    trips, total_amount, fare_amount, tip_amount, trip_distance, fares, distances, absurd_miles, absurd_distances, timed_miles, timed_seconds
+FROM (
+    SELECT
+        CAST(tpep_pickup_datetime AS DATE) AS pickup_day,
+        EXTRACT(HOUR FROM tpep_pickup_datetime) AS pickup_hour,
+        payment_type AS payment_type,
+        COUNT(*) AS trips,
+        SUM(total_amount) AS total_amount,
+        SUM(fare_amount) AS fare_amount,
+        SUM(tip_amount) AS tip_amount,
+        SUM(trip_distance) AS trip_distance,
+        COUNT(fare_amount) AS fares,
+        COUNT(trip_distance) AS distances,
+        SUM(CASE WHEN (trip_distance < 0 OR trip_distance > 100) THEN trip_distance END) AS absurd_miles,
+        COUNT(CASE WHEN (trip_distance < 0 OR trip_distance > 100) THEN 1 END) AS absurd_distances,
+        SUM(CASE WHEN epoch_us(tpep_dropoff_datetime) - epoch_us(tpep_pickup_datetime) BETWEEN 60000000 AND 21600000000 AND trip_distance > 0 AND trip_distance <= 200 THEN trip_distance END) AS timed_miles,
+        SUM(CASE WHEN epoch_us(tpep_dropoff_datetime) - epoch_us(tpep_pickup_datetime) BETWEEN 60000000 AND 21600000000 AND trip_distance > 0 AND trip_distance <= 200 THEN (epoch_us(tpep_dropoff_datetime) - epoch_us(tpep_pickup_datetime)) // 1000000 END) AS timed_seconds
+    FROM (SELECT * FROM storage.yellow_tripdata WHERE file_month = 202004)
+    GROUP BY 1, 2, 3
+)
+ORDER BY pickup_day, pickup_hour, payment_type;
+
+DELETE FROM day_summary WHERE filename = 'yellow_tripdata_2020-04.csv';
+
+-- Whether a group is a stray's follows from its day or month, so that no single row is asked.
+INSERT INTO day_summary
+SELECT
+    'yellow_tripdata_2020-04.csv',
+    'yellow',
+    pickup_day, payment_type,
+    coalesce(pickup_day < DATE '2020-04-01' OR pickup_day >= DATE '2020-05-01', true) AS stray,
+    trips, total_amount, fare_amount, tip_amount, trip_distance, fares, distances, absurd_miles, absurd_distances, timed_miles, timed_seconds
+FROM (
+    SELECT
+        pickup_day,
+        payment_type,
+        SUM(trips) AS trips,
+        SUM(total_amount) AS total_amount,
+        SUM(fare_amount) AS fare_amount,
+        SUM(tip_amount) AS tip_amount,
+        SUM(trip_distance) AS trip_distance,
+        SUM(fares) AS fares,
+        SUM(distances) AS distances,
+        SUM(absurd_miles) AS absurd_miles,
+        SUM(absurd_distances) AS absurd_distances,
+        SUM(timed_miles) AS timed_miles,
+        SUM(timed_seconds) AS timed_seconds
+    FROM (SELECT * FROM trip_summary WHERE filename = 'yellow_tripdata_2020-04.csv')
+    GROUP BY 1, 2
+)
+ORDER BY pickup_day, payment_type;
+
+DELETE FROM slot_summary WHERE filename = 'yellow_tripdata_2020-04.csv';
+
+-- Whether a group is a stray's follows from its day or month, so that no single row is asked.
+INSERT INTO slot_summary
+SELECT
+    'yellow_tripdata_2020-04.csv',
+    'yellow',
+    pickup_month, weekday, pickup_hour, payment_type,
+    coalesce(pickup_month < DATE '2020-04-01' OR pickup_month >= DATE '2020-05-01', true) AS stray,
+    trips, total_amount, fare_amount, tip_amount
+FROM (
+    SELECT
+        CASE WHEN pickup_day >= DATE '2020-04-01' AND pickup_day < DATE '2020-05-01' THEN DATE '2020-04-01' ELSE CAST(date_trunc('month', pickup_day) AS DATE) END AS pickup_month,
+        isodow(pickup_day) - 1 AS weekday,
+        pickup_hour,
+        payment_type,
+        SUM(trips) AS trips,
+        SUM(total_amount) AS total_amount,
+        SUM(fare_amount) AS fare_amount,
+        SUM(tip_amount) AS tip_amount
+    FROM (SELECT * FROM trip_summary WHERE filename = 'yellow_tripdata_2020-04.csv')
+    GROUP BY 1, 2, 3, 4
+)
+ORDER BY pickup_month, weekday, pickup_hour, payment_type;
+
+DELETE FROM day_mile_summary WHERE filename = 'yellow_tripdata_2020-04.csv';
+
+-- Whether a group is a stray's follows from its day or month, so that no single row is asked.
+INSERT INTO day_mile_summary
+SELECT
+    'yellow_tripdata_2020-04.csv',
+    'yellow',
+    pickup_day, half_miles, payment_type,
+    coalesce(pickup_day < DATE '2020-04-01' OR pickup_day >= DATE '2020-05-01', true) AS stray,
+    trips, total_amount, fare_amount, tip_amount, trip_distance, fares, distances, absurd_miles, absurd_distances, timed_miles, timed_seconds
+FROM (
+    SELECT
+        CAST(tpep_pickup_datetime AS DATE) AS pickup_day,
+        CASE WHEN trip_distance < 0 THEN -1 WHEN trip_distance >= 30 THEN 30 ELSE FLOOR(trip_distance * 2) / 2 END AS half_miles,
+        payment_type AS payment_type,
+        COUNT(*) AS trips,
+        SUM(total_amount) AS total_amount,
+        SUM(fare_amount) AS fare_amount,
+        SUM(tip_amount) AS tip_amount,
+        SUM(trip_distance) AS trip_distance,
+        COUNT(fare_amount) AS fares,
+        COUNT(trip_distance) AS distances,
+        SUM(CASE WHEN (trip_distance < 0 OR trip_distance > 100) THEN trip_distance END) AS absurd_miles,
+        COUNT(CASE WHEN (trip_distance < 0 OR trip_distance > 100) THEN 1 END) AS absurd_distances,
+        SUM(CASE WHEN epoch_us(tpep_dropoff_datetime) - epoch_us(tpep_pickup_datetime) BETWEEN 60000000 AND 21600000000 AND trip_distance > 0 AND trip_distance <= 200 THEN trip_distance END) AS timed_miles,
+        SUM(CASE WHEN epoch_us(tpep_dropoff_datetime) - epoch_us(tpep_pickup_datetime) BETWEEN 60000000 AND 21600000000 AND trip_distance > 0 AND trip_distance <= 200 THEN (epoch_us(tpep_dropoff_datetime) - epoch_us(tpep_pickup_datetime)) // 1000000 END) AS timed_seconds
+    FROM (SELECT * FROM storage.yellow_tripdata WHERE file_month = 202004)
+    GROUP BY 1, 2, 3
+)
+ORDER BY pickup_day, half_miles, payment_type;
+
+DELETE FROM slot_mile_summary WHERE filename = 'yellow_tripdata_2020-04.csv';
+
+-- Whether a group is a stray's follows from its day or month, so that no single row is asked.
+INSERT INTO slot_mile_summary
+SELECT
+    'yellow_tripdata_2020-04.csv',
+    'yellow',
+    pickup_month, weekday, pickup_hour, half_miles, payment_type,
+    coalesce(pickup_month < DATE '2020-04-01' OR pickup_month >= DATE '2020-05-01', true) AS stray,
+    trips, total_amount, fare_amount, tip_amount
+FROM (
+    SELECT
+        CASE WHEN tpep_pickup_datetime >= DATE '2020-04-01' AND tpep_pickup_datetime < DATE '2020-05-01' THEN DATE '2020-04-01' ELSE CAST(date_trunc('month', tpep_pickup_datetime) AS DATE) END AS pickup_month,
+        isodow(tpep_pickup_datetime) - 1 AS weekday,
+        EXTRACT(HOUR FROM tpep_pickup_datetime) AS pickup_hour,
+        CASE WHEN trip_distance < 0 THEN -1 WHEN trip_distance >= 30 THEN 30 ELSE FLOOR(trip_distance * 2) / 2 END AS half_miles,
+        payment_type AS payment_type,
+        COUNT(*) AS trips,
+        SUM(total_amount) AS total_amount,
+        SUM(fare_amount) AS fare_amount,
+        SUM(tip_amount) AS tip_amount
+    FROM (SELECT * FROM storage.yellow_tripdata WHERE file_month = 202004)
+    GROUP BY 1, 2, 3, 4, 5
+)
+ORDER BY pickup_month, weekday, pickup_hour, half_miles, payment_type;
+
+DELETE FROM zone_mile_summary WHERE filename = 'yellow_tripdata_2020-04.csv';
+
+-- Whether a group is a stray's follows from its day or month, so that no single row is asked.
+INSERT INTO zone_mile_summary
+SELECT
+    'yellow_tripdata_2020-04.csv',
+    'yellow',
+    pickup_month, PULocationID, half_miles, payment_type,
+    coalesce(pickup_month < DATE '2020-04-01' OR pickup_month >= DATE '2020-05-01', true) AS stray,
+    trips, total_amount
+FROM (
+    SELECT
+        CASE WHEN tpep_pickup_datetime >= DATE '2020-04-01' AND tpep_pickup_datetime < DATE '2020-05-01' THEN DATE '2020-04-01' ELSE CAST(date_trunc('month', tpep_pickup_datetime) AS DATE) END AS pickup_month,
+        PULocationID AS PULocationID,
+        CASE WHEN trip_distance < 0 THEN -1 WHEN trip_distance >= 30 THEN 30 ELSE FLOOR(trip_distance * 2) / 2 END AS half_miles,
+        payment_type AS payment_type,
+        COUNT(*) AS trips,
+        SUM(total_amount) AS total_amount
+    FROM (SELECT * FROM storage.yellow_tripdata WHERE file_month = 202004)
+    GROUP BY 1, 2, 3, 4
+)
+ORDER BY pickup_month, PULocationID, half_miles, payment_type;
+
+DELETE FROM zone_summary WHERE filename = 'yellow_tripdata_2020-04.csv';
+
+-- Whether a group is a stray's follows from its day or month, so that no single row is asked.
+INSERT INTO zone_summary
+SELECT
+    'yellow_tripdata_2020-04.csv',
+    'yellow',
+    pickup_month, PULocationID, payment_type,
+    coalesce(pickup_month < DATE '2020-04-01' OR pickup_month >= DATE '2020-05-01', true) AS stray,
+    trips, total_amount
+FROM (
+    SELECT
+        pickup_month,
+        PULocationID,
+        payment_type,
+        SUM(trips) AS trips,
+        SUM(total_amount) AS total_amount
+    FROM (SELECT * FROM zone_mile_summary WHERE filename = 'yellow_tripdata_2020-04.csv')
+    GROUP BY 1, 2, 3
+)
+ORDER BY pickup_month, PULocationID, payment_type;
+
+DELETE FROM airport_mile_summary WHERE filename = 'yellow_tripdata_2020-04.csv';
+
+-- Whether a group is a stray's follows from its day or month, so that no single row is asked.
+INSERT INTO airport_mile_summary
+SELECT
+    'yellow_tripdata_2020-04.csv',
+    'yellow',
+    pickup_day, airport, began_there, half_miles, payment_type,
+    coalesce(pickup_day < DATE '2020-04-01' OR pickup_day >= DATE '2020-05-01', true) AS stray,
+    trips, total_amount
+FROM (
+    SELECT
+        CAST(tpep_pickup_datetime AS DATE) AS pickup_day,
+        CASE WHEN PULocationID IN (1, 132, 138) THEN PULocationID ELSE DOLocationID END AS airport,
+        COALESCE(PULocationID IN (1, 132, 138), FALSE) AS began_there,
+        CASE WHEN trip_distance < 0 THEN -1 WHEN trip_distance >= 30 THEN 30 ELSE FLOOR(trip_distance * 2) / 2 END AS half_miles,
+        payment_type AS payment_type,
+        COUNT(*) AS trips,
+        SUM(total_amount) AS total_amount
+    FROM (SELECT * FROM storage.yellow_tripdata WHERE file_month = 202004)
+    WHERE (PULocationID IN (1, 132, 138) OR DOLocationID IN (1, 132, 138))
+    GROUP BY 1, 2, 3, 4, 5
+)
+ORDER BY pickup_day, airport, began_there, half_miles, payment_type;
+
+DELETE FROM airport_summary WHERE filename = 'yellow_tripdata_2020-04.csv';
+
+-- Whether a group is a stray's follows from its day or month, so that no single row is asked.
+INSERT INTO airport_summary
+SELECT
+    'yellow_tripdata_2020-04.csv',
+    'yellow',
+    pickup_day, airport, began_there, payment_type,
+    coalesce(pickup_day < DATE '2020-04-01' OR pickup_day >= DATE '2020-05-01', true) AS stray,
+    trips, total_amount
+FROM (
+    SELECT
+        pickup_day,
+        airport,
+        began_there,
+        payment_type,
+        SUM(trips) AS trips,
+        SUM(total_amount) AS total_amount
+    FROM (SELECT * FROM airport_mile_summary WHERE filename = 'yellow_tripdata_2020-04.csv')
+    GROUP BY 1, 2, 3, 4
+)
+ORDER BY pickup_day, airport, began_there, payment_type;
+
+DELETE FROM fare_mile_summary WHERE filename = 'yellow_tripdata_2020-04.csv';
+
+-- Whether a group is a stray's follows from its day or month, so that no single row is asked.
+INSERT INTO fare_mile_summary
+SELECT
+    'yellow_tripdata_2020-04.csv',
+    'yellow',
+    pickup_month, fare_amount, half_miles, payment_type,
+    coalesce(pickup_month < DATE '2020-04-01' OR pickup_month >= DATE '2020-05-01', true) AS stray,
+    trips
+FROM (
+    SELECT
+        CASE WHEN tpep_pickup_datetime >= DATE '2020-04-01' AND tpep_pickup_datetime < DATE '2020-05-01' THEN DATE '2020-04-01' ELSE CAST(date_trunc('month', tpep_pickup_datetime) AS DATE) END AS pickup_month,
+        CASE WHEN fare_amount < 0 THEN -1 WHEN fare_amount >= 100 THEN 100 ELSE FLOOR(fare_amount) END AS fare_amount,
+        CASE WHEN trip_distance < 0 THEN -1 WHEN trip_distance >= 30 THEN 30 ELSE FLOOR(trip_distance * 2) / 2 END AS half_miles,
+        payment_type AS payment_type,
+        COUNT(*) AS trips
+    FROM (SELECT * FROM storage.yellow_tripdata WHERE file_month = 202004)
+    GROUP BY 1, 2, 3, 4
+)
+ORDER BY pickup_month, fare_amount, half_miles, payment_type;
+
+DELETE FROM fare_summary WHERE filename = 'yellow_tripdata_2020-04.csv';
+
+-- Whether a group is a stray's follows from its day or month, so that no single row is asked.
+INSERT INTO fare_summary
+SELECT
+    'yellow_tripdata_2020-04.csv',
+    'yellow',
+    pickup_month, fare_amount, payment_type,
+    coalesce(pickup_month < DATE '2020-04-01' OR pickup_month >= DATE '2020-05-01', true) AS stray,
+    trips
+FROM (
+    SELECT
+        pickup_month,
+        fare_amount,
+        payment_type,
+        SUM(trips) AS trips
+    FROM (SELECT * FROM fare_mile_summary WHERE filename = 'yellow_tripdata_2020-04.csv')
+    GROUP BY 1, 2, 3
+)
+ORDER BY pickup_month, fare_amount, payment_type;
+
+DELETE FROM distance_summary WHERE filename = 'yellow_tripdata_2020-04.csv';
+
+-- Whether a group is a stray's follows from its day or month, so that no single row is asked.
+INSERT INTO distance_summary
+SELECT
+    'yellow_tripdata_2020-04.csv',
+    'yellow',
+    pickup_month, trip_distance, payment_type,
+    coalesce(pickup_month < DATE '2020-04-01' OR pickup_month >= DATE '2020-05-01', true) AS stray,
+    trips
+FROM (
+    SELECT
+        pickup_month,
+        half_miles AS trip_distance,
+        payment_type,
+        SUM(trips) AS trips
+    FROM (SELECT * FROM fare_mile_summary WHERE filename = 'yellow_tripdata_2020-04.csv')
+    GROUP BY 1, 2, 3
+)
+ORDER BY pickup_month, trip_distance, payment_type;
