@@ -24,8 +24,8 @@ def show_page() -> None:
     groups: set[str] = set()
     with reported():  # with settings that cannot be used, every group is below
         groups = show_cards(values)
-    show_sample()
-    offer_export("setup-export")
+        show_sample()
+        offer_export("setup-export")
     # Tabs, because the results of the doctor come one by one and would move what is below them.
     doctor, more = st.tabs([":yellow[Doctor]", ":yellow[More settings]"], key="setup tab")
     with doctor:
