@@ -15,6 +15,7 @@ from pages.components.common.words import plain
 from pages.components.setup.doctor import (
     GLYPH_MARKS,
     current_examination,
+    is_examining,
     start_examination,
     worst_result,
 )
@@ -125,8 +126,7 @@ def _show_card(card: SetupCard, settings: Settings, values: dict[str, SettingVal
     faults = find_group_faults([values[field] for field in fields])
     st.markdown(faults or _checked_state(card) or plain(card.state(settings)))
     row = st.container(horizontal=True, vertical_alignment="center")
-    examination = current_examination()
-    busy = examination is not None and not examination.task.done()
+    busy = is_examining()
     if card.checks and change_button(
         row,
         "Check",

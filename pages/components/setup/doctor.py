@@ -81,11 +81,22 @@ def worst_result(results: Iterable[CheckResult]) -> CheckResult | None:
     return next(iter(_sorted(results)), None)
 
 
-def show_doctor() -> None:
-    """Draw the tab: its buttons, and the results of the newest examination."""
+def is_examining() -> bool:
+    """Return whether the session's newest examination still runs."""
+    examination = current_examination()
+    return examination is not None and not examination.task.done()
+
+
+def show_doctor(*, was_running: bool) -> None:
+    """Draw the tab: its buttons, and the results of the newest examination.
+
+    Args:
+        was_running: Whether checks still ran when the cards above were drawn. If they have ended
+            since, the page is drawn again, or the cards would say "checking" for ever.
+    """
     examination = current_examination()
     row = st.container(horizontal=True, vertical_alignment="center")
-    busy = examination is not None and not examination.task.done()
+    busy = is_examining()
     with reported():
         if change_button(
             row,
@@ -119,12 +130,11 @@ def show_doctor() -> None:
             "problem. The command is `python -m pipeline doctor`."
         )
         return
-    _show_live(examination)
+    _show_live(examination, running=was_running or is_examining())
 
 
-def _show_live(examination: Examination) -> None:
+def _show_live(examination: Examination, *, running: bool) -> None:
     """Draw an examination, again and again until it ends."""
-    running = not examination.task.done()
 
     def watch() -> None:
         _show_results(examination)
