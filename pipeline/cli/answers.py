@@ -213,11 +213,13 @@ def check(
 
 def _read_text(path: Path) -> str:
     try:
-        content = (
-            sys.stdin.buffer.read(_MOST_ANSWER_BYTES + 1)
-            if str(path) == "-"
-            else read_regular_file(path, _MOST_ANSWER_BYTES)
-        )
+        if str(path) == "-":
+            content = sys.stdin.buffer.read(_MOST_ANSWER_BYTES + 1)
+        elif path.is_fifo():  # what a shell makes of <(command)
+            with path.open("rb") as pipe:
+                content = pipe.read(_MOST_ANSWER_BYTES + 1)
+        else:
+            content = read_regular_file(path, _MOST_ANSWER_BYTES)
     except OSError as error:
         raise UsageError(
             f"{path} cannot be read: {error.strerror}.", cure="Check the path."

@@ -13,6 +13,7 @@ from pipeline.core.settings.settings import Settings
 from tests.support.command import document, pipeline
 from tests.support.servers import Server
 
+POSIX = pytest.mark.skipif(os.name != "posix", reason="only POSIX has /dev/stdin")
 NOTES = "# Heron 2.4\n## Limits\nEach tenant may keep 2,048 flows.\n## Price\nHeron costs $40.\n"
 
 
@@ -105,10 +106,11 @@ def test_preset_from_a_host_that_is_not_allowed_is_not_fetched(settings: Setting
         assert server.requests == []
 
 
-def test_answer_is_read_from_stdin(settings: Settings, notes: Path) -> None:
+@pytest.mark.parametrize("path", ["-", pytest.param("/dev/stdin", marks=POSIX)])
+def test_answer_is_read_from_stdin_and_pipes(settings: Settings, notes: Path, path: str) -> None:
     pipeline(settings, "answers", "add", str(notes))
     result = subprocess.run(
-        [sys.executable, "-m", "pipeline", "answers", "check", "--text", "-"],
+        [sys.executable, "-m", "pipeline", "answers", "check", "--text", path],
         input="Heron costs $40.",
         capture_output=True,
         text=True,

@@ -24,6 +24,7 @@ BadgeColor = Literal["green", "yellow", "red", "blue", "gray"]
 
 _COLORS: dict[Verdict, BadgeColor] = {
     Verdict.FOUND: "green",
+    Verdict.ACROSS: "green",
     Verdict.VALUE: "yellow",
     Verdict.NOT_FOUND: "gray",
     Verdict.ABSTAINED: "blue",

@@ -39,14 +39,21 @@ class Verdict(StrEnum):
     """What the check says of one claim."""
 
     FOUND = "found in source"
+    ACROSS = "found across sentences"
     VALUE = "value not in source"
     NOT_FOUND = "not found"
     ABSTAINED = "abstained"
+
+    @property
+    def is_found(self) -> bool:
+        """Whether the passages hold the claim, in one sentence or in several."""
+        return self in (Verdict.FOUND, Verdict.ACROSS)
 
 
 # Wherever a verdict is shown, its glyph stands beside its words.
 GLYPHS = {
     Verdict.FOUND: "●",
+    Verdict.ACROSS: "◎",
     Verdict.VALUE: "◐",
     Verdict.NOT_FOUND: "○",
     Verdict.ABSTAINED: "–",
@@ -142,8 +149,10 @@ def describe_outcome(answer: str, verdicts: Sequence[ClaimVerdict]) -> str:
     if is_abstention(answer):
         return Verdict.ABSTAINED.value
     claims = [verdict for verdict in verdicts if verdict.verdict != Verdict.ABSTAINED]
-    found = sum(verdict.verdict == Verdict.FOUND for verdict in claims)
-    return f"{found} of {len(claims)} claims found in source"
+    found = sum(verdict.verdict.is_found for verdict in claims)
+    across = sum(verdict.verdict == Verdict.ACROSS for verdict in claims)
+    spread = f", {across} of them across sentences" if across else ""
+    return f"{found} of {len(claims)} claims found in source{spread}"
 
 
 def is_verbatim(quote: str, passages: Iterable[Passage]) -> bool:
@@ -237,6 +246,8 @@ def _check_claim(claim: Sentence, windows: Sequence[_Window], threshold: float) 
         verdict = Verdict.VALUE
     else:
         verdict = Verdict.NOT_FOUND
+    if verdict != Verdict.FOUND and not objection and _is_across(words, facts, windows):
+        verdict, missing = Verdict.ACROSS, []
     return ClaimVerdict(
         claim.text,
         claim.start,
@@ -247,6 +258,19 @@ def _check_claim(claim: Sentence, windows: Sequence[_Window], threshold: float) 
         share,
         tuple(fact.text for fact in missing),
         objection,
+    )
+
+
+def _is_across(words: set[str], facts: Sequence[Fact], windows: Sequence[_Window]) -> bool:
+    """Return whether the passages together hold all words and values of a claim."""
+    pool = frozenset[str]().union(*(window.words for window in windows))
+    return (
+        len(words) > 1
+        and words <= pool
+        and all(
+            any(window.facts.has(fact) and window.words & words for window in windows)
+            for fact in facts
+        )
     )
 
 

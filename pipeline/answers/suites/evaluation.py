@@ -287,7 +287,7 @@ def _score(call: PlannedCall, response: ModelResponse, prices: PriceList) -> Sco
         first_token_seconds=response.first_token_seconds,
         seconds=response.seconds,
         claims=len(claims),
-        claims_found=sum(verdict.verdict == Verdict.FOUND for verdict in claims),
+        claims_found=sum(verdict.verdict.is_found for verdict in claims),
         answered_at=datetime.now(UTC).isoformat(),
     )
 

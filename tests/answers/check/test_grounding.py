@@ -94,6 +94,16 @@ def test_verdict_names_what_is_missing_and_quotes_the_nearest_sentence() -> None
     assert "2,048 flows" in NOTES[checked.quote[0] : checked.quote[1]]
 
 
+def test_claim_of_two_sentences_is_found_across_them() -> None:
+    claim = "The timeout of `FlowTrigger` is 45 seconds and each tenant may keep 2,048 flows."
+    (checked,) = verdicts = check(claim, [PASSAGE])
+    assert checked.verdict == Verdict.ACROSS
+    assert describe_outcome(claim, verdicts) == (
+        "1 of 1 claims found in source, 1 of them across sentences"
+    )
+    assert not verdict(claim.replace("45", "50")).is_found
+
+
 def test_no_claim_is_found_without_passages() -> None:
     (checked,) = check("The timeout is 45 seconds.", [])
     assert (checked.verdict, checked.passage) == (Verdict.NOT_FOUND, None)
