@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -54,7 +55,10 @@ def add(
         str, typer.Option(help="What to make up for after missed firings: all, last or none.")
     ] = "all",
     since: Annotated[
-        str, typer.Option(help="First month to load, YYYY-MM; default: the newest expected now.")
+        str,
+        typer.Option(
+            help="First month to load, YYYY-MM; default: a folder's first, or the newest expected."
+        ),
     ] = "",
     lag: Annotated[
         int, typer.Option(help="Months until a month is published; it is waited for until then.")
@@ -71,18 +75,20 @@ def add(
     from pipeline.core.trips import Month
     from pipeline.files.sources import open_source
     from pipeline.runs.schedule import CatchUp, Schedule, parse_time
+    from pipeline.runs.schedule.scheduler import first_month
     from pipeline.runs.schedule.store import Schedules
 
     with exit_on_error():
         settings = load_settings()
         dataset = find_dataset(color)
+        opened = open_source(source, settings)
         hour, minute = parse_time(at) if at else (dataset.schedule_hour, 0)
         new = Schedule(
             name=name or f"{dataset}-{target}",
             dataset=dataset,
             since=Month.parse(since) if since else Month.current(),
             target=target,
-            source=open_source(source, settings).name,  # without a password in a URL
+            source=opened.name,  # without a password in a URL
             day=day,
             hour=hour,
             minute=minute,
@@ -91,7 +97,7 @@ def add(
             lag=lag,
         )
         if not since:
-            new = new.from_newest(datetime.now(UTC))
+            new = replace(new, since=first_month(new, opened, datetime.now(UTC)))
         schedules = Schedules(settings)
         schedules.add(new)
         out.print(f"Added {new.name}: {new.dataset} from {new.since} on, {new.at}.", markup=False)

@@ -9,6 +9,8 @@ import signal
 import sqlite3
 from pathlib import Path
 
+import pytest
+
 from pipeline.core.datasets import GREEN_TAXIS
 from pipeline.core.settings.settings import Settings
 from pipeline.core.trips import Month
@@ -179,6 +181,39 @@ def test_the_runs_page_fires_a_schedule_and_refuses_one_that_cannot_be(
     wait_for(lambda: (firing := schedules.get("green-local").latest) and firing.ended_at, 20)
     check(app.run())
     assert f"loaded green {newest}" in texts(app)
+
+
+@pytest.mark.parametrize("by", ["command", "page"])
+def test_schedule_of_a_folder_without_first_month_loads_its_missing_months(
+    settings: Settings, folder: Path, by: str
+) -> None:
+    publish(folder, Month(2020, 4), Month(2020, 5))
+    schedules = Schedules(settings)
+    if by == "command":
+        added = pipeline(settings, "schedule", "add", "--color", "green", "--source", str(folder))
+        assert added.returncode == 0, added.stderr
+        assert "green from 2020-04 on" in added.stdout
+        for message in ("loaded green 2020-04, 2020-05", "nothing is new: green 2020-05"):
+            result = pipeline(settings, "schedule", "run-now", "green-local")
+            assert message in result.stdout.replace("\n", " "), result.stdout + result.stderr
+        return
+    app = open_tab(open_app("pages/runs.py"), "runs tab", "Schedules")
+    type_source(app, "s-source", str(folder))
+    check(next(button for button in app.button if button.label == "Add schedule").click().run())
+    check(app.button(key="schedule-run").click().run())
+    wait_for(lambda: (firing := schedules.get("green-local").latest) and firing.ended_at, 20)
+    assert "loaded green 2020-04, 2020-05" in texts(check(app.run()))
+
+
+def test_schedule_that_begins_after_the_months_of_its_folder_names_them(
+    settings: Settings, folder: Path
+) -> None:
+    publish(folder, Month(2020, 4), Month(2020, 5))
+    add = ("schedule", "add", "--color", "green", "--source", str(folder), "--since", "2024-01")
+    assert pipeline(settings, *add).returncode == 0
+    result = pipeline(settings, "schedule", "run-now", "green-local")
+    assert "waiting" in result.stdout
+    assert "it has 2020-04 to 2020-05" in result.stdout.replace("\n", " ")
 
 
 def test_schedule_that_is_run_now_shows_that_it_checks_its_source_and_that_it_failed(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, time
 from zoneinfo import available_timezones
 
@@ -21,9 +22,9 @@ from pipeline.core.datasets import DATASETS, DEFAULT_DATASET, find_dataset
 from pipeline.core.errors import UsageError
 from pipeline.core.settings.settings import load_settings
 from pipeline.core.trips import Month
-from pipeline.files.sources import open_source
+from pipeline.files.sources import Source, open_source
 from pipeline.runs.schedule import USUAL_LAG, USUAL_ZONE, CatchUp, Schedule
-from pipeline.runs.schedule.scheduler import is_running
+from pipeline.runs.schedule.scheduler import first_month, is_running
 from pipeline.runs.schedule.store import Schedules, StoredSchedule
 from pipeline.warehouse.registry import target_names
 
@@ -157,7 +158,7 @@ def _show_actions(
         icon=":material/play_arrow:",
         disabled=activity.run is not None or scheduler().is_at_work(name),
         key="schedule-run",
-        help="Fire the schedule now: load the newest month of its source.",
+        help="Fire the schedule now: load the months that its source has and the warehouse lacks.",
     ):
         scheduler().fire_in_background(name)
     if stored.enabled and change_button(
@@ -215,7 +216,11 @@ def _show_form(schedules: Schedules) -> None:
             "Catch-up", [rule.value for rule in CatchUp], key="s-catch-up", help=_catch_up_help()
         )
         since = grid.text_input(
-            "First month", key="s-since", placeholder="the newest expected", help="YYYY-MM"
+            "First month",
+            key="s-since",
+            placeholder="automatic",
+            help="YYYY-MM. Without one: the first month of a folder, or the newest month expected "
+            "of any other source.",
         )
         lag = grid.number_input(
             "Publication lag (months)", 1, 24, USUAL_LAG, key="s-lag",
@@ -225,12 +230,13 @@ def _show_form(schedules: Schedules) -> None:
     if pressed:
         with reported():
             moment = at or time(dataset.schedule_hour)
+            opened = _open(source or "")
             new = Schedule(
                 name=f"{dataset}-{to}",
                 dataset=dataset,
                 since=Month.parse(since) if since else Month.current(),
                 target=to,
-                source=_source(source or ""),
+                source=opened.name,  # without a password in a URL
                 day=int(day),
                 hour=moment.hour,
                 minute=moment.minute,
@@ -238,14 +244,16 @@ def _show_form(schedules: Schedules) -> None:
                 catch_up=CatchUp.parse(catch_up),
                 lag=int(lag),
             )
-            schedules.add(new if since else new.from_newest(datetime.now(UTC)))
+            if not since:
+                new = replace(new, since=first_month(new, opened, datetime.now(UTC)))
+            schedules.add(new)
             st.rerun()
 
 
-def _source(text: str) -> str:
+def _open(text: str) -> Source:
     if not text.strip():
         raise UsageError("No source is chosen.", cure="Pick one, or type a folder or URL.")
-    return open_source(text, load_settings()).name  # without a password in a URL
+    return open_source(text, load_settings())
 
 
 def _catch_up_help() -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -146,10 +146,6 @@ class Schedule:
     def expected(self, now: datetime) -> Month:
         """Return the newest month that the last firing before `now` (aware) expects."""
         return self._month_of(self.previous_time(now)).plus(-self.lag)
-
-    def from_newest(self, now: datetime) -> Schedule:
-        """Return a copy whose first month is the newest month expected at `now` (aware)."""
-        return replace(self, since=self.expected(now))
 
     def request(self, newest: Month) -> Request:
         """Return the backfill of a firing.

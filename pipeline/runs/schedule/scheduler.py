@@ -26,7 +26,8 @@ from pipeline.core.settings.settings import Settings
 from pipeline.core.tasks import Task, TaskPool, run_in_background
 from pipeline.core.trips import Month, TripFile, months_between
 from pipeline.files.offers import Offer, Unknown
-from pipeline.files.sources import Source, open_source
+from pipeline.files.sources import FolderSource, Source, open_source
+from pipeline.files.uploads import UploadSource
 from pipeline.runs.backfill import Backfill, prepare_plan, run_backfill
 from pipeline.runs.locks import is_held, scheduler_lock
 from pipeline.runs.plan import Plan
@@ -236,11 +237,17 @@ class Scheduler:
         retry_in = _SOURCE_WAIT if missing else None
         if newest is None:
             message = f"{source.label} has no {schedule.dataset} month from {schedule.since} on"
+            if months := source.months((schedule.dataset,)):
+                message += (
+                    f"; it has {months[0]} to {months[1]}. For these, add the schedule again with "
+                    "an earlier first month"
+                )
             return _FiringResult("waiting", f"{message}{waiting}", retry_in=retry_in)
         plan = prepare_plan(schedule.request(newest), self._settings)
         if not plan.to_run:
             message = (
-                f"{schedule.dataset} {newest} is the newest month of {source.label}, and loaded"
+                f"nothing is new: {schedule.dataset} {newest} is the newest month of "
+                f"{source.label}, and loaded"
             )
             state: FiringState = "waiting" if missing else "up-to-date"
             return _FiringResult(state, f"{message}{waiting}", retry_in=retry_in)
@@ -267,13 +274,31 @@ def is_running(settings: Settings) -> bool:
     return is_held(scheduler_lock(settings))
 
 
-def newest_published(source: Source, schedule: Schedule, now: datetime) -> Month | None:
-    """Return the newest month of the schedule's color that the source has, or None.
+def first_month(schedule: Schedule, source: Source, now: datetime) -> Month:
+    """Return the month from which a schedule loads if no first month is given.
 
-    Only months from `since` on are probed, and at most the last three years. Raises
-    SourceUnreachable when the source gives no answer for a month newer than what it has.
+    A folder and uploads say what they have, so this is their first month. Any other source: the
+    newest month expected at `now` (aware), or the last one of a source that has ended.
+    """
+    expected = schedule.expected(now)
+    months = source.months((schedule.dataset,))
+    if months is None:
+        return expected
+    return (
+        months[0] if isinstance(source, FolderSource | UploadSource) else min(expected, months[1])
+    )
+
+
+def newest_published(source: Source, schedule: Schedule, now: datetime) -> Month | None:
+    """Return the newest month of the schedule's dataset that the source has, or None.
+
+    Only months from `since` on are probed, and at most the last three years that the source may
+    have. Raises SourceUnreachable when the source gives no answer for a month newer than what it
+    has.
     """
     newest = schedule.newest_possible(now)
+    if span := source.months((schedule.dataset,)):
+        newest = min(newest, span[1])
     oldest = max(schedule.since, newest.plus(1 - _PROBED_AT_MOST))
     months = list(months_between(oldest, newest))[::-1]
     for start in range(0, len(months), _PROBED_AT_ONCE):
