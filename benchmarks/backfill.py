@@ -137,7 +137,7 @@ def backfill(
 ) -> tuple[ProcessUsage, list[dict[str, Any]]]:
     """Backfill January to month `last` with the command line; return its usage and its files."""
     months = ["--from", "2020-01", "--to", f"2020-{last:02d}"]
-    command = [sys.executable, "-m", "pipeline", "backfill", "--color", "yellow", *months]
+    command = [sys.executable, "-m", "pipeline", "backfill", "--dataset", "yellow", *months]
     measured, output = run([*command, "--source", str(source), "--json", *options], home, mirror)
     return measured, json.loads(output)["files"]
 

@@ -48,7 +48,7 @@ def measure(folder: Path, rows: int, rounds: int) -> list[tuple[str, ...]]:
         write_month(place / name, 1, rows, corrected=place == corrected)
     home = folder / "home"
     backfill(home, source, 1)
-    month = ("--color", "yellow", "--month", "2020-01", "--source")
+    month = ("--dataset", "yellow", "--month", "2020-01", "--source")
     floors: list[float] = []
     usages: dict[str, list[ProcessUsage]] = {"head": [], "whole": [], "same": [], "changed": []}
     fetched = 0

@@ -11,7 +11,7 @@ import typer
 
 from pipeline.cli.answers_output import truth_values, verdict_values
 from pipeline.cli.console import (
-    ColorOption,
+    DatasetOption,
     JsonOption,
     TargetOption,
     err,
@@ -199,7 +199,7 @@ def _print_side(values: dict[str, Any]) -> None:
 
 def truths(
     template: Annotated[str, typer.Argument(help="Question template; default: all.")] = "",
-    color: ColorOption = "green",
+    color: DatasetOption = "green",
     month: Annotated[str, typer.Option(help="YYYY-MM; without it, list the templates.")] = "",
     earlier: Annotated[
         str, typer.Option("--from", help="Month to compare with. Default: the previous one.")
@@ -209,7 +209,7 @@ def truths(
 ) -> None:
     """Print exact answers about the loaded trips, computed by SQL; needs no key and no network.
 
-    Example: python -m pipeline answers truths --color green --month 2020-04
+    Example: python -m pipeline answers truths --dataset green --month 2020-04
     """
     from pipeline.answers.truths.templates import TEMPLATES
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli.console import (
-    ColorsOption,
+    DatasetsOption,
     FirstOption,
     JsonOption,
     LastOption,
@@ -48,7 +48,7 @@ Examples:
 
     python -m pipeline backfill --from 2020-04 --to 2020-08
 
-    python -m pipeline backfill --color green --from 2021-01 --source sample
+    python -m pipeline backfill --dataset green --from 2021-01 --source sample
 
     python -m pipeline backfill --from 2019-01 --to 2021-07 --source ~/trips --dry-run
 
@@ -57,7 +57,7 @@ Examples:
 
 
 def backfill(
-    color: ColorsOption = None,
+    color: DatasetsOption = None,
     first: FirstOption = "",
     last: LastOption = "",
     source: SourceOption = "github",

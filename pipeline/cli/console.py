@@ -49,10 +49,13 @@ err = SafeConsole(stderr=True)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 TargetOption = Annotated[str, typer.Option(help=f"Warehouse: {either_of(target_names())}.")]
-ColorOption = Annotated[str, typer.Option(help=f"{either_of(DATASETS)}.")]
-ColorsOption = Annotated[
+# --color is the name of the option in earlier versions.
+DatasetOption = Annotated[str, typer.Option("--dataset", "--color", help=f"{either_of(DATASETS)}.")]
+DatasetsOption = Annotated[
     list[str] | None,
-    typer.Option(help=f"{either_of(DATASETS)}; repeat for several (default: all)."),
+    typer.Option(
+        "--dataset", "--color", help=f"{either_of(DATASETS)}; repeat for several (default: all)."
+    ),
 ]
 MonthOption = Annotated[str, typer.Option(help="The month, YYYY-MM.")]
 FirstOption = Annotated[str, typer.Option("--from", help="First month, YYYY-MM.")]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.cli.console import (
-    ColorOption,
+    DatasetOption,
     JsonOption,
     MonthOption,
     SourceOption,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def explain(
-    color: ColorOption,
+    color: DatasetOption,
     month: MonthOption,
     source: SourceOption = "github",
     target: TargetOption = DEFAULT_TARGET,
@@ -38,7 +38,7 @@ def explain(
 
     The statements are those of the loader, in order. Nothing is loaded.
 
-    Example: python -m pipeline explain --color green --month 2020-04 --source sample
+    Example: python -m pipeline explain --dataset green --month 2020-04 --source sample
     """
     from pipeline.core.datasets import find_dataset
     from pipeline.core.trips import Month, Selection

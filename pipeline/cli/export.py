@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli.console import (
-    ColorsOption,
+    DatasetsOption,
     FirstOption,
     JsonOption,
     TargetOption,
@@ -39,7 +39,7 @@ Examples:
 
     python -m pipeline export duckdb --to taxi_rides_ny.duckdb --schema prod
 
-    python -m pipeline export csv --to csv/ --color green --from 2020-01 --to 2020-06
+    python -m pipeline export csv --to csv/ --dataset green --from 2020-01 --to 2020-06
 """
 
 
@@ -52,7 +52,7 @@ def export(
             help="A folder, or the file for duckdb; once more with a month (YYYY-MM) for the last.",
         ),
     ],
-    color: ColorsOption = None,
+    color: DatasetsOption = None,
     first: FirstOption = "",
     schema: Annotated[str, typer.Option(help="Schema of the tables, for duckdb.")] = "prod",
     target: TargetOption = DEFAULT_TARGET,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from pipeline.cli.console import (
-    ColorOption,
+    DatasetOption,
     JsonOption,
     MonthOption,
     SourceOption,
@@ -46,7 +46,7 @@ CommandResult = TypeVar("CommandResult")
 
 def preview(
     path: Annotated[Path | None, typer.Argument(help="A csv, csv.gz or parquet file.")] = None,
-    color: ColorOption = "",
+    color: DatasetOption = "",
     month: MonthOption = "",
     source: SourceOption = "github",
     rows: Annotated[int, typer.Option(min=0, max=1000, help="First rows to show.")] = 5,
@@ -57,12 +57,12 @@ def preview(
 ) -> None:
     """Show what is in a file: its columns, a profile of each, and findings about the rows.
 
-    Give a file, or --color and --month of a source. The color of a file is found by its columns,
+    Give a file, or --dataset and --month of a source. The color of a file is found by its columns,
     the month by its name and pickups. A csv or parquet file that is no trip file shows its columns
     and rows. Of a file at an address only the beginning is fetched, unless it is staged or --fetch
     is given. Nothing is loaded.
 
-    Example: python -m pipeline preview --color green --month 2020-04
+    Example: python -m pipeline preview --dataset green --month 2020-04
     """
     from pipeline.preview import make_preview
     from pipeline.preview.own_file import read_own_file
@@ -121,7 +121,7 @@ def _file_of(
 
 
 def diff(
-    color: ColorOption,
+    color: DatasetOption,
     month: MonthOption,
     source: SourceOption = "github",
     target: TargetOption = DEFAULT_TARGET,
@@ -131,7 +131,7 @@ def diff(
 
     Nothing is loaded. A file that is only at an address is fetched into staging first.
 
-    Example: python -m pipeline diff --color green --month 2020-04 --source sample
+    Example: python -m pipeline diff --dataset green --month 2020-04 --source sample
     """
     from pipeline.preview.difference import diff_file
     from pipeline.preview.subject import fetch_subject, find_subject
@@ -204,5 +204,5 @@ def _file_of_options(color: str, month: str) -> TripFile:
     from pipeline.core.trips import Month, TripFile
 
     if not color or not month:
-        raise UsageError("No file was named.", cure="Give a file, or both --color and --month.")
+        raise UsageError("No file was named.", cure="Give a file, or both --dataset and --month.")
     return TripFile(find_dataset(color), Month.parse(month))

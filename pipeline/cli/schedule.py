@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.cli.console import (
-    ColorOption,
+    DatasetOption,
     JsonOption,
     TargetOption,
     err,
@@ -43,7 +43,7 @@ NameArgument = Annotated[str, typer.Argument(help="The schedule's name, as `list
 
 @schedule.command()
 def add(
-    color: ColorOption,
+    color: DatasetOption,
     at: Annotated[str, typer.Option(help=f"Time of day, HH:MM; default: {_USUAL_TIMES}.")] = "",
     day: Annotated[int, typer.Option(help="Day of the month, 1 to 28.")] = 1,
     timezone: Annotated[
@@ -70,7 +70,7 @@ def add(
     It fires once a month and loads the newest month its source really has. A month that is
     expected and not published yet is looked for again every six hours.
 
-    Example: python -m pipeline schedule add --color green --at 09:00 --catch-up all
+    Example: python -m pipeline schedule add --dataset green --at 09:00 --catch-up all
     """
     from pipeline.core.trips import Month
     from pipeline.files.sources import open_source
@@ -127,7 +127,7 @@ def list_schedules(as_json: JsonOption = False) -> None:
             if not running:
                 out.print("No scheduler runs: start the app, or run python -m pipeline scheduler.")
         elif not damaged:
-            out.print("No schedule yet. Try: python -m pipeline schedule add --color green")
+            out.print("No schedule yet. Try: python -m pipeline schedule add --dataset green")
     for error in damaged:
         err.print(escape(str(error)))
     if damaged:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.cli.console import (
-    ColorsOption,
+    DatasetsOption,
     FirstOption,
     JsonOption,
     LastOption,
@@ -47,12 +47,12 @@ Examples:
 
     python -m pipeline verify --target local --target gcp
 
-    python -m pipeline verify --target local --color green --from 2020-04 --to 2020-08
+    python -m pipeline verify --target local --dataset green --from 2020-04 --to 2020-08
 """
 
 
 def verify(
-    color: ColorsOption = None,
+    color: DatasetsOption = None,
     first: FirstOption = "",
     last: LastOption = "",
     target: Annotated[

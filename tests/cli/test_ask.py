@@ -113,5 +113,5 @@ def test_truth_that_cannot_be_computed_is_wrong_usage(settings: Settings) -> Non
     assert settings.home
     output = run("truths", "trips", "--month", "2020-04", code=2).output
     assert "Not loaded: green_tripdata_2020-04" in output
-    assert "backfill --color green --from 2020-04" in " ".join(output.split())
+    assert "backfill --dataset green --from 2020-04" in " ".join(output.split())
     assert "There is no template" in run("truths", "nonsense", code=2).output

@@ -129,7 +129,8 @@ def test_many_months_that_a_source_does_not_have_are_printed_once(
         (["--from", "2020-13"], "not a month"),
         (["--from", "2020-05", "--to", "2020-04"], "runs backwards"),
         (["--from", "2020-05", "--to", "2999-01"], "has not begun yet"),
-        (["--from", "2020-04", "--color", "blue"], "no dataset 'blue'"),
+        (["--from", "2020-04", "--dataset", "blue"], "no dataset 'blue'"),
+        (["--from", "2020-04", "--color", "blue"], "no dataset 'blue'"),  # its earlier name
         (["--from", "2020-04", "--policy", "some"], "no policy 'some'"),
         (["--from", "2020-04", "--target", "moon"], "no target 'moon'"),
         (["--from", "2020-04", "--source", "/no/such/folder"], "/no/such/folder"),

@@ -164,7 +164,7 @@ def test_full_stream_is_reported_and_fails(settings: Settings, command: str) -> 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a shell that closes streams")
 def test_closed_streams_change_neither_outcome_nor_files(settings: Settings, folder: Path) -> None:
     put_trips(folder, GREEN, [trip(GREEN)])
-    backfill = f"backfill --color green --from 2020-04 --source {shlex.quote(str(folder))}"
+    backfill = f"backfill --dataset green --from 2020-04 --source {shlex.quote(str(folder))}"
     assert shell(settings, f"{backfill} <&- >&- 2>&-").returncode == 0
     for command in ("runs --json", "status", "query 'SELECT 1' --format csv"):
         result = shell(settings, f"{command} >&-")

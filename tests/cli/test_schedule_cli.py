@@ -242,7 +242,7 @@ def test_the_commands_of_the_schedules_page_run_in_order(settings: Settings) -> 
     commands = re.findall(r"^python -m pipeline (.+)$", text, re.MULTILINE)
     assert len(commands) == 5
     for command in commands:
-        if command == "schedule add --color green":
+        if command == "schedule add --dataset green":
             command += " --source sample"  # the real source needs a network
         result = pipeline(settings, *command.split())
         assert result.returncode == 0, (command, result.stderr)

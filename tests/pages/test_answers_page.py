@@ -367,7 +367,7 @@ def test_exact_answer_about_trips_needs_no_key(settings: Settings, folder: Path)
     check(app.selectbox(key="template").set_value("change").run())
     check(app.selectbox(key="truth from").set_value("2020-03").run())
     assert "Not loaded: green_tripdata_2020-03." in unescape(app.error[0].value)
-    assert "--color green --from 2020-03" in unescape(app.error[0].value)
+    assert "--dataset green --from 2020-03" in unescape(app.error[0].value)
 
 
 def test_question_about_trips_has_the_result_as_its_source(

@@ -266,7 +266,7 @@ def test_address_of_a_choice_shows_it_to_another_visitor(browser: Browser, addre
         first.page.get_by_role("button", name="yellow").click()
         first.page.get_by_role("tab", name="Command").click()
         line = (
-            "python -m pipeline backfill --color green --from 2020-04 --to 2020-07 "
+            "python -m pipeline backfill --dataset green --from 2020-04 --to 2020-07 "
             "--source sample --policy "
         )
         expect(first.page.get_by_text(line)).to_be_visible()

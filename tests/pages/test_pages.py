@@ -450,7 +450,7 @@ def test_visit_without_a_choice_opens_with_the_next_month_of_the_newest_run(
         put_trips(folder, file, [trip(file)])
     backfill(settings, request(folder, GREEN))
     app = open_app()
-    line = f"--color green --from 2020-05 --to 2020-05 --source {folder}"
+    line = f"--dataset green --from 2020-05 --to 2020-05 --source {folder}"
     assert line in command_of(app)
     backfill(settings, request(folder, may))
     assert line in command_of(open_app())  # there is no month after it
@@ -479,7 +479,7 @@ def test_address_of_the_previous_page_changes_no_choice() -> None:
     # As hasty clicks from page to page leave it, of the Preview page.
     app.query_params |= {"color": "yellow", "month": "2020-07", "source": "github"}
     check(app.run())
-    assert "--color green --from 2020-04 --to 2020-04 --source sample --policy all" in command_of(
+    assert "--dataset green --from 2020-04 --to 2020-04 --source sample --policy all" in command_of(
         app
     )
 
@@ -492,7 +492,7 @@ def test_widgets_emptied_by_a_browser_get_their_values_back() -> None:
     app.selectbox(key="source").select("github")
     app.button_group(key="policy").set_value(None)
     check(app.run())
-    assert "--color green --from 2020-04 --to 2020-06 --source sample --policy all" in command_of(
+    assert "--dataset green --from 2020-04 --to 2020-06 --source sample --policy all" in command_of(
         app
     )
 

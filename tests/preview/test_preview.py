@@ -483,7 +483,7 @@ def test_preview_command_prints_one_document_and_writes_nothing(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ([], "Give a file, or both --color and --month"),
+        ([], "Give a file, or both --dataset and --month"),
         (["trips.csv"], "There is no file"),
         (["green_tripdata_2020-04.csv"], "There is no file"),
         (["--color", "green", "--month", "2020-13"], "is not a month"),

@@ -145,7 +145,7 @@ def command_line(request: Request) -> str:
     selection = request.selection
     words = ["python", "-m", "pipeline", "backfill"]
     for dataset in selection.datasets:
-        words += ["--color", dataset.name]
+        words += ["--dataset", dataset.name]
     words += ["--from", str(selection.first), "--to", str(selection.last)]
     words += ["--source", request.source, "--policy", request.policy.value]
     if request.force:

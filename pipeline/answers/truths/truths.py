@@ -195,7 +195,7 @@ def load_cure(files: list[TripFile]) -> str:
     dataset = files[0].dataset.name
     return (
         "Load it on the Backfill page, or with: python -m pipeline backfill "
-        f"--color {dataset} --from {months[0]} --to {months[-1]}"
+        f"--dataset {dataset} --from {months[0]} --to {months[-1]}"
     )
 
 

@@ -117,7 +117,7 @@ def test_month_that_is_not_loaded_is_refused_with_what_to_load(
     with pytest.raises(UsageError, match="green_tripdata_2020-04") as caught:
         truth_of(settings, "change", MAY.month)
     assert "green_tripdata_2020-05" not in str(caught.value)
-    assert caught.value.cure.endswith("--color green --from 2020-04 --to 2020-04")
+    assert caught.value.cure.endswith("--dataset green --from 2020-04 --to 2020-04")
 
 
 def test_rows_without_an_answer_are_reported(settings: Settings, folder: Path) -> None:
