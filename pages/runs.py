@@ -11,7 +11,7 @@ from pages.components.common.runs import Activity, files_of, history
 from pages.components.common.target import target, target_label
 from pages.components.common.themed import follow_theme
 from pages.components.common.tour import offer_sample
-from pages.components.runs.history_table import select_run
+from pages.components.runs.history_table import read_linked_run, select_run
 from pages.components.runs.run_charts import show_run_charts
 from pages.components.runs.run_details import show_run
 from pages.components.runs.schedules import show_schedules
@@ -36,6 +36,7 @@ def show_page(activity: Activity) -> None:
 def _show_history(activity: Activity) -> None:
     runs = history().runs(MOST_RUNS, target())
     if not runs:
+        read_linked_run()
         show_empty(activity)
         return
     files = {run.run_id: files_of(run) for run in runs}

@@ -8,6 +8,7 @@ from pages.components.common.backfills import read_ledger
 from pages.components.common.frame import page_title
 from pages.components.common.messages import reported
 from pages.components.common.navigation import require_app
+from pages.components.common.params import describe_invalid
 from pages.components.common.runs import read_activity
 from pages.components.common.sql_box import SqlBox, show_sql_box
 from pages.components.common.target import backend, target, target_label
@@ -83,7 +84,8 @@ def _adopt(link: Params) -> list[str]:
     if not query:
         return []
     if len(query) > MOST_LETTERS:
-        return [f"The q of this address has more than {MOST_LETTERS:,} letters, so it is left out."]
+        rule = f"it has more than {MOST_LETTERS:,} letters"
+        return [describe_invalid("q", query, rule, "It is left out.")]
     st.session_state[_TEXT] = query
     return []
 

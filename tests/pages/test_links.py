@@ -32,6 +32,14 @@ RIGHT = {
 # Any text is a source, a question or a query; only their length or content can be wrong.
 WRONG = {"source": "nowhere-at-all", "question": "x" * 2001, "q": "x" * 20_001}
 CASES = [(page, param) for param in PARAMS for page in (param.pages or PAGES)]
+# Values in the right form of what does not exist.
+ABSENT = [
+    ("Backfill", "color", "blue"), ("Backfill", "from", "2999-01"), ("Backfill", "to", "2019-13"),
+    ("Preview", "month", "1999-01"), ("Explore", "color", "blue"), ("Explore", "zone", "9999"),
+    ("Explore", "way", "9999/42"), ("Explore", "way", "42/9999"), ("Explore", "paid", "77"),
+    ("Explore", "pickup", "9999"), ("Explore", "payment", "77"), ("Explore", "slot", "6/24"),
+    ("Explore", "day", "2020-06-31/2020-07-01"), ("Runs", "run", "20260101-000000-00000000"),
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -64,6 +72,27 @@ def complaints(app: AppTest) -> str:
         r"There is no|not usable|is not a|cannot be used|left out|is used|nowhere", re.IGNORECASE
     )
     return "\n".join(line for line in texts(app).splitlines() if said.search(line))
+
+
+@pytest.mark.usefixtures("link")
+@pytest.mark.parametrize(("page", "name", "value"), ABSENT)
+def test_link_to_what_does_not_exist_is_answered_in_one_line_that_names_it(
+    page: str, name: str, value: str
+) -> None:
+    app = follow(page, name, value)
+    lines = [line for line in texts(app).splitlines() if f"{name}={value} in the link" in line]
+    assert len(lines) == 1
+    assert "cannot be used" in lines[0]
+    assert not app.error
+
+
+@pytest.mark.usefixtures("link")
+def test_link_with_a_wrong_and_a_right_color_opens_with_the_right_one() -> None:
+    app = open_app("pages/backfill.py", color=["blue", "green"])
+    assert app.pills(key="colors").value == ["green"]
+    assert open_app("pages/backfill.py", color="blue").pills(key="colors").value == [
+        "yellow", "green",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("page", "param"), CASES, ids=lambda value: getattr(value, "name", value))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from pipeline.core.datasets import DATASETS, Dataset, find_dataset
+from pages.components.common.params import describe_invalid
+from pipeline.core.datasets import DATASETS, Dataset, either_of, find_dataset
 from pipeline.core.errors import FaregroundError, UsageError
 from pipeline.core.trips import Month, Selection
 from pipeline.runs.plan import Request
@@ -92,7 +93,7 @@ def write_params(choice: Choice) -> dict[str, list[str]]:
 def read_params(params: Mapping[str, Sequence[str]]) -> tuple[Choice, list[str]]:
     """Return the choice of a link, and a sentence for each invalid value in it.
 
-    An invalid or absent value is that of `Choice()`. Unknown parameters are ignored.
+    An invalid or absent value is that of `Choice()`. Parameters of other pages are ignored.
     """
     usual = Choice()
     problems: list[str] = []
@@ -105,33 +106,43 @@ def read_params(params: Mapping[str, Sequence[str]]) -> tuple[Choice, list[str]]
         text = last_of(name, str(default))
         try:
             month = Month.parse(text)
-        except FaregroundError as error:
-            problems.append(f"{error.problem} {default} is used.")
-            return default
-        if month > Month.current():
-            problems.append(f"{month} has not begun yet. {default} is used.")
-            return default
-        return month
+        except FaregroundError:
+            rule = "a month is written as 2020-04"
+        else:
+            if month <= Month.current():
+                return month
+            rule = "this month has not begun yet"
+        problems.append(describe_invalid(name, text, rule, f"{default} is used."))
+        return default
+
+    def read_word(name: str, default: str, words: Collection[str]) -> str:
+        word = last_of(name, default)
+        if word in words:
+            return word
+        problems.append(
+            describe_invalid(name, word, f"use {either_of(words)}", f"{default} is used.")
+        )
+        return default
 
     datasets = []
-    for name in params.get("color", [dataset.name for dataset in usual.datasets]):
+    for name in params.get("color", []):
         try:
             datasets.append(find_dataset(name))
-        except FaregroundError as error:
-            problems.append(f"{error.problem} It is left out.")
-    try:
-        policy = Policy.parse(last_of("policy", usual.policy.value))
-    except FaregroundError as error:
-        policy = usual.policy
-        problems.append(f"{error.problem} {policy} is used.")
-    force = last_of("force", "no")
-    if force not in ("yes", "no"):
-        problems.append(f"force is yes or no, not {force!r}. no is used.")
+        except FaregroundError:
+            rule = f"use {either_of(DATASETS)}"
+            problems.append(describe_invalid("color", name, rule, "It is left out."))
+    policy = Policy(read_word("policy", usual.policy.value, [policy.value for policy in Policy]))
+    force = read_word("force", "no", ("yes", "no"))
     first = read_month("from", usual.first)
     last = read_month("to", first)
+    if last < first:
+        problems.append(
+            describe_invalid("to", str(last), f"it is before from={first}", f"{first} is used.")
+        )
+        last = first
     source = last_of("source", usual.source).strip()
     return Choice(
-        tuple(dataset for dataset in DATASETS.values() if dataset in datasets),
+        tuple(dataset for dataset in DATASETS.values() if dataset in (datasets or usual.datasets)),
         first,
         last,
         source,

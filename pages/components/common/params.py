@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+_MOST_SHOWN = 40  # letters of an invalid value
+
 SHARED = "target"  # the parameter that stands in the address of every page
 
 
@@ -90,6 +92,19 @@ def rename_old(link: Mapping[str, list[str]], params: Iterable[str]) -> dict[str
         read = name if name in wanted else names.get(name, name)
         renamed[read] = [*renamed.get(read, []), *values]
     return renamed
+
+
+def describe_invalid(name: str, value: str, rule: str, instead: str) -> str:
+    """Return the one line in which every page says that it cannot use a value of its address.
+
+    Args:
+        name: The parameter.
+        value: Its value; only its beginning is shown.
+        rule: What is wrong with it or what can be used, to end a sentence with; "" to say nothing.
+        instead: A sentence on what the page shows or does now.
+    """
+    shown = value if len(value) <= _MOST_SHOWN else f"{value[:_MOST_SHOWN]}…"
+    return f"{name}={shown} in the link cannot be used{f': {rule}' if rule else ''}. {instead}"
 
 
 def unknown_names(names: Iterable[str]) -> list[str]:

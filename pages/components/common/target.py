@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.components.common.glossary import explain
+from pages.components.common.params import describe_invalid
 from pages.components.common.url_state import Params, UrlState
 from pages.components.common.words import plain
 from pipeline.core.datasets import either_of
@@ -42,8 +43,15 @@ def pick_target() -> None:
     names_of_all = [one.name for one in (*configured, *missing)]
     if wanted is not None and wanted not in names_of_all:
         st.markdown(
-            f":material/link_off: There is no warehouse {plain(repr(wanted[:40]))}: use "
-            f"{either_of(names_of_all)}. The {target_label(target())} warehouse is shown."
+            ":material/link_off: "
+            + plain(
+                describe_invalid(
+                    _KEY,
+                    wanted,
+                    f"use {either_of(names_of_all)}",
+                    f"The {target_label(target())} warehouse is shown.",
+                )
+            )
         )
     if unavailable := next((one for one in missing if one.name == wanted), None):
         st.markdown(

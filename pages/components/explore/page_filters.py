@@ -13,6 +13,7 @@ from typing import Any
 
 import streamlit as st
 
+from pages.components.common.params import describe_invalid
 from pages.components.common.url_state import Params, UrlState
 from pages.components.explore.metrics import METRICS
 from pages.components.explore.origin import SYNTHETIC
@@ -163,7 +164,7 @@ def adopt(address: Params, files: Collection[TripFile], zones: Zones) -> list[st
                     raise ValueError
                 values.append(value)
             except (ValueError, ArithmeticError, UsageError):
-                problems.append(f"{name}={text[:40]} in the link cannot be used and is left out.")
+                problems.append(describe_invalid(name, text, "", "It is left out."))
         return list(dict.fromkeys(values))
 
     def last(values: list[Any]) -> Any:
@@ -193,17 +194,28 @@ def adopt(address: Params, files: Collection[TripFile], zones: Zones) -> list[st
     since = last(read("from", partial(_parse_day, at_end=False), _is_in_range))
     until = last(read("to", partial(_parse_day, at_end=True), _is_in_range))
     if since and until and since > until:
-        problems.append(f"In the link, from={since} is after to={until}: all days are shown.")
+        rule = f"it is before from={since}"
+        problems.append(describe_invalid("to", str(until), rule, "All days are shown."))
     elif since or until:
         days = since or min(start, until), until or max(end, since)
         names = [name for name, period in periods(files).items() if period == days]
         state.period, state.days = names[0] if names else CUSTOM, days
     selections = {
-        cross_filter: last(read(cross_filter, str, partial(is_selection, cross_filter)))
+        cross_filter: last(read(cross_filter, str, partial(_is_known, cross_filter, zones=zones)))
         for cross_filter in CrossFilter
     }
     state.selections = {name: selection for name, selection in selections.items() if selection}
     return problems
+
+
+def _is_known(cross_filter: CrossFilter, text: str, zones: Zones) -> bool:
+    """Return whether a text is a selection, and of payments and zones that exist."""
+    if not is_selection(cross_filter, text):
+        return False
+    selected = apply_selection(Filters(), cross_filter, text)
+    return set(selected.payments) <= set(PAYMENT_CODES) and (
+        {*selected.zones, *selected.dropoffs} <= zones.names.keys()
+    )
 
 
 def _parse_day(text: str, *, at_end: bool) -> date:

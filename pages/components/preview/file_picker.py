@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.components.common.choice import USUAL_MONTH, has_login
+from pages.components.common.params import describe_invalid
 from pages.components.common.source_consent import pick_source
 from pages.components.common.url_state import Params, UrlState
 from pages.components.preview.uploads import Upload, choose_upload
@@ -109,7 +110,7 @@ def _adopt(link: Params) -> list[str]:
         text = link.get(name, [usual])[-1].strip()
         if valid(text):
             return text
-        problems.append(f"There is no {name} {text[:40]!r}: use {rule}. {usual} is shown.")
+        problems.append(describe_invalid(name, text, f"use {rule}", f"{usual} is shown."))
         return usual
 
     def read_word(name: str, usual: str, words: Collection[str]) -> str:

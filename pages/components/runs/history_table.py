@@ -7,8 +7,11 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from pages.components.common.layout import table_height
+from pages.components.common.params import describe_invalid
 from pages.components.common.runs import history
+from pages.components.common.words import plain
 from pages.components.runs.run_tables import runs_table
+from pipeline.core.errors import UsageError
 from pipeline.runs.run_records import Run, RunFile
 
 _PARAM = "run"  # of the page's address: the id of the selected run
@@ -20,8 +23,6 @@ def select_run(runs: Sequence[Run], files: Mapping[str, Sequence[RunFile]]) -> R
     Args:
         runs: The runs of the table, the newest first; at least one.
         files: The files of each run, by its id.
-
-    Raises UsageError if the page's address names a run that does not exist.
     """
     ids = [run.run_id for run in runs]
     linked = st.query_params.get(_PARAM)
@@ -50,4 +51,17 @@ def select_run(runs: Sequence[Run], files: Mapping[str, Sequence[RunFile]]) -> R
     if linked in ids:  # it was selected, and has been deselected
         del st.query_params[_PARAM]
         return None
-    return history().run(linked) if linked else None
+    return read_linked_run()
+
+
+def read_linked_run() -> Run | None:
+    """Return the run of the page's address, or None; say so if that run does not exist."""
+    linked = st.query_params.get(_PARAM)
+    if not linked:
+        return None
+    try:
+        return history().run(linked)
+    except UsageError:
+        problem = describe_invalid(_PARAM, linked, "there is no such run", "No run is selected.")
+        st.warning(plain(problem), icon=":material/link_off:")
+        return None
