@@ -48,7 +48,14 @@ def ask(
     mode: Annotated[
         Mode, typer.Option(help="plain (without sources), rag (with sources) or both.")
     ] = Mode.BOTH,
-    model: Annotated[str, typer.Option(help="Model. Default: the one in the settings.")] = "",
+    model: Annotated[
+        str,
+        typer.Option(
+            help="Model, also as PROVIDER:NAME, such as openai-compatible:llama3.2. "
+            "Default: the one in the settings."
+        ),
+    ] = "",
+    rag_model: Annotated[str, typer.Option(help="Another model for the side with sources.")] = "",
     top: Annotated[
         int, typer.Option(min=1, max=100, help="Maximum number of passages as sources.")
     ] = 5,
@@ -65,8 +72,8 @@ def ask(
 ) -> None:
     """Ask a model with and without passages of your documents, and check its claims.
 
-    Both answers are checked against the same passages. Needs a model provider, such as Gemini with
-    a key; --prompts does not.
+    Both answers are checked against the same passages. Needs a model: Gemini with a key, or a
+    server that speaks the OpenAI API, such as Ollama; --prompts needs none.
 
     Example: python -m pipeline answers ask "When was it released?" --prompts
     """
@@ -82,7 +89,7 @@ def ask(
         if prompts:
             _print_prompts(prompt_of, as_json=as_json)
             return
-        calls = _call_all(prompt_of, settings, model)
+        calls = _call_all(prompt_of, settings, model, rag_model or model)
         sides = [_side_values(side, call, passages, settings) for side, call in calls.items()]
         if as_json:
             print_json(
@@ -119,13 +126,21 @@ def _print_prompts(prompts: dict[Side, Prompt], *, as_json: bool) -> None:
         out.print()
 
 
-def _call_all(prompts: dict[Side, Prompt], settings: Settings, name: str) -> dict[Side, ModelCall]:
+def _call_all(
+    prompts: dict[Side, Prompt], settings: Settings, plain_model: str, rag_model: str
+) -> dict[Side, ModelCall]:
     """Ask all sides at the same time and wait until each has ended; Ctrl-C stops them."""
     from pipeline.answers.model.call import ModelCall
-    from pipeline.answers.model.providers import open_model
+    from pipeline.answers.model.prompts import Side
+    from pipeline.answers.model.providers import choose_model
 
-    model = open_model(settings)
-    calls = {side: ModelCall(prompt, model, name) for side, prompt in prompts.items()}
+    references = {Side.PLAIN: plain_model, Side.RAG: rag_model}
+    if plain_model != rag_model and len(prompts) > 1:
+        err.print("The sides use different models: more than the sources differs.")
+    calls = {
+        side: ModelCall(prompt, *choose_model(settings, references[side]))
+        for side, prompt in prompts.items()
+    }
     printed = ""
     try:
         for call in calls.values():
@@ -152,12 +167,14 @@ def _side_values(
 
     response = call.response
     prices = read_prices(settings)
-    verdicts = check(response.text, passages) if response.text.strip() else []
-    outcome = describe_outcome(response.text, verdicts) if response.text.strip() else "no answer"
+    text = call.checked_text
+    verdicts = check(text, passages) if text.strip() else []
+    outcome = describe_outcome(text, verdicts) if text.strip() else "no answer"
     return {
         "mode": side.value,
         "answer": response.text,
         "problem": str(call.error) if call.error else response.note,
+        "provider": response.provider,
         "model": response.model,
         "model_version": response.model_version,
         "first_token_seconds": response.first_token_seconds,

@@ -62,7 +62,7 @@ def evaluate(
 ) -> None:
     from pipeline.answers.model import require_ready
     from pipeline.answers.model.prices import read_prices
-    from pipeline.answers.model.providers import open_model
+    from pipeline.answers.model.providers import choose_model
     from pipeline.answers.suites import report
     from pipeline.answers.suites.evaluation import estimate_calls
     from pipeline.answers.suites.suite_runs import SuiteRunStore
@@ -88,7 +88,8 @@ def evaluate(
                     out.print(sentence)
                 return
             err.print(sentence)
-            require_ready(open_model(settings))
+            for name in {call.model for call in calls}:
+                require_ready(choose_model(settings, name)[0])
             run = _run_in_foreground(start(), settings, per_minute)
         scored = runs.answers(run.run_id)
         for path, content in (
@@ -163,6 +164,7 @@ def _plan(
     suite_name: str, models: tuple[str, ...], repeats: int, side: str, top: int, settings: Settings
 ) -> tuple[Callable[[], SuiteRun], list[PlannedCall]]:
     """Return what stores and returns a new run, and its calls."""
+    from pipeline.answers.model import default_name
     from pipeline.answers.model.providers import open_model
     from pipeline.answers.suites.evaluation import SIDES, plan_calls, start_run
     from pipeline.answers.suites.suites import open_scope, read_suite, shipped_suites
@@ -177,7 +179,7 @@ def _plan(
     path = shipped_suites().get(suite_name, Path(suite_name))
     suite = read_suite(path)
     sides = tuple(candidate for candidate in SIDES if side in (candidate, "both"))
-    models = models or (open_model(settings).default_model,)
+    models = models or (default_name(open_model(settings)),)
     scope = open_scope(suite, settings, path.parent)
     calls = plan_calls(suite, scope, models, sides, repeats, top)
     return lambda: start_run(suite, path.parent, settings, models, sides, repeats, top), calls

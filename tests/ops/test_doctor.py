@@ -93,7 +93,8 @@ def test_empty_home_passes_and_unreachable_sources_are_warnings(nowhere: Setting
     assert states.pop("leftovers") in ("ok", "warning")  # of other tests of this machine
     assert states == {
         "settings": "ok", "folder": "ok", "disk": "ok", "warehouse": "ok",
-        "source github": "warning", "source tlc": "warning", "gemini": "skipped", "sign-in": "ok",
+        "source github": "warning", "source tlc": "warning", "gemini": "skipped",
+        "openai-compatible": "skipped", "sign-in": "ok",
     }  # fmt: skip
     assert "GEMINI_API_KEY" in results["gemini"].cure
     assert not nowhere.warehouse_path.exists()

@@ -117,7 +117,7 @@ def test_page_without_documents_offers_to_add_one(settings: Settings) -> None:
     assert settings.home
     app = open_page()
     assert "No document yet" in texts(app)
-    assert "Gemini is not set up" in texts(app)
+    assert "No model is set up" in texts(app)
     assert any(button.label == "Fetch" for button in app.button)
 
 
@@ -438,7 +438,7 @@ def test_key_is_in_nothing_the_page_shows_stores_or_caches(
     server.respond = lambda _request: ScriptedError(500, KEY, f"failed for {KEY}")
     app = ask()
     everything = [repr(element) for element in app.main]
-    for name in ("conversation about documents", "models the API offers", "question", "model"):
+    for name in ("conversation about documents", "models offered by Gemini", "question", "model"):
         everything += [repr(value) for value in within(app.session_state[name])]
     everything += [str(app.query_params), caplog.text]
     assert not [text for text in everything if KEY in text]

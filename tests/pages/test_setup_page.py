@@ -198,7 +198,7 @@ def test_doctor_has_a_line_for_each_check(
         settings.home.mkdir()
         settings.warehouse_path.write_bytes(b"no warehouse" * 1000)
         lines = visit(open_setup())
-    assert len(lines) == 9
+    assert len(lines) == 10
     states = [line.split()[1].rstrip("]") for line in lines]
     order = ["failed", "warning", "ok", "skipped"]
     assert states == sorted(states, key=order.index)  # the failed ones first
@@ -226,11 +226,12 @@ def test_card_says_what_is_set_up_and_its_check_runs_its_part_of_the_doctor(
     settings: Settings,
 ) -> None:
     app = open_setup()
-    titles = [line.value for line in app.markdown if line.value.startswith("##### ")]
-    for title in ("Local warehouse", "Google Cloud warehouse", "Gemini", "Notifications"):
+    titles = [unescape(m.value) for m in app.markdown if m.value.startswith("##### ")]
+    for title in ("Local warehouse", "Google Cloud warehouse", "Gemini", "OpenAI-compatible"):
         assert any(title in line for line in titles), title
     assert "not set up" in texts(app)
-    assert "no API key" in texts(app)
+    assert "Add a key on the Setup page" in texts(app)
+    assert "http://127.0.0.1:11434/v1 for Ollama" in texts(app)
     check(app.button(key="check Local warehouse").click().run())
     deadline = time.monotonic() + 20
     while ":green[✓ ok]" not in [line.value for line in app.markdown]:

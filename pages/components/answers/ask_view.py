@@ -18,7 +18,6 @@ from pages.components.answers.conversation_view import (
     show_conversation,
     start_comparison,
 )
-from pages.components.answers.model_picker import picked_model
 from pages.components.answers.retrieval_options import find_passages, pick_retrieval
 from pages.components.answers.truth_view import pick_truth, show_picked_truth
 from pages.components.common.safe_markdown import inert
@@ -32,19 +31,16 @@ _SHORT_QUESTION = 80  # characters: two lines on a phone
 
 
 def show_key_notice() -> None:
-    """Say that questions leave the machine, or what works without a key."""
+    """Say where questions go, or what works without a model."""
     model = open_model(load_settings())
     if model.is_ready:
-        st.caption(
-            "Questions and sources go to the model's provider, which may use what is sent on its "
-            "free tier."
-        )
+        st.caption(model.data_notice)
         return
     row = st.container(horizontal=True, vertical_alignment="center", gap="small")
     row.markdown(
-        f":material/key_off: {model.label} is not set up, so nothing is asked. Search, prompts to "
-        "copy, exact answers about the trips, and checking of any pasted answer work. On a free "
-        "tier, the provider may use what is sent.",
+        ":material/key_off: No model is set up: give a Gemini key, or the address of a local "
+        "server such as Ollama. Search, prompts to copy, exact answers about the trips, and "
+        "checking of any pasted answer work without one.",
         width="stretch",
     )
     row.page_link("pages/setup.py", label="Set it up", icon=":material/key:")
@@ -65,7 +61,7 @@ def ask_documents(documents: Sequence[Document]) -> None:
     typed = str(st.session_state.get("question") or "").strip()
     if pressed_comparison() and typed:  # which may be newer than the comparison that was drawn
         comparison = new_comparison(typed, find_passages(typed, documents))
-        start_comparison("documents", comparison, picked_model())
+        start_comparison("documents", comparison)
     question = _pick_question(conversation)
     row = st.container(horizontal=True)
     with row.popover("Options"):
@@ -108,7 +104,7 @@ def ask_about_trips() -> None:
     """Draw a conversation about the loaded trips, whose exact answer is known."""
     conversation = conversation_about("trips")
     if comparison := pressed_comparison():
-        start_comparison("trips", comparison, picked_model())
+        start_comparison("trips", comparison)
     truth = conversation[0].truth if conversation else pick_truth()
     if truth is None:
         return

@@ -23,7 +23,7 @@ from pipeline.answers.check.judge import Judgement, judge
 from pipeline.answers.model.call import ModelCall
 from pipeline.answers.model.prices import read_prices
 from pipeline.answers.model.prompts import Prompt, Side
-from pipeline.answers.model.providers import open_model
+from pipeline.answers.model.providers import choose_model, open_model
 from pipeline.core.errors import ModelGone
 from pipeline.core.settings.settings import load_settings
 
@@ -38,6 +38,12 @@ def show_comparison(comparison: AnswerPair, *, newest: bool) -> None:
     once both have arrived: nothing moves away from somebody who reads or is about to click.
     """
     running = comparison.running
+    if comparison.has_two_models:
+        st.warning(
+            "The sides use different models, so a difference between the answers need not come "
+            "from the sources.",
+            icon=":material/compare_arrows:",
+        )
     for side, place in zip(Side, st.columns(2, gap="medium"), strict=True):
         with place:
             st.subheader(side.label, anchor=False)
@@ -82,7 +88,8 @@ def _show_answer(comparison: AnswerPair, call: ModelCall, side: Side) -> None:
     elif call.error:
         show_error(call.error)
         if isinstance(call.error, ModelGone):
-            names = ", ".join(offered_models(open_model(load_settings())))
+            model, _ = choose_model(load_settings(), comparison.models[side])
+            names = ", ".join(offered_models(model))
             st.caption(f"The API offers: {inert(names)}" if names else "The API offers no others.")
     if response.note:
         st.caption(response.note)
@@ -101,7 +108,7 @@ def _stream(call: ModelCall, slot: DeltaGenerator, anchor: Anchor) -> None:
 
 def _offer_to_ask_again(comparison: AnswerPair) -> None:
     if change_button(st, "Ask again", icon=":material/replay:", key=f"again {comparison.number}"):
-        comparison.start(open_model(load_settings()), comparison.model)
+        comparison.start(load_settings(), comparison.models)
         st.rerun()
 
 
@@ -128,7 +135,7 @@ def _checked_text(comparison: AnswerPair, side: Side) -> str:
     if pasted.strip():
         return pasted
     call = comparison.calls.get(side)
-    return call.response.text if call and call.done() else ""
+    return call.checked_text if call and call.done() else ""
 
 
 def _show_prompt(prompt: Prompt) -> None:
@@ -159,7 +166,7 @@ def _show_verdict(comparison: AnswerPair, side: Side) -> None:
     if not text.strip():
         return
     call = comparison.calls.get(side)
-    pasted = call is None or call.response.text != text
+    pasted = call is None or call.checked_text != text
     st.markdown(f"**{side.label}: verdict**{' on the pasted text' if pasted else ''}")
     if comparison.truth and (score := comparison.score(text)):
         show_score(comparison.truth, score)

@@ -5,14 +5,13 @@ Pure: no Streamlit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.answers.check.claims import is_abstention
 from pipeline.answers.check.grounding import ClaimVerdict, Verdict, check
 from pipeline.answers.check.judge import Judgement
 from pipeline.answers.documents.retrieval import Passage
-from pipeline.answers.model import Model
 from pipeline.answers.model.call import ModelCall
 from pipeline.answers.model.prompts import (
     Message,
@@ -22,7 +21,9 @@ from pipeline.answers.model.prompts import (
     plain_prompt,
     rag_prompt,
 )
+from pipeline.answers.model.providers import choose_model
 from pipeline.answers.truths.truths import GroundTruth, NumberScore, score_number
+from pipeline.core.settings.settings import Settings
 
 
 @dataclass
@@ -36,6 +37,7 @@ class AnswerPair:
         passages: The sources of the question about documents.
         truth: The exact answer of the question about trips.
         calls: The requests to the model, once they are started.
+        models: The model that each side is asked with, as `choose_model` reads it.
         judgements: By side, the text that a model judged and what it said of its claims.
     """
 
@@ -45,6 +47,7 @@ class AnswerPair:
     passages: list[Passage] = field(default_factory=list)
     truth: GroundTruth | None = None
     calls: dict[Side, ModelCall] = field(default_factory=dict)
+    models: dict[Side, str] = field(default_factory=dict)
     judgements: dict[Side, tuple[str, list[Judgement]]] = field(default_factory=dict)
     _verdicts: dict[Side, tuple[str, list[ClaimVerdict]]] = field(default_factory=dict)
 
@@ -59,13 +62,20 @@ class AnswerPair:
         return [side for side, call in self.calls.items() if call.error and not call.stopped]
 
     @property
-    def model(self) -> str:
-        """The name of the model that both sides were asked with; only once they are."""
-        return next(iter(self.calls.values())).response.model
+    def has_two_models(self) -> bool:
+        """Whether the sides are asked with different models, so that more differs than sources."""
+        return len(set(self.models.values())) > 1
 
-    def start(self, model: Model, name: str) -> None:
-        """Ask both sides at the same time, with the same model and settings."""
+    def start(self, settings: Settings, models: Mapping[Side, str]) -> None:
+        """Ask both sides at the same time.
+
+        Args:
+            settings: Say how the models are reached.
+            models: The model of each side, as `choose_model` reads it; mostly the same for both.
+        """
+        self.models = dict(models)
         for side in Side:
+            model, name = choose_model(settings, models[side])
             self.calls[side] = ModelCall(self.prompts[side], model, name)
 
     def stop(self) -> None:

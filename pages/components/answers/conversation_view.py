@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.components.answers.comparison_view import show_comparison
 from pages.components.answers.conversation import AnswerPair, make_comparison
-from pages.components.answers.model_picker import pick_model
+from pages.components.answers.model_picker import pick_model, picked_models
 from pages.components.common.access import can_edit, change_button
 from pages.components.common.safe_markdown import inert
 from pipeline.answers.documents.retrieval import Passage
+from pipeline.answers.model.prompts import Side
 from pipeline.answers.model.providers import open_model
 from pipeline.answers.truths.truths import GroundTruth
 from pipeline.core.settings.settings import load_settings
@@ -55,9 +56,17 @@ def _make(
     return make_comparison(number, question, passages, truth, earlier, may_abstain=may_abstain)
 
 
-def start_comparison(subject: str, comparison: AnswerPair, name: str) -> None:
-    """Ask both sides with the model of this name, and add the comparison to its conversation."""
-    comparison.start(open_model(load_settings()), name)
+def start_comparison(
+    subject: str, comparison: AnswerPair, models: Mapping[Side, str] | None = None
+) -> None:
+    """Ask both sides, and add the comparison to its conversation.
+
+    Args:
+        subject: "documents" or "trips".
+        comparison: What is asked.
+        models: The model of each side; by default those that are picked.
+    """
+    comparison.start(load_settings(), models or picked_models())
     conversation_about(subject).append(comparison)
     st.session_state["comparison number"] = comparison.number + 1
 
@@ -156,5 +165,5 @@ def _ask_follow_up(
     # A follow-up alone ("and since when?") finds little, so the question before it helps.
     passages = search(f"{newest.question} {question}")
     comparison = _make(str(question), passages, newest.truth, comparisons)
-    start_comparison(subject, comparison, newest.model)
+    start_comparison(subject, comparison, newest.models)
     st.rerun()

@@ -163,7 +163,7 @@ def show_numbers(comparison: AnswerPair, texts: Mapping[Side, str], prices: Pric
 
 def _numbers(comparison: AnswerPair, side: Side, text: str, prices: PriceList) -> dict[str, str]:
     call = comparison.calls.get(side)
-    is_own = call is not None and call.response.text.strip() == text
+    is_own = call is not None and call.checked_text.strip() == text
     response = call.response if call and is_own else None
     row = {"side": side.label}
     score = comparison.score(text)

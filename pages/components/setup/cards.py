@@ -20,7 +20,8 @@ from pages.components.setup.doctor import (
     worst_result,
 )
 from pages.components.setup.settings import edit_group, find_group_faults
-from pipeline.answers.model.providers import open_model
+from pipeline.answers.model import Model
+from pipeline.answers.model.providers import all_models
 from pipeline.core.access import is_required, read_lists
 from pipeline.core.settings.settings import Settings, group_fields, load_settings
 from pipeline.core.tasks import run_in_background
@@ -72,16 +73,9 @@ def show_cards(values: dict[str, SettingValue]) -> set[str]:
 
 def list_cards(settings: Settings) -> list[SetupCard]:
     """Return the cards: the warehouses, then what can be set up beside them."""
-    model = open_model(settings)
     return [
         *(_warehouse_card(backend, settings) for backend in all_backends()),
-        SetupCard(
-            model.label,
-            ":material/forum:",
-            model.label,
-            lambda _: f"● ready: {model.default_model}" if model.is_ready else "○ no API key",
-            ((settings.model_provider or model.label).lower(),),
-        ),
+        *map(_model_card, all_models(settings)),
         SetupCard(_NOTIFICATIONS, ":material/notifications:", _NOTIFICATIONS, _describe_channels),
         SetupCard(
             _SIGN_IN,
@@ -91,6 +85,14 @@ def list_cards(settings: Settings) -> list[SetupCard]:
             ("sign-in",),
         ),
     ]
+
+
+def _model_card(model: Model) -> SetupCard:
+    default = model.default_model or "the first model that it lists"
+    state = f"● ready: {default}" if model.is_ready else f"○ not set up. {model.setup_hint}"
+    return SetupCard(
+        model.label, ":material/forum:", model.label, lambda _: state, (model.label.lower(),)
+    )
 
 
 def _warehouse_card(backend: Backend, settings: Settings) -> SetupCard:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from pipeline.answers.model.prompts import Prompt
 from pipeline.core.cancel import Cancel
-from pipeline.core.errors import KeyRefused
+from pipeline.core.errors import KeyRefused, ModelGone
 
 OnWait = Callable[[str, float], object]
 """Called about once a second while a request waits for its next try: why, and seconds left."""
@@ -45,17 +45,20 @@ class ModelResponse:
     """A model's answer as far as it has arrived; other threads may read it meanwhile.
 
     Attributes:
-        model: The name of the model that was asked.
+        model: The name of the model that was asked; empty until a default one is known.
+        provider: The label of the provider that was asked.
         text: The answer, Markdown.
         model_version: The model that answered, as the provider names it.
         usage: What was used, as far as it is known.
         first_token_seconds: From the start of the try that was answered to its first text.
         seconds: From the start of that try to its end.
         waited_seconds: Before that try, for quotas and after failures.
-        note: What is worth knowing about a complete answer, or nothing.
+        note: What is worth knowing about the answer, or nothing.
+        is_cut: Whether the answer stops at a maximum length, maybe in the middle of a sentence.
     """
 
     model: str = ""
+    provider: str = ""
     text: str = ""
     model_version: str = ""
     usage: TokenUsage = field(default_factory=TokenUsage)
@@ -63,6 +66,7 @@ class ModelResponse:
     seconds: float | None = None
     waited_seconds: float = 0.0
     note: str = ""
+    is_cut: bool = False
 
 
 class Model(Protocol):
@@ -86,11 +90,15 @@ class Model(Protocol):
 
     @property
     def default_model(self) -> str:
-        """The name of the model that is asked unless another is chosen."""
+        """The model that is asked unless another is chosen; empty for the first that is listed."""
 
     @property
     def model_setting(self) -> str:
         """The setting that names the default model."""
+
+    @property
+    def data_notice(self) -> str:
+        """Where questions and sources are sent and who may use them, as a sentence."""
 
     @property
     def embedding_model(self) -> str:
@@ -128,6 +136,17 @@ class Model(Protocol):
 
     def list_models(self) -> list[str]:
         """Return the names of the models that can be asked, in the provider's order."""
+
+
+def default_name(model: Model) -> str:
+    """Return the name of a provider's default model, of its list if the settings name none.
+
+    Raises ModelGone if the provider offers no model.
+    """
+    names = [model.default_model] if model.default_model else model.list_models()
+    if not names:
+        raise ModelGone(f"{model.label} offers no model.", cure=f"Set {model.model_setting}.")
+    return names[0]
 
 
 def require_ready(model: Model) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pipeline.answers.model import Model, ModelResponse
+from pipeline.answers.model.endings import whole_sentences
 from pipeline.answers.model.prompts import Prompt
 from pipeline.core.cancel import Cancel
 from pipeline.core.errors import Cancelled, FaregroundError
@@ -22,7 +23,7 @@ class ModelCall:
     def __init__(self, prompt: Prompt, model: Model, name: str = "") -> None:
         """Ask the model of this name, by default the provider's default."""
         self.prompt = prompt
-        self.response = ModelResponse(model=name or model.default_model)
+        self.response = ModelResponse(model=name or model.default_model, provider=model.label)
 
         def generate(cancel: Cancel, report: Callable[[str], None]) -> None:
             model.generate(
@@ -62,6 +63,12 @@ class ModelCall:
         except FaregroundError as error:
             return error
         return None
+
+    @property
+    def checked_text(self) -> str:
+        """The text to check for claims: of an answer that was cut off, its whole sentences."""
+        text = self.response.text
+        return whole_sentences(text) if self.response.is_cut or self.error else text
 
     @property
     def stopped(self) -> bool:

@@ -19,9 +19,10 @@ from pipeline.answers.model import (
     ignore_wait,
     require_ready,
 )
-from pipeline.answers.model.gemini_client import PATIENCE, connect, explainer
+from pipeline.answers.model.endings import check_ending
+from pipeline.answers.model.gemini_client import connect, explainer
 from pipeline.answers.model.prompts import Prompt
-from pipeline.answers.model.retry import quote, retry, run_request
+from pipeline.answers.model.retry import PATIENCE, quote, retry, run_request
 from pipeline.core.cancel import Cancel
 from pipeline.core.errors import ModelError
 from pipeline.core.settings.settings import Settings
@@ -39,6 +40,7 @@ class Gemini:
     setup_hint = (
         "Add a key on the Setup page, or set GEMINI_API_KEY (create a key in Google AI Studio)."
     )
+    data_notice = "Questions and sources go to Google, which may use what is sent on its free tier."
     model_setting = "GEMINI_MODEL"
     embedding_model = "gemini-embedding-2"
 
@@ -185,7 +187,12 @@ async def _stream(
         finish_reason = "TIMEOUT"
     finally:
         response.seconds = time.monotonic() - started
-    _check_end(response, block_reason, finish_reason, patience)
+    if block_reason:
+        raise ModelError(
+            f"The API blocked the question ({quote(block_reason)}).",
+            cure="Rephrase it, or remove the source that may be the cause.",
+        )
+    check_ending(response, finish_reason, patience)
 
 
 def _add(chunk: types.GenerateContentResponse, response: ModelResponse, started: float) -> str:
@@ -211,38 +218,6 @@ def _add(chunk: types.GenerateContentResponse, response: ModelResponse, started:
 def _block_reason(chunk: types.GenerateContentResponse) -> str:
     feedback = chunk.prompt_feedback
     return feedback.block_reason.value if feedback and feedback.block_reason else ""
-
-
-def _check_end(
-    response: ModelResponse, block_reason: str, finish_reason: str, patience: float
-) -> None:
-    """Raise ModelError unless the answer is complete."""
-    if block_reason:
-        raise ModelError(
-            f"The API blocked the question ({quote(block_reason)}).",
-            cure="Rephrase it, or remove the source that may be the cause.",
-        )
-    if finish_reason == "TIMEOUT":
-        raise ModelError(
-            f"The answer did not end within {patience:,.0f} s; the received part is shown.",
-            cure="Try again, or ask a shorter question.",
-        )
-    if not finish_reason:
-        raise ModelError(
-            "The stream dropped before the answer ended; the received part is shown.",
-            cure="Try again.",
-        )
-    if finish_reason == "MAX_TOKENS":
-        response.note = "The answer reached the model's maximum length and stops there."
-    elif finish_reason != "STOP":
-        raise ModelError(
-            f"The model stopped the answer ({quote(finish_reason)}).",
-            cure="Rephrase the question.",
-        )
-    if not response.text.strip():
-        raise ModelError(
-            "The model returned an empty answer.", cure="Try again, or choose another model."
-        )
 
 
 def _content(role: str, text: str) -> types.Content:

@@ -14,7 +14,12 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from pipeline.answers.model.gemini_errors import explain_status
-from pipeline.answers.model.retry import Explain, FailedTry, explain_transport
+from pipeline.answers.model.retry import (
+    IDLE_PATIENCE,
+    Explain,
+    FailedTry,
+    explain_transport,
+)
 from pipeline.core.errors import ModelError
 from pipeline.core.settings.settings import Settings
 
@@ -22,9 +27,6 @@ if TYPE_CHECKING:
     from google.genai import Client
 
 GOOGLE = "https://generativelanguage.googleapis.com/"
-
-PATIENCE = 180.0  # seconds for a whole answer
-IDLE_PATIENCE = 60.0  # seconds for the next piece of one
 
 
 @asynccontextmanager

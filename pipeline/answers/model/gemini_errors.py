@@ -16,6 +16,7 @@ from pipeline.core.errors import KeyRefused, ModelError, ModelGone, QuotaSpent
 
 _KEY_CURE = "Check the key on the Setup page, or create one at https://aistudio.google.com/apikey."
 _REASONS = frozenset({"API_KEY_INVALID", "API_KEY_SERVICE_BLOCKED", "API_KEY_EXPIRED"})
+_NO_QUOTA = re.compile(r"\blimit: 0\b(?!\.\d)")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)s")
 
 
@@ -66,6 +67,14 @@ def _explain_quota(
     ]
     # The day's quota comes with a RetryInfo too, of some seconds that are not enough.
     daily = next((v for v in violations if "PerDay" in str(v.get("quotaId"))), None)
+    if _NO_QUOTA.search(quoted) or any(str(v.get("quotaValue")) == "0" for v in violations):
+        return FailedTry(
+            QuotaSpent(
+                f"The key has no quota for {model}: its limit is 0, as for models that the free "
+                "tier does not include.",
+                cure="Choose another model, or turn on billing for the key's project.",
+            )
+        )
     if daily:
         most = str(daily.get("quotaValue") or "")
         return FailedTry(

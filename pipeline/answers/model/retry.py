@@ -21,6 +21,8 @@ from pipeline.core.redact import redact
 TRIES = 4
 LONGEST_WAIT = 60.0  # seconds: a minute's quota is full again; people decide about longer waits
 FIRST_WAIT = 2.0  # seconds
+PATIENCE = 180.0  # seconds for a whole answer
+IDLE_PATIENCE = 60.0  # seconds for the next piece of one
 
 Result = TypeVar("Result")
 

@@ -20,7 +20,7 @@ from pipeline.answers.documents.retrieval import Passage, search
 from pipeline.answers.model import ModelResponse, OnWait, ignore_wait
 from pipeline.answers.model.prices import PriceList, read_prices
 from pipeline.answers.model.prompts import Prompt, PromptSource, Side, plain_prompt, rag_prompt
-from pipeline.answers.model.providers import open_model
+from pipeline.answers.model.providers import choose_model
 from pipeline.answers.suites.scoring import score
 from pipeline.answers.suites.suite_runs import (
     ScoredAnswer,
@@ -217,7 +217,6 @@ def _make_calls(
     """Make calls and store their answers; return the state of the run then, and why."""
     runs = SuiteRunStore(settings.suites_path)
     prices = read_prices(settings)
-    model = open_model(settings)
     answers = runs.answers(run.run_id)
     spent, done = sum(answer.dollars or 0.0 for answer in answers), len(answers)
     failures, reason = 0, ""
@@ -225,7 +224,8 @@ def _make_calls(
         if run.most_dollars is not None and spent >= run.most_dollars:
             return "stopped", f"The run reached its maximum cost of ${run.most_dollars:.4f}."
         try:
-            response = model.generate(call.prompt, name=call.model, cancel=cancel, on_wait=on_wait)
+            model, name = choose_model(settings, call.model)
+            response = model.generate(call.prompt, name=name, cancel=cancel, on_wait=on_wait)
         except (KeyRefused, ModelGone, QuotaSpent):
             raise
         except ModelError as error:  # of this call; the next one may succeed

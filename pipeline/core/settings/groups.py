@@ -98,6 +98,27 @@ class GeminiSettings(SettingsGroup):
     )
 
 
+class OpenAISettings(SettingsGroup):
+    title = "OpenAI-compatible"
+
+    openai_base_url: KeyAddress = Field(
+        "",
+        title="Address of the server",
+        description="Address of a server that speaks the OpenAI API, such as "
+        "http://127.0.0.1:11434/v1 for Ollama",
+    )
+    openai_api_key: SecretStr = Field(
+        SecretStr(""),
+        title="Server key",
+        description="Key of that server; a local one mostly needs none",
+    )
+    openai_model: str = Field(
+        "",
+        title="Model of the server",
+        description="Model for answers; empty for the first that the server lists",
+    )
+
+
 class GoogleLimits(SettingsGroup):
     title = "Limits in Google Cloud"
 
@@ -259,7 +280,7 @@ class OtherSettings(SettingsGroup):
     model_provider: str = Field(
         "",
         title="Model provider",
-        description="Model provider, such as gemini; empty for the first one that is ready",
+        description="Model provider: gemini or openai-compatible; empty for the first ready one",
     )
     query_seconds: float = Field(
         20.0,

@@ -4,7 +4,8 @@ In order of precedence: environment variables, .streamlit/secrets.toml, and sett
 FAREGROUND_HOME, which holds the values saved in the app and never a secret.
 
 Variables have the prefix FAREGROUND_. Those of Google Cloud keep the names of the course that the
-project belongs to (GCP_*), and those of Gemini have Google's prefix (GEMINI_*).
+project belongs to (GCP_*), and those of model providers the prefixes of their own clients (GEMINI_*
+and OPENAI_*).
 """
 
 from __future__ import annotations
@@ -35,7 +36,11 @@ SECRETS_PATH = Path(".streamlit/secrets.toml")
 ENVIRONMENT = "environment variable"
 SAVED_ORIGIN = "saved in the app"
 
-_UNPREFIXED = ("gcp_", "gemini_")  # fields whose variables do not have the prefix FAREGROUND_
+_UNPREFIXED = (
+    "gcp_",
+    "gemini_",
+    "openai_",
+)  # fields whose variables do not have the prefix FAREGROUND_
 
 
 def variable_name(field: str) -> str:
@@ -115,6 +120,7 @@ def find_home() -> Path:
 class Settings(
     groups.GoogleSettings,
     groups.GeminiSettings,
+    groups.OpenAISettings,
     groups.GoogleLimits,
     groups.MachineSettings,
     groups.NoticeSettings,

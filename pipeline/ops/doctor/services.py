@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from pipeline.answers.model import Model
-from pipeline.answers.model.providers import open_model
+from functools import partial
+
+from pipeline.answers.model import Model, default_name
+from pipeline.answers.model.providers import all_models, open_model
 from pipeline.core.checks import CheckSkipped, CheckWarning, DoctorCheck
 from pipeline.core.errors import ModelGone
 from pipeline.core.settings.settings import Settings
@@ -11,11 +13,14 @@ from pipeline.core.settings.settings import Settings
 
 def service_checks(settings: Settings) -> list[DoctorCheck]:
     """Return the checks, none of which needs another."""
-    provider = settings.model_provider or open_model(settings).label
+    models = {model.label.lower(): model for model in all_models(settings)}
+    names = list(models)
+    if settings.model_provider and settings.model_provider.lower() not in models:
+        names.append(settings.model_provider.lower())
     return [
         DoctorCheck("source github", lambda: _check_source("github", settings)),
         DoctorCheck("source tlc", lambda: _check_source("tlc", settings)),
-        DoctorCheck(provider.lower(), lambda: _check_model(open_model(settings))),
+        *(DoctorCheck(name, partial(_check_provider, name, settings)) for name in names),
     ]
 
 
@@ -41,6 +46,12 @@ def _check_source(name: str, settings: Settings) -> str:
     return f"{source.label} answers."
 
 
+def _check_provider(name: str, settings: Settings) -> str:
+    models = {model.label.lower(): model for model in all_models(settings)}
+    # A name that is not there is that of the settings, which open_model refuses.
+    return _check_model(models[name] if name in models else open_model(settings))
+
+
 def _check_model(model: Model) -> str:
     if not model.is_ready:
         raise CheckSkipped(
@@ -48,6 +59,10 @@ def _check_model(model: Model) -> str:
             cure=model.setup_hint,
         )
     names = model.list_models()
+    if not model.default_model:
+        return (
+            f"{model.label} answers, and {default_name(model)} is asked, the first that it lists."
+        )
     if model.default_model not in names:
         raise ModelGone(
             f"{model.label} answers, but does not offer {model.default_model}.",

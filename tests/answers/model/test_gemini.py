@@ -7,14 +7,14 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from pipeline.answers.model import ModelResponse, TokenUsage, gemini_client
 from pipeline.answers.model.gemini import Gemini
-from pipeline.answers.model.gemini_client import PATIENCE
 from pipeline.answers.model.prompts import Message, Prompt, plain_prompt
-from pipeline.answers.model.retry import TRIES
+from pipeline.answers.model.retry import PATIENCE, TRIES
 from pipeline.core.cancel import Cancel
 from pipeline.core.errors import (
     Cancelled,
@@ -189,6 +189,22 @@ def test_quota_without_retry_info_is_waited_for_longer_each_time(
     assert len(waits) == TRIES - 1
 
 
+def test_key_without_quota_for_a_model_is_promised_none_tomorrow(
+    server: GeminiServer, keyed: Settings
+) -> None:
+    message = f"Quota exceeded for metric: free_tier_requests, limit: 0, model: {MODEL}"
+    daily = quota_error("25s", daily=True)
+    violation = {"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}
+    server.script = [
+        replace(daily, message=message, details=[{"violations": [violation]}, daily.details[1]])
+    ]
+    error = error_of(keyed)
+    assert isinstance(error, QuotaSpent)
+    assert "limit is 0" in error.problem
+    assert "billing" in error.cure
+    assert "midnight" not in str(error)
+
+
 @pytest.mark.parametrize("refusal", [quota_error("2s", daily=True), quota_error("900s")])
 def test_long_quota_is_not_waited_for(
     server: GeminiServer, keyed: Settings, refusal: ScriptedError
@@ -253,7 +269,10 @@ def test_silent_stream_is_ended(
     [
         (ScriptedAnswer(block="PROHIBITED_CONTENT"), "blocked the question (PROHIBITED_CONTENT)"),
         (ScriptedAnswer(finish="SAFETY"), "stopped the answer (SAFETY)"),
-        (ScriptedAnswer(finish="SOMETHING_NEW"), "stopped the answer (SOMETHING_NEW)"),
+        (ScriptedAnswer(finish="SOMETHING_NEW"), "does not know: SOMETHING_NEW"),
+        (ScriptedAnswer(finish="RECITATION"), "a protected text word for word (RECITATION)"),
+        (ScriptedAnswer([], finish="MAX_TOKENS", thinking=2999), "2,999 tokens for thinking"),
+        (ScriptedAnswer([], finish="MAX_TOKENS", thinking=None), "before the answer began"),
         (ScriptedAnswer([]), "an empty answer"),
         (ScriptedAnswer(["  "]), "an empty answer"),
     ],
