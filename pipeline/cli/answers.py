@@ -81,6 +81,8 @@ def add(
             f"passages: {document.chunks:,}",
             markup=False,
         )
+        if document.gaps:
+            out.print(f"  {document.gaps}. If it is scanned, run it through OCR.", markup=False)
     for problem in problems:
         err.print(f"[red]✕[/red] {escape(str(problem))}")
     if problems:

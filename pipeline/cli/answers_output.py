@@ -24,6 +24,8 @@ def document_values(document: Document) -> dict[str, Any]:
         "bytes": document.bytes,
         "characters": document.characters,
         "passages": document.chunks,
+        "pages": document.pages,
+        "pages_without_text": document.pages_without_text,
     }
 
 

@@ -146,6 +146,10 @@ def _show_paste() -> None:
 def _add(add: Callable[[], list[Document]]) -> None:
     """Add documents, and say so when the page is drawn again."""
     with reported():
-        added = ", ".join(f"{document.title} ({document.chunks:,} passages)" for document in add())
+        added = ", ".join(
+            f"{document.title} ({'; '.join(filter(None, [passages, document.gaps]))})"
+            for document in add()
+            for passages in [f"{document.chunks:,} passages"]
+        )
         st.session_state[_NOTICE] = f"Added: {added}."
         st.rerun()

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pipeline.answers.documents.chunks import Chunk, cut
 from pipeline.answers.documents.reading import MAX_CHARACTERS, parse_document
+from pipeline.answers.documents.schema import COLUMNS, TABLES, VERSION, storable, upgrade
 from pipeline.answers.documents.tokens import terms
 from pipeline.core.errors import DocumentError, UsageError
 from pipeline.core.regular_file import read_regular_file
@@ -27,28 +28,6 @@ from pipeline.core.sqlite_file import SqliteFile
 VERSION_WEIGHT = 1.5
 CANDIDATES = 200  # of BM25, before versions are weighed
 
-# unicode61 would cut core.flow.Subflow and 1.1 apart: our own terms are separated by spaces alone.
-_TABLES = """
-CREATE TABLE IF NOT EXISTS documents (
-    id TEXT PRIMARY KEY, name TEXT NOT NULL, address TEXT NOT NULL UNIQUE, format TEXT NOT NULL,
-    title TEXT NOT NULL, date TEXT NOT NULL, version TEXT NOT NULL, added_at TEXT NOT NULL,
-    sha256 TEXT NOT NULL, bytes INTEGER NOT NULL, characters INTEGER NOT NULL,
-    chunks INTEGER NOT NULL, text TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS chunks (
-    id INTEGER PRIMARY KEY, document_id TEXT NOT NULL, start INTEGER NOT NULL,
-    stop INTEGER NOT NULL, heading TEXT NOT NULL, context TEXT NOT NULL, sha256 TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS chunks_by_document ON chunks (document_id, start);
-CREATE VIRTUAL TABLE IF NOT EXISTS chunk_terms USING fts5 (
-    terms, tokenize = "unicode61 remove_diacritics 0 categories 'L* N* M* P* S* Co'"
-);
-"""
-
-_COLUMNS = (
-    "id, name, address, format, title, date, version, added_at, sha256, bytes, characters, chunks"
-)
-
 
 @dataclass(frozen=True)
 class Document:
@@ -56,7 +35,7 @@ class Document:
 
     `id` depends on the address alone. `date` is YYYY-MM-DD; date and version are empty where the
     document states none. `sha256` and `bytes` are those of what it was read from, `characters` is
-    the length of its text, and `added_at` is in UTC.
+    the length of its text, and `added_at` is in UTC. `pages` is 0 of what is no PDF.
     """
 
     id: str
@@ -71,6 +50,16 @@ class Document:
     bytes: int
     characters: int
     chunks: int
+    pages: int = 0
+    pages_without_text: int = 0
+
+    @property
+    def gaps(self) -> str:
+        """What of it could not be read: `9 of 10 pages have no text`, or nothing."""
+        if not self.pages_without_text:
+            return ""
+        has = "has" if self.pages_without_text == 1 else "have"
+        return f"{self.pages_without_text:,} of {self.pages:,} pages {has} no text"
 
     @property
     def origin(self) -> str:
@@ -111,7 +100,9 @@ class DocumentStore:
     def __init__(self, path: Path, cut: Cut = cut) -> None:
         """Use the file at `path`, which is made when a document is added."""
         lost = "move it away and add the documents again"
-        self._file = SqliteFile(path, "The documents", _TABLES, lost=lost)
+        self._file = SqliteFile(
+            path, "The documents", TABLES, version=VERSION, upgrade=upgrade, lost=lost
+        )
         self._cut = cut
 
     def add(self, name: str, content: bytes, address: str, settings: Settings) -> Document:
@@ -140,10 +131,10 @@ class DocumentStore:
             )
         document = Document(
             id=document_id(address),
-            name=_storable(name),
-            address=_storable(address),
+            name=storable(name),
+            address=storable(address),
             format=parsed.format,
-            title=_storable(parsed.title),
+            title=storable(parsed.title),
             date=parsed.date,
             version=parsed.version,
             added_at=datetime.now(UTC),
@@ -151,8 +142,10 @@ class DocumentStore:
             bytes=len(content),
             characters=len(parsed.text),
             chunks=len(chunks),
+            pages=parsed.pages,
+            pages_without_text=parsed.pages_without_text,
         )
-        self._replace(document, _storable(parsed.text), chunks)
+        self._replace(document, storable(parsed.text), chunks)
         return document
 
     def _replace(self, document: Document, text: str, chunks: list[Chunk]) -> None:
@@ -163,7 +156,7 @@ class DocumentStore:
             _delete(connection, document.id)
             values = asdict(document) | {"added_at": document.added_at.isoformat()}
             connection.execute(
-                f"INSERT INTO documents ({_COLUMNS}, text) "
+                f"INSERT INTO documents ({COLUMNS}, text) "
                 f"VALUES ({', '.join('?' for _ in values)}, ?)",
                 (*values.values(), text),
             )
@@ -175,14 +168,14 @@ class DocumentStore:
                         document.id,
                         chunk.start,
                         chunk.end,
-                        _storable(chunk.heading),
-                        _storable(chunk.context),
+                        storable(chunk.heading),
+                        storable(chunk.context),
                         chunk_sha256(chunk.context, chunk.text),
                     ),
                 )
                 connection.execute(
                     "INSERT INTO chunk_terms (rowid, terms) VALUES (?, ?)",
-                    (cursor.lastrowid, _storable(chunk_terms)),
+                    (cursor.lastrowid, storable(chunk_terms)),
                 )
 
     def add_file(self, path: Path, settings: Settings) -> Document:
@@ -197,13 +190,13 @@ class DocumentStore:
 
     def add_text(self, title: str, text: str, settings: Settings) -> Document:
         """Store pasted text under a title."""
-        return self.add(title, _storable(text).encode(), f"paste:{title}", settings)
+        return self.add(title, storable(text).encode(), f"paste:{title}", settings)
 
     def documents(self) -> list[Document]:
         """List the stored documents, ordered by title."""
         if not self._file.path.exists():
             return []
-        sql = f"SELECT {_COLUMNS} FROM documents ORDER BY title, address"
+        sql = f"SELECT {COLUMNS} FROM documents ORDER BY title, address"
         return self._file.read(_document, sql)
 
     def find(self, name: str) -> Document:
@@ -264,7 +257,7 @@ class DocumentStore:
             rows = connection.execute(
                 "SELECT rowid, -rank AS score FROM chunk_terms "
                 f"WHERE chunk_terms MATCH ? {within} ORDER BY rank LIMIT ?",
-                (_storable(query), *only, max(top, CANDIDATES)),
+                (storable(query), *only, max(top, CANDIDATES)),
             ).fetchall()
             versions = [term for term in unique if "." in term and term[0].isdigit()]
             of_version = {
@@ -294,7 +287,7 @@ class DocumentStore:
         return self._chunks(f"chunks.document_id IN ({marks})" if only else "TRUE", only)
 
     def _chunks(self, condition: str, values: Sequence[object]) -> list[StoredChunk]:
-        columns = ", ".join(f"documents.{name}" for name in _COLUMNS.split(", "))
+        columns = ", ".join(f"documents.{name}" for name in COLUMNS.split(", "))
         return self._file.read(
             _stored_chunk,
             f"SELECT chunks.id AS chunk_id, heading, context, chunks.sha256 AS chunk_sha256, "
@@ -329,15 +322,10 @@ def _delete(connection: sqlite3.Connection, id: str) -> None:
 
 
 def _document(row: sqlite3.Row) -> Document:
-    values = {name: row[name] for name in _COLUMNS.split(", ")}
+    values = {name: row[name] for name in COLUMNS.split(", ")}
     return Document(**values | {"added_at": datetime.fromisoformat(values["added_at"])})
 
 
 def _stored_chunk(row: sqlite3.Row) -> StoredChunk:
     names = ("heading", "context", "chunk_text", "chunk_sha256")
     return StoredChunk(row["chunk_id"], _document(row), *(row[name] for name in names))
-
-
-def _storable(text: str) -> str:
-    """Replace lone surrogates and NULs, which SQLite cannot hold, one character for each."""
-    return text.encode("utf-8", "replace").decode().replace("\0", " ")

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePath
 
+from pipeline.answers.documents.characters import join_hyphenated_lines, unify_characters
 from pipeline.core.errors import DocumentError
 from pipeline.core.markdown import read_blocks
 
@@ -49,7 +50,7 @@ class ParsedDocument:
     """A document's text as Markdown, and what it says of itself.
 
     `format` is one of the values of FORMATS; `date` is YYYY-MM-DD. Date and version are empty where
-    the document states none.
+    the document states none. `pages` and those of them without text are 0 of what is no PDF.
     """
 
     text: str
@@ -57,6 +58,8 @@ class ParsedDocument:
     title: str
     date: str
     version: str
+    pages: int = 0
+    pages_without_text: int = 0
 
 
 def parse_document(content: bytes, name: str) -> ParsedDocument:
@@ -70,10 +73,13 @@ def parse_document(content: bytes, name: str) -> ParsedDocument:
     """
     format = _detect_format(content, name)
     title = date = ""
+    pages = pages_without_text = 0
     if format == "pdf":
         from pipeline.answers.documents.pdf import read_pdf
 
-        text, title = read_pdf(content, name)
+        pdf = read_pdf(content, name)
+        text, title = join_hyphenated_lines(pdf.text), pdf.title
+        pages, pages_without_text = pdf.pages, pdf.pages_without_text
     else:
         text = _decode(content, name, html=format == "html")
         if format == "html":
@@ -82,6 +88,7 @@ def parse_document(content: bytes, name: str) -> ParsedDocument:
             text, title, date = read_html(text, name)
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
     _check_length(text, name)
+    text, title = unify_characters(text), unify_characters(title)
     if not text.strip():
         cure = "If it is scanned, run it through OCR first." if format == "pdf" else _CURE
         raise DocumentError(f"{name} has no text in it.", cure=cure)
@@ -90,7 +97,7 @@ def parse_document(content: bytes, name: str) -> ParsedDocument:
     title = " ".join(title.split())[:200]
     date = _first_match(_DATE, fields.get("date", ""), date, title, text[:600])
     version = _first_match(_VERSION, fields.get("version", ""), title)
-    return ParsedDocument(text, format, title, date, version)
+    return ParsedDocument(text, format, title, date, version, pages, pages_without_text)
 
 
 def _check_length(text: str, name: str) -> None:
@@ -150,7 +157,12 @@ def _front_matter(text: str) -> dict[str, str]:
 
 
 def _first_heading(text: str, format: str) -> str:
-    """Return the first heading, of plain text its first line if that is short, or nothing."""
+    """Return the first heading, of plain text its first line if that is short, or nothing.
+
+    The headings of a PDF are ours, one a page.
+    """
+    if format == "pdf":
+        return ""
     if format == "text":
         line = text.strip().split("\n", 1)[0]
         return line if len(line) < 100 else ""

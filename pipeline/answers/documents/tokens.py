@@ -12,6 +12,9 @@ from functools import lru_cache
 from threading import Lock
 from typing import Any, NamedTuple
 
+from pipeline.answers.documents.characters import unify_characters
+from pipeline.answers.documents.spelling import american_spelling
+
 
 class SearchToken(NamedTuple):
     """A search term and the characters `start` to `end` of the text that it stands for."""
@@ -46,9 +49,13 @@ _lock = Lock()
 
 @lru_cache(maxsize=200_000)
 def stem(word: str) -> str:
-    """Return a lower-case word without its English ending (Snowball): trigger for triggers."""
+    """Return a lower-case word without its English ending (Snowball): trigger for triggers.
+
+    British and American spellings have one stem.
+    """
     if not (word.isascii() and word.isalpha()):
         return word
+    word = american_spelling(word)
     with _lock:  # a stemmer keeps the word it works on
         return str(_stemmer().stemWord(word))
 
@@ -94,7 +101,8 @@ def _version_tokens(version: str, start: int) -> Iterator[SearchToken]:
 
 def terms(text: str) -> list[str]:
     """Return the terms of a text in order, repeats included, without stop words."""
-    return [token.term for token in tokenize(text) if token.term not in STOP_WORDS]
+    tokens = tokenize(unify_characters(text))
+    return [token.term for token in tokens if token.term not in STOP_WORDS]
 
 
 def highlights(text: str, terms: frozenset[str]) -> tuple[tuple[int, int], ...]:

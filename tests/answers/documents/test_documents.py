@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.answers.documents import presets
+from pipeline.answers.documents.characters import join_hyphenated_lines
 from pipeline.answers.documents.chunks import cut
 from pipeline.answers.documents.documents import DocumentStore
 from pipeline.answers.documents.presets import Preset, add_preset, fetch, is_allowed
@@ -62,6 +63,22 @@ def documents(settings: Settings) -> DocumentStore:
 
 def pdf_bytes(*pages: str, title: str = "A PDF", trailer: bytes = b"") -> bytes:
     """A small PDF 1.4 with a page for each text, its streams compressed."""
+    return pdf_of(
+        *(
+            "BT /F1 12 Tf 72 720 Td {}ET".format(
+                "".join(f"({line}) Tj 0 -14 Td " for line in text.split("\n"))
+            )
+            for text in pages
+        ),
+        title=title,
+        trailer=trailer,
+        one_page=False,
+    )
+
+
+def pdf_of(*texts: str, title: str = "A PDF", trailer: bytes = b"", one_page: bool = True) -> bytes:
+    """A small PDF 1.4 of drawing commands, on one page or each on its own."""
+    pages = ["\n".join(texts)] if one_page else list(texts)
     kids = " ".join(f"{4 + 2 * number} 0 R" for number in range(len(pages)))
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
@@ -69,8 +86,7 @@ def pdf_bytes(*pages: str, title: str = "A PDF", trailer: bytes = b"") -> bytes:
         b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
     ]
     for number, text in enumerate(pages):
-        lines = "".join(f"({line}) Tj 0 -14 Td " for line in text.split("\n"))
-        stream = zlib.compress(f"BT /F1 12 Tf 72 720 Td {lines}ET".encode())
+        stream = zlib.compress(text.encode())
         objects.append(
             f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents {5 + 2 * number} 0 R "
             "/Resources << /Font << /F1 3 0 R >> >> >>".encode()
@@ -132,6 +148,64 @@ def test_pdf_is_read_page_by_page() -> None:
     assert (
         parsed.text.index("## Page 1") < parsed.text.index("Released") < parsed.text.index("Page 2")
     )
+
+
+def test_pages_without_text_are_counted_and_said(
+    settings: Settings, documents: DocumentStore
+) -> None:
+    stored = documents.add("report.pdf", pdf_bytes("Cover", "", ""), "upload:report", settings)
+    assert (stored.pages, stored.pages_without_text) == (3, 2)
+    assert stored.gaps == "2 of 3 pages have no text"
+    assert documents.documents() == [stored]
+    assert documents.add_text("Notes", "Some text", settings).gaps == ""
+
+
+@pytest.mark.parametrize("title", ["", "untitled", "\\(anonymous\\)", "Microsoft Word - a.docx"])
+def test_pdf_without_a_title_is_named_after_its_file(title: str) -> None:
+    assert parse_document(pdf_bytes("Some text", title=title), "report-2026.pdf").title == (
+        "report-2026"
+    )
+
+
+def test_table_in_pdf_keeps_its_rows() -> None:
+    cells = [("Month", "Trips"), ("April", "35,612"), ("May", "57,360")]
+    texts = [  # column by column, as many programs write them
+        f"BT /F1 12 Tf {72 + 150 * column} {700 - 20 * row} Td ({cells[row][column]}) Tj ET"
+        for column in range(2)
+        for row in range(3)
+    ]
+    text = parse_document(pdf_of(*texts), "table.pdf").text
+    assert "| Month | Trips |\n|---|---|\n| April | 35,612 |\n| May | 57,360 |" in text
+
+
+def test_columns_of_prose_in_pdf_stay_apart() -> None:
+    lines = [f"the quick brown fox jumps over line {number} of it" for number in range(8)]
+    texts = [
+        f"BT /F1 9 Tf {40 + 300 * column} {700 - 12 * row} Td ({lines[4 * column + row]}) Tj ET"
+        for column in range(2)
+        for row in range(4)
+    ]
+    assert "\n".join(lines) in parse_document(pdf_of(*texts), "paper.pdf").text
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        ("ofﬁce and oﬀer", "office and offer"),
+        ("con\u00adfigu\u00adration", "configuration"),
+        ("cafe\u0301", "café"),
+        ("１２\u00a0km", "12 km"),
+        ("10⁵ m²", "10⁵ m²"),
+        ("1½ hours", "1½ hours"),
+    ],
+)
+def test_characters_are_unified_and_values_kept(written: str, text: str) -> None:
+    assert parse_document(written.encode(), "a.md").text == text
+
+
+def test_words_hyphenated_at_line_ends_are_joined() -> None:
+    joined = join_hyphenated_lines("a transac-\ntion of well-known and well-\nknown, 3-\n4, A-\nB")
+    assert joined == "a transaction of well-known and well-known, 3-\n4, A-\nB"
 
 
 @pytest.mark.parametrize(

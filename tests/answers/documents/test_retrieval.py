@@ -133,3 +133,28 @@ def test_reciprocal_rank_fusion_is_as_published() -> None:
         (1, 1 / 61),
         (3, 1 / 62),
     ]
+
+
+@pytest.mark.parametrize(
+    ("british", "american"),
+    [
+        *(("colour", "color"), ("neighbourhoods", "neighborhoods"), ("centres", "centers")),
+        *(("organised", "organized"), ("analysing", "analyzing"), ("travelled", "traveled")),
+        *(("catalogue", "catalog"), ("defence", "defense"), ("programme", "program")),
+        *(("tyres", "tires"), ("modelling", "modeling"), ("fulfil", "fulfill")),
+    ],
+)
+def test_british_and_american_spellings_are_one_term(british: str, american: str) -> None:
+    assert terms(british) == terms(american)
+
+
+def test_words_that_only_look_british_keep_their_stem() -> None:
+    assert terms("hours sources journal called rising four") == [
+        *("hour", "sourc", "journal", "call", "rise", "four"),
+    ]
+
+
+def test_question_with_soft_hyphens_and_ligatures_matches(settings: Settings) -> None:
+    documents = DocumentStore(settings.documents_path)
+    documents.add_text("Notes", "The office keeps a workﬂow.", settings)
+    assert search(documents, "of\ufb01ce work\u00adflow")
