@@ -377,7 +377,7 @@ def test_downloads_hold_the_rows_of_the_chart(two_colors: Settings) -> None:
     filtered = build_query(CHARTS["zones"], Filters(zones=(7,)), "local")
     with warehouse(two_colors) as opened:
         result = opened.read(filtered.sql, filtered.parameters)
-        assert "-- zone_0 = 7" in chart_menu.executed_sql(filtered, result)
+        assert "-- zone_0 = 7" in chart_menu.with_values(result.sql, filtered)
         alone = opened.query(chart_menu.standalone_sql(filtered, result), limit=5)
     assert [(int(row[0]), int(row[1])) for row in alone.rows] == [(7, 2)]
 

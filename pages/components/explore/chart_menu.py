@@ -22,6 +22,8 @@ from pipeline.charts import ChartQuery, Query
 from pipeline.core.settings.settings import load_settings
 from pipeline.warehouse.results import QueryResult
 
+_EXECUTED, _BIGQUERY = "As executed", "In BigQuery"
+
 
 @st.fragment  # opening the menu reruns this part of this card only
 def show_menu(
@@ -46,11 +48,7 @@ def show_menu(
     if not menu.open:
         return
     with menu:
-        billed = f", {size(result.bytes_billed)} billed" if result.bytes_billed is not None else ""
-        st.caption(f"{result.seconds * 1000:,.0f} ms from {query.table_label}{billed}")
-        if in_bigquery is not None:
-            show_scan_caption(in_bigquery.sql, in_bigquery.parameters)
-        st.code(executed_sql(query, result), language="sql", height=280, wrap_lines=True)
+        _show_sql(name, query, result, in_bigquery)
         buttons = st.container(horizontal=True)
         downloads: list[tuple[str, str, Callable[[], bytes]]] = [
             ("CSV", "text/csv", lambda: to_csv(result.table)),
@@ -89,10 +87,39 @@ def show_menu(
                 st.rerun()
 
 
-def executed_sql(query: ChartQuery, result: QueryResult) -> str:
-    """Return the SQL that the warehouse executed, below comments with the values bound to it."""
+def _show_sql(name: str, query: ChartQuery, result: QueryResult, in_bigquery: Query | None) -> None:
+    """Draw the SQL as executed with its time, or that of BigQuery with what it would cost.
+
+    The two may read different tables: BigQuery has fewer rollups.
+    """
+    engine = _EXECUTED
+    if in_bigquery is not None:
+        engine = (
+            st.segmented_control(
+                "SQL",
+                [_EXECUTED, _BIGQUERY],
+                default=_EXECUTED,
+                format_func=lambda label: f":yellow[{label}]",
+                required=True,
+                key=f"engine-{name}",
+                label_visibility="collapsed",
+            )
+            or _EXECUTED
+        )
+    if in_bigquery is not None and engine == _BIGQUERY:
+        show_scan_caption(in_bigquery.sql, in_bigquery.parameters)
+        sql = with_values(in_bigquery.sql, in_bigquery)
+    else:
+        billed = f", {size(result.bytes_billed)} billed" if result.bytes_billed is not None else ""
+        st.caption(f"{result.seconds * 1000:,.0f} ms from {query.table_label}{billed}")
+        sql = with_values(result.sql, query)
+    st.code(sql, language="sql", height=280, wrap_lines=True)
+
+
+def with_values(sql: str, query: Query) -> str:
+    """Return SQL of a query below comments with the values that are bound to it."""
     values = [f"-- {name} = {value}" for name, value in query.parameters.items()]
-    return "\n".join([*values, result.sql])
+    return "\n".join([*values, sql])
 
 
 def standalone_sql(query: ChartQuery, result: QueryResult) -> str:
