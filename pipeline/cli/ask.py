@@ -163,9 +163,10 @@ def _side_values(
 ) -> dict[str, Any]:
     """Return the fields of one side's answer in JSON."""
     from pipeline.answers.check.grounding import check, describe_outcome
+    from pipeline.answers.model.names import answered_name, other_model_notice
     from pipeline.answers.model.prices import read_prices
 
-    response = call.response
+    response, answered = call.response, answered_name(call.response)
     prices = read_prices(settings)
     text = call.checked_text
     verdicts = check(text, passages) if text.strip() else []
@@ -177,12 +178,13 @@ def _side_values(
         "provider": response.provider,
         "model": response.model,
         "model_version": response.model_version,
+        "notice": other_model_notice(response.model, response.model_version),
         "first_token_seconds": response.first_token_seconds,
         "seconds": response.seconds,
         "waited_seconds": response.waited_seconds,
         "tokens": asdict(response.usage),
-        "dollars": prices.cost(response.model, response.usage),
-        "price_date": prices.date_of(response.model),
+        "dollars": prices.cost(answered, response.usage),
+        "price_date": prices.date_of(answered),
         "outcome": outcome,
         "claims": [verdict_values(verdict) for verdict in verdicts],
     }
@@ -194,6 +196,8 @@ def _print_side(values: dict[str, Any]) -> None:
     out.print(f"[bold]{values['mode']}[/bold]")
     if values["answer"]:
         out.print(values["answer"], markup=False)
+    if values["notice"]:
+        err.print(f"! {values['notice']}", markup=False)
     if values["problem"]:
         err.print(f"[red]✕[/red] {escape(values['problem'])}")
     for claim in values["claims"]:

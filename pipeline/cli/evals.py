@@ -236,8 +236,9 @@ def _print_run(
             table.add_row(*map(escape, row))
         out.print(table)
     out.print(f"Run {run.run_id} {run.state}, {len(scored):,} of {run.calls:,} answers.")
-    if run.reason:
-        out.print(run.reason, markup=False)
+    for sentence in (run.reason, *outcomes.swap_notices(scored)):
+        if sentence:
+            out.print(sentence, markup=False)
 
 
 def _write(path: Path, content: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,8 @@ from tests.support.gemini_server import (
     quota_error,
     retired_model,
 )
+from tests.support.openai_server import MODEL as LOCAL_MODEL
+from tests.support.openai_server import ChatRequest, OpenAIServer, ScriptedChat
 from tests.support.servers import Server
 
 NOTES = """---
@@ -183,6 +186,49 @@ def test_both_sides_show_verdicts_figures_and_prompts(
         assert f"{system}\n\n{request.text}" in shown
     for judging in ("won", "better", "best answer"):
         assert judging not in shown
+
+
+def test_column_warns_when_another_model_answered(
+    notes: DocumentStore, server: GeminiServer
+) -> None:
+    assert notes.documents()
+    server.respond = lambda request: replace(answer(request), answered="gemini-3.8-flash")
+    shown = [unescape(warning.value) for warning in ask().warning]
+    assert len([text for text in shown if "but gemini-3.8-flash answered" in text]) == 2
+
+
+def test_two_models_are_asked_when_picked_and_the_page_says_so(
+    notes: DocumentStore, server: GeminiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert notes.documents()
+    with OpenAIServer(respond=lambda _request: ScriptedChat([GROUNDED])) as local:
+        monkeypatch.setenv("OPENAI_BASE_URL", local.url)
+        app = open_page(QUESTION)
+        check(app.toggle(key="two models").set_value(True).run())
+        other = f"openai-compatible:{LOCAL_MODEL}"
+        check(app.selectbox(key="model with sources").set_value(other).run())
+        check(app.button(key="ask documents").click().run())
+    assert any("different models" in warning.value for warning in app.warning)
+    assert [request.body["model"] for request in local.questions] == [LOCAL_MODEL]
+    assert "begin source [1]" in local.questions[0].text
+    assert len(server.requests_to("streamGenerateContent")) == 1
+
+
+def test_local_server_without_a_key_answers_both_sides(
+    notes: DocumentStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert notes.documents()
+
+    def respond(request: ChatRequest) -> ScriptedChat:
+        return ScriptedChat([GROUNDED if "begin source [1]" in request.text else GUESSED])
+
+    with OpenAIServer(respond=respond) as local:
+        monkeypatch.setenv("OPENAI_BASE_URL", local.url)
+        app = ask()
+    plain, rag = comparison(app)
+    assert (plain["tokens"], rag["tokens"]) == ("30", "30")
+    assert plain["◐ value not in source"] == rag["● found in source"] == "1"
+    assert f"Questions and sources go to {local.url.removesuffix('/v1')}." in unescape(texts(app))
 
 
 def test_follow_up_continues_each_sides_own_conversation(

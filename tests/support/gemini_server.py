@@ -35,6 +35,7 @@ class ScriptedAnswer:
     endless: bool = False  # the last piece is repeated without end
     silent: bool = False  # the connection stays open and nothing more is sent
     block: str = ""  # the question is blocked for this reason
+    answered: str = ""  # the model that answers; by default the one that is asked
     late_error: int = 0  # after the pieces an error event with this code is sent
 
 
@@ -146,7 +147,12 @@ class GeminiServer:
 
 
 def event(
-    text: str | None, *, finish: str | None = None, thinking: int | None = None, count: int = 0
+    text: str | None,
+    *,
+    finish: str | None = None,
+    thinking: int | None = None,
+    count: int = 0,
+    version: str = f"{MODEL}-001",
 ) -> dict[str, Any]:
     """Return one GenerateContentResponse."""
     candidate: dict[str, Any] = {"index": 0}
@@ -158,7 +164,7 @@ def event(
     if thinking is not None:
         usage["thoughtsTokenCount"] = thinking
     usage["totalTokenCount"] = 11 + count + (thinking or 0)
-    return {"candidates": [candidate], "usageMetadata": usage, "modelVersion": f"{MODEL}-001"}
+    return {"candidates": [candidate], "usageMetadata": usage, "modelVersion": version}
 
 
 def vector(text: str) -> list[float]:
@@ -215,6 +221,8 @@ def _handler(server: GeminiServer) -> type[BaseHTTPRequestHandler]:
             return request
 
         def stream(self, scripted: ScriptedAnswer) -> None:
+            asked = self.path.split("/models/")[-1].split(":")[0]
+            version = scripted.answered or f"{asked}-001"
             self.send_response(200)
             self.send_header("Content-Type", "text/event-stream")
             self.send_header("Transfer-Encoding", "chunked")
@@ -232,7 +240,15 @@ def _handler(server: GeminiServer) -> type[BaseHTTPRequestHandler]:
                     if last and not (scripted.cut or scripted.half or scripted.late_error)
                     else None
                 )
-                self.send(event(piece, finish=finish, thinking=scripted.thinking, count=number))
+                self.send(
+                    event(
+                        piece,
+                        finish=finish,
+                        thinking=scripted.thinking,
+                        count=number,
+                        version=version,
+                    )
+                )
             if not scripted.pieces:
                 self.send(event(None, finish=scripted.finish, thinking=scripted.thinking))
             while scripted.endless and not server._closing.wait(0.02):

@@ -21,6 +21,7 @@ from pages.components.common.messages import reported, show_error, show_syntheti
 from pages.components.common.safe_markdown import Anchor, inert, neutral
 from pipeline.answers.check.judge import Judgement, judge
 from pipeline.answers.model.call import ModelCall
+from pipeline.answers.model.names import other_model_notice
 from pipeline.answers.model.prices import read_prices
 from pipeline.answers.model.prompts import Prompt, Side
 from pipeline.answers.model.providers import choose_model, open_model
@@ -91,6 +92,8 @@ def _show_answer(comparison: AnswerPair, call: ModelCall, side: Side) -> None:
             model, _ = choose_model(load_settings(), comparison.models[side])
             names = ", ".join(offered_models(model))
             st.caption(f"The API offers: {inert(names)}" if names else "The API offers no others.")
+    if notice := other_model_notice(response.model, response.model_version):
+        st.warning(inert(notice), icon=":material/swap_horiz:")
     if response.note:
         st.caption(response.note)
     if response.seconds is not None and (response.text or not call.error):

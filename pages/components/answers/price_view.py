@@ -25,6 +25,8 @@ def show_prices() -> None:
             f"tier from {inert(prices.source)}. What you change or add is kept as yours, with "
             "today's date. A model that is not in the table has no known price."
         )
+        if prices.out_of_date:
+            st.warning(inert(prices.out_of_date), icon=":material/event_busy:")
         names = sorted(prices.models)
         edited = st.data_editor(
             pd.DataFrame(
@@ -32,12 +34,13 @@ def show_prices() -> None:
                     "model": names,
                     "input": [prices.models[name].input for name in names],
                     "output": [prices.models[name].output for name in names],
+                    "holds until": [prices.models[name].last_day for name in names],
                     "looked up": [prices.date_of(name) for name in names],
                 }
             ),
             hide_index=True,
             num_rows="add",
-            disabled=["looked up"],
+            disabled=["holds until", "looked up"],
             # Another table once something is saved, so that edits are not applied to it again.
             key=f"prices {sorted(prices.dates.items())} {prices.models}",
             column_config={
@@ -65,7 +68,8 @@ def save_prices(edited: pd.DataFrame) -> None:
                 "A row of the prices is not complete.", cure="Give a model and both prices."
             )
         price = ModelPrice(input=float(row["input"]), output=float(row["output"]))
-        if prices.of(name) != price:
+        known = prices.models.get(name)
+        if known is None or (known.input, known.output) != (price.input, price.output):
             own[name] = price
     if own:
         write_prices(own, f"{datetime.now(UTC):%Y-%m-%d}", settings)

@@ -12,12 +12,13 @@ from streamlit.delta_generator import DeltaGenerator
 
 from pages.components.common.access import change_button
 from pages.components.common.drawing import styled
+from pages.components.common.safe_markdown import inert
 from pages.components.common.themed import show_figure
 from pages.components.common.words import when
 from pipeline.answers.model.providers import open_model
 from pipeline.answers.suites import report
 from pipeline.answers.suites.evaluation import CALLS_A_MINUTE, is_running
-from pipeline.answers.suites.outcomes import contrasts, summarize
+from pipeline.answers.suites.outcomes import contrasts, summarize, swap_notices
 from pipeline.answers.suites.scoring import OUTCOME_GLYPHS, Outcome
 from pipeline.answers.suites.suite_jobs import SuiteJobs
 from pipeline.answers.suites.suite_runs import ScoredAnswer, SuiteRun, SuiteRunStore
@@ -58,6 +59,8 @@ def show_run(run: SuiteRun, runs: Sequence[SuiteRun]) -> None:
     if not answers:
         st.caption("No answer is kept of it.")
         return
+    for notice in swap_notices(answers):
+        st.warning(inert(notice), icon=":material/swap_horiz:")
     _show_exports(run, earlier_id)
     _show_rates(run, answers)
     _show_differences(run, answers, store.answers(earlier_id) if earlier_id else None)

@@ -16,6 +16,7 @@ from pipeline.answers.check.grounding import GLYPHS, ClaimVerdict, Verdict
 from pipeline.answers.check.judge import JUDGE_GLYPHS, Judgement, JudgeVerdict
 from pipeline.answers.model import ModelResponse
 from pipeline.answers.model.call import ModelCall
+from pipeline.answers.model.names import answered_name
 from pipeline.answers.model.prices import PriceList
 from pipeline.answers.model.prompts import Side
 from pipeline.answers.truths.truths import GroundTruth, NumberOutcome, NumberScore, in_unit
@@ -104,7 +105,7 @@ def show_figures(response: ModelResponse, prices: PriceList) -> None:
         "First token": seconds(response.first_token_seconds),
         "Total": seconds(response.seconds),
         "Tokens": count(response.usage.total) or "unknown",
-        "Price": dollars(prices.cost(response.model, response.usage)),
+        "Price": dollars(prices.cost(answered_name(response), response.usage)),
     }
     grid = st.grid("auto", min_column_width=110)
     for name, figure in figures.items():
@@ -120,7 +121,7 @@ def _details(response: ModelResponse, prices: PriceList) -> list[str]:
             f"tokens: {count(usage.prompt)} prompt, {count(usage.output or 0)} answer, "
             f"{count(usage.thinking or 0)} thinking"
         )
-    date = prices.date_of(response.model)
+    date = prices.date_of(answered_name(response))
     parts.append(f"list price of {date}" if date else "no price known for this model")
     if response.waited_seconds:
         parts.append(f"waited {seconds(response.waited_seconds)} for the API")
@@ -181,7 +182,7 @@ def _numbers(comparison: AnswerPair, side: Side, text: str, prices: PriceList) -
     row["first token"] = seconds(response.first_token_seconds) if response else ""
     row["total"] = seconds(response.seconds) if response else ""
     row["tokens"] = count(response.usage.total) if response else ""
-    row["price"] = dollars(prices.cost(response.model, response.usage)) if response else ""
+    row["price"] = dollars(prices.cost(answered_name(response), response.usage)) if response else ""
     return row
 
 

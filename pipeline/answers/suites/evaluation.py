@@ -18,9 +18,12 @@ from filelock import Timeout
 from pipeline.answers.check.grounding import Verdict, check
 from pipeline.answers.documents.retrieval import Passage, search
 from pipeline.answers.model import ModelResponse, OnWait, ignore_wait
-from pipeline.answers.model.prices import PriceList, read_prices
+from pipeline.answers.model.endings import whole_sentences
+from pipeline.answers.model.names import answered_name
+from pipeline.answers.model.prices import ModelPrice, PriceList, read_prices
 from pipeline.answers.model.prompts import Prompt, PromptSource, Side, plain_prompt, rag_prompt
 from pipeline.answers.model.providers import choose_model
+from pipeline.answers.suites.outcomes import same_models
 from pipeline.answers.suites.scoring import score
 from pipeline.answers.suites.suite_runs import (
     ScoredAnswer,
@@ -133,15 +136,20 @@ def estimate_calls(
     calls: list[PlannedCall], prices: PriceList, calls_a_minute: float = CALLS_A_MINUTE
 ) -> CallEstimate:
     """Return how many calls these are, the most they may cost, and how long they take."""
-    unpriced = tuple(sorted({call.model for call in calls if prices.of(call.model) is None}))
+    unpriced = tuple(sorted({call.model for call in calls if _price(call.model, prices) is None}))
     dollars = 0.0
     for call in calls:
-        price = prices.of(call.model)
+        price = _price(call.model, prices)
         if price is not None:
             tokens = len(call.prompt.text()) / CHARACTERS_A_TOKEN
             dollars += (tokens * price.input + OUTPUT_ALLOWANCE * price.output) / 1_000_000
     seconds = max(0, len(calls) - 1) * 60 / calls_a_minute
     return CallEstimate(len(calls), None if unpriced else dollars, unpriced, seconds)
+
+
+def _price(reference: str, prices: PriceList) -> ModelPrice | None:
+    """Return the price of a model that is named as `choose_model` reads it."""
+    return prices.of(reference) or prices.of(reference.partition(":")[2])
 
 
 def start_run(
@@ -219,8 +227,14 @@ def _make_calls(
     prices = read_prices(settings)
     answers = runs.answers(run.run_id)
     spent, done = sum(answer.dollars or 0.0 for answer in answers), len(answers)
+    answered_by = {answer.model: answer.model_version or answer.model for answer in answers}
     failures, reason = 0, ""
     for call in calls:
+        if twins := same_models(answered_by):
+            return "stopped", (
+                f"{' and '.join(twins)} were both answered by {answered_by[twins[0]]}: there is "
+                "nothing to compare. Start a run with one of them."
+            )
         if run.most_dollars is not None and spent >= run.most_dollars:
             return "stopped", f"The run reached its maximum cost of ${run.most_dollars:.4f}."
         try:
@@ -234,6 +248,7 @@ def _make_calls(
                 raise
             continue
         failures = 0
+        answered_by[call.model] = answered_name(response)
         answer = _score(call, response, prices)
         runs.save(run.run_id, answer)
         spent += answer.dollars or 0.0
@@ -269,7 +284,8 @@ def _lock(run: SuiteRun, settings: Settings) -> HomeLock:
 
 def _score(call: PlannedCall, response: ModelResponse, prices: PriceList) -> ScoredAnswer:
     outcome, why = score(call.question, response.text)
-    verdicts = check(response.text, call.passages)
+    text = whole_sentences(response.text) if response.is_cut else response.text
+    verdicts = check(text, call.passages)
     claims = [verdict for verdict in verdicts if verdict.verdict != Verdict.ABSTAINED]
     return ScoredAnswer(
         question_id=call.question.id,
@@ -283,7 +299,7 @@ def _score(call: PlannedCall, response: ModelResponse, prices: PriceList) -> Sco
         prompt_tokens=response.usage.prompt,
         output_tokens=response.usage.output,
         thinking_tokens=response.usage.thinking,
-        dollars=prices.cost(call.model, response.usage),
+        dollars=prices.cost(answered_name(response), response.usage),
         first_token_seconds=response.first_token_seconds,
         seconds=response.seconds,
         claims=len(claims),

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pipeline.answers.model.names import base_name, other_model_notice
 from pipeline.answers.model.prompts import Side
 from pipeline.answers.suites.scoring import Outcome
 from pipeline.answers.suites.statistics import PairedDifference, Rate, compare_pairs, wilson
@@ -76,8 +77,13 @@ def contrasts(
     Args:
         run: The run.
         answers: Its answers so far.
-        earlier: The answers of an earlier run, if there is one to compare with.
+        earlier: The answers of an earlier run, if there is one to compare with. Models that
+            another one answered then are left out: the difference would be that of two models.
     """
+    if earlier is not None:
+        then = {answer.model: base_name(answer.model_version) for answer in earlier}
+        now = {answer.model: base_name(answer.model_version) for answer in answers}
+        earlier = [a for a in earlier if then[a.model] == now.get(a.model)]
     of_side = {side: _by_question(answers, side) for side in Side}
     differences = _contrasts(run, of_side[Side.RAG], of_side[Side.PLAIN], "with sources less plain")
     for side in run.sides if earlier is not None else ():
@@ -85,6 +91,26 @@ def contrasts(
         what = f"{side.words}: this run less the earlier"
         differences += _contrasts(run, of_side[side], before, what)
     return differences
+
+
+def same_models(answered_by: Mapping[str, str]) -> list[str]:
+    """Return two names that were asked and that one model answered, or nothing.
+
+    Args:
+        answered_by: By the name that was asked, the model that answered.
+    """
+    asked: dict[str, str] = {}
+    for name, answered in answered_by.items():
+        other = asked.setdefault(base_name(answered), name)
+        if other != name:
+            return [other, name]
+    return []
+
+
+def swap_notices(answers: Sequence[ScoredAnswer]) -> list[str]:
+    """Return a sentence for each name that another model answered."""
+    pairs = dict.fromkeys((answer.model, answer.model_version) for answer in answers)
+    return list(filter(None, (other_model_notice(*pair) for pair in pairs)))
 
 
 def _by_question(

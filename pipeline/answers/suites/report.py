@@ -15,6 +15,7 @@ from pipeline.answers.suites.outcomes import (
     OutcomeRates,
     contrasts,
     summarize,
+    swap_notices,
 )
 from pipeline.answers.suites.scoring import OUTCOME_GLYPHS, Outcome
 from pipeline.answers.suites.statistics import Rate
@@ -111,6 +112,7 @@ def to_document(
         "top": run.top,
         "calls": run.calls,
         "answered": len(answers),
+        "notices": swap_notices(answers),
         "dollars": sum(answer.dollars or 0.0 for answer in answers),
         "most_dollars": run.most_dollars,
         "started_at": run.started_at.isoformat(),
@@ -154,7 +156,7 @@ def write_html(
     description = (
         f"{run.state}; {len(answers):,} of {run.calls:,} answers; {len(run.suite.questions):,} "
         f"questions, {run.repeats:,} times each; {run.top:,} passages a question; started "
-        f"{run.started_at:%Y-%m-%d %H:%M} UTC. {run.reason}"
+        f"{run.started_at:%Y-%m-%d %H:%M} UTC. {run.reason} {' '.join(swap_notices(answers))}"
     )
     questions = {question.id: question for question in run.suite.questions}
     return "\n".join(
@@ -177,7 +179,7 @@ def write_html(
                         questions[answer.question_id].question,
                         questions[answer.question_id].kind.value,
                         answer.side.words,
-                        answer.model,
+                        answer.model_version or answer.model,
                         f"{answer.repeat:,}",
                         f"{OUTCOME_GLYPHS[Outcome(answer.outcome)]} {answer.outcome}"
                         + (f" ({answer.why})" if answer.why else ""),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.answers.model import TokenUsage
+from pipeline.answers.model.names import is_other_model
 from pipeline.answers.model.prices import ModelPrice, read_prices, write_prices
 from pipeline.answers.model.prompts import (
     ABSTAIN,
@@ -77,6 +79,44 @@ def test_thinking_costs_as_output_and_unknown_model_has_no_price(settings: Setti
     assert prices.cost("gemini-3.5-flash-lite", TokenUsage()) is None
 
 
+def test_price_is_that_of_the_day_and_a_table_out_of_date_says_so(settings: Settings) -> None:
+    usage = TokenUsage(prompt=1_000_000, output=0)
+    before = read_prices(settings, date(2026, 12, 31))
+    after = read_prices(settings, date(2027, 1, 1))
+    assert before.cost("gemini-3.8-flash", usage) == pytest.approx(0.75)
+    assert before.cost("gemini-3.8-flash-001", usage) == pytest.approx(0.75)
+    assert before.out_of_date == ""
+    assert after.cost("gemini-3.8-flash", usage) == pytest.approx(1.50)
+    assert "more than 90 days ago" in read_prices(settings, date(2027, 2, 1)).out_of_date
+
+
+def test_price_that_has_ended_is_unknown_and_named(settings: Settings) -> None:
+    ended = ModelPrice(input=1, output=1, last_day=date(2026, 11, 1))
+    write_prices({"offer": ended}, "2026-10", settings)
+    prices = read_prices(settings, date(2026, 11, 2))
+    assert prices.of("offer") is None
+    assert "offer on 2026-11-01" in prices.out_of_date
+    assert read_prices(settings, date(2026, 11, 1)).of("offer") == ended
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "other"),
+    [
+        ("gemini-3.7-flash", "gemini-3.8-flash", True),
+        ("gemini-3.5-flash", "gemini-3.5-flash-lite", True),
+        ("gemini-3.5-flash", "models/gemini-3.5-flash-001", False),
+        ("gpt-6", "gpt-6-2026-05-01", False),
+        ("gemini:gemini-3.7-flash", "gemini-3.7-flash", False),
+        ("llama3.2:3b", "llama3.2:3b", False),
+        ("llama3.2:3b", "", False),
+    ],
+)
+def test_other_model_than_asked_is_told_from_a_revision(
+    asked: str, answered: str, other: bool
+) -> None:
+    assert is_other_model(asked, answered) is other
+
+
 def test_own_prices_take_precedence_with_their_own_date(settings: Settings) -> None:
     write_prices({"a-local-model": ModelPrice(input=0, output=0)}, "2026-11", settings)
     prices = read_prices(settings)
@@ -95,5 +135,5 @@ def test_damaged_price_file_is_reported_with_its_format(settings: Settings) -> N
 
 def test_documentation_states_the_date_of_the_prices(settings: Settings) -> None:
     page = (Path(__file__).parents[3] / "docs" / "answers.md").read_text()
-    date = read_prices(settings).date_of("gemini-3.5-flash-lite")
-    assert f"as of {date}. Thinking is billed as output" in " ".join(page.split())
+    day = read_prices(settings).date_of("gemini-3.5-flash-lite")
+    assert f"as of {day}. Thinking is billed as output" in " ".join(page.split())

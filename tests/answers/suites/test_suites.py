@@ -22,6 +22,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.answers.model import TokenUsage
+from pipeline.answers.model.names import other_model_notice
 from pipeline.answers.model.prices import read_prices
 from pipeline.answers.model.prompts import Side
 from pipeline.answers.suites.evaluation import (
@@ -436,6 +438,40 @@ def test_run_stops_at_the_estimated_price(
     assert stopped.state == "stopped"
     assert "maximum cost" in stopped.reason
     assert len(server.requests) == 1
+
+
+def test_run_refuses_to_compare_two_names_that_one_model_answered(
+    suite_path: Path, server: GeminiServer, keyed: Settings
+) -> None:
+    server.respond = lambda _request: ScriptedAnswer(answered="gemini-3.8-flash")
+    names = ("gemini-3.7-flash", "gemini-3.8-flash")
+    run = start_run(read_suite(suite_path), suite_path.parent, keyed, names, (Side.RAG,))
+    ended = run_suite(run, keyed, Cancel(), calls_a_minute=1e6)
+    assert ended.state == "stopped"
+    assert "were both answered by gemini-3.8-flash" in ended.reason
+    answers = SuiteRunStore(keyed.suites_path).answers(run.run_id)
+    assert len(answers) == 2
+    prices = read_prices(keyed)
+    assert answers[0].dollars == prices.cost("gemini-3.8-flash", TokenUsage(11, 2, 5))
+    document = to_document(ended, answers)
+    assert document["notices"] == [other_model_notice("gemini-3.7-flash", "gemini-3.8-flash")]
+    assert "gemini-3.8-flash answered" in write_html(ended, answers)
+
+
+def test_answers_of_another_model_are_not_compared_with_an_earlier_run(
+    suite_path: Path, server: GeminiServer, keyed: Settings
+) -> None:
+    runs = []
+    for answered in ("gemini-3.7-flash", "gemini-3.8-flash", "gemini-3.8-flash-001"):
+        server.respond = lambda _request, name=answered: ScriptedAnswer(answered=name)
+        run = start_run(
+            read_suite(suite_path), suite_path.parent, keyed, ("gemini-3.7-flash",), (Side.RAG,)
+        )
+        run_suite(run, keyed, Cancel(), calls_a_minute=1e6)
+        runs.append((run, SuiteRunStore(keyed.suites_path).answers(run.run_id)))
+    (_, old), (run, new), (_, revised) = runs
+    assert contrasts(run, new, old) == []
+    assert contrasts(run, new, revised) != []
 
 
 def test_run_cannot_be_resumed_twice_at_the_same_time(suite_path: Path, keyed: Settings) -> None:
