@@ -396,6 +396,38 @@ def test_fares_beyond_the_axis_are_counted_in_the_note() -> None:
     assert note == ("Not drawn, but counted: 3 below $0, 1,200 of $100 or more, 5 without a fare.")
 
 
+def hatched_periods(app: AppTest) -> list[str]:
+    """The periods of the chart over time whose bars are hatched."""
+    spec = json.loads(drawn(app)[0].proto.spec)
+    return [
+        period
+        for trace in spec["data"]
+        for period, shape in zip(
+            trace["x"], trace["marker"].get("pattern", {}).get("shape", ()), strict=False
+        )
+        if shape
+    ]
+
+
+@pytest.mark.parametrize(
+    ("grain", "hatched"), [("day", "2020-03-01"), ("week", "2020-02-24"), ("month", "2020-03-01")]
+)
+def test_periods_that_are_not_loaded_for_all_taxis_are_hatched(
+    two_colors: Settings, grain: str, hatched: str
+) -> None:
+    assert two_colors.warehouse_path.exists()
+    app = explore(by=grain)  # March is there for green only
+    assert hatched in hatched_periods(app)
+    assert f"Hatched: each {grain} that is not" in texts(app)
+    assert "2020-04-02" not in hatched_periods(app)
+
+
+def test_days_that_are_loaded_for_all_chosen_taxis_are_not_hatched(two_colors: Settings) -> None:
+    assert two_colors.warehouse_path.exists()
+    assert hatched_periods(explore(taxi="green", by="day")) == []
+    assert hatched_periods(explore(since="2020-04-01", until="2020-04-30", by="day")) == []
+
+
 def test_map_without_shapes_has_a_bubble_for_each_zone_at_its_center() -> None:
     table = pa.table(
         {"zone": [132, 7, 265, None], "trips": [400, 100, 8, 2], "dollars": [1.5, 2.5, 3.5, 4.5]}

@@ -20,6 +20,7 @@ from pipeline.charts import CHARTS
 from pipeline.charts.zones import Zones
 from pipeline.core.datasets import Dataset
 from pipeline.core.trips import Month, TripFile, months_between
+from pipeline.files.sources import FIRST_MONTH
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class ChartView:
         metric: What the chart over time shows.
         first: The first day that is charted, or None if it is not known.
         last: The last day that is charted.
-        files: The loaded files.
+        files: The loaded files of the datasets that are charted.
     """
 
     grain: str = "day"
@@ -44,14 +45,20 @@ class ChartView:
     last: date | None = None
     files: frozenset[TripFile] = frozenset()
 
-    def is_partial(self, dataset: Dataset, period: date) -> bool:
-        """Return whether some days of a period are not charted or not loaded for a dataset."""
+    def is_partial(self, period: date) -> bool:
+        """Return whether some days of a period are not charted, or not loaded for some dataset.
+
+        A month before the first one that any source has of a dataset is not missed.
+        """
         if self.first is None:
             return False
         end = period_end(period, self.grain)
-        months = months_between(Month(period.year, period.month), Month(end.year, end.month))
+        months = list(months_between(Month(period.year, period.month), Month(end.year, end.month)))
         return self.is_cut(period) or any(
-            TripFile(dataset, month) not in self.files for month in months
+            TripFile(dataset, month) not in self.files
+            for dataset in {file.dataset for file in self.files}
+            for month in months
+            if month >= _first_published(dataset)
         )
 
     def is_cut(self, period: date) -> bool:
@@ -59,6 +66,10 @@ class ChartView:
         if self.first is None or self.last is None:
             return False
         return period < self.first or period_end(period, self.grain) > self.last
+
+
+def _first_published(dataset: Dataset) -> Month:
+    return min((first for first, _ in dataset.published.values()), default=FIRST_MONTH)
 
 
 def period_end(period: date, grain: str) -> date:

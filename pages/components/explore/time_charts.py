@@ -31,8 +31,8 @@ _SCALE = ((0.0, (76, 132, 196, 0.06)), (1.0, (76, 132, 196, 1.0)))
 def draw_over_time(table: pa.Table, view: ChartView) -> Drawn:
     """Draw a metric over time: totals as stacked bars of the datasets, averages as their lines.
 
-    Bars of periods that are not whole are hatched, because they would look like a fall. A day's
-    trips are not: a part of a day is never loaded.
+    Bars of periods that are not whole are hatched, because they would look like a fall: of days
+    that are not charted, and of months that are not loaded for all datasets that are charted.
     """
     rows = [row for row in rows_of(table) if row["period"] is not None]
     metric = view.metric
@@ -58,7 +58,7 @@ def draw_over_time(table: pa.Table, view: ChartView) -> Drawn:
         }
         opacity = _opacities_within(selections, view.selected)
         if metric.is_total:
-            partial = [view.is_partial(dataset, row["period"]) for row in dataset_rows]
+            partial = [view.is_partial(row["period"]) for row in dataset_rows]
             marker: Row = {"color": dataset.tint, "opacity": opacity}
             if any(partial):
                 has_partial = True
@@ -89,8 +89,8 @@ def draw_over_time(table: pa.Table, view: ChartView) -> Drawn:
         clickmode="event+select",
         selectdirection="h",
     )
-    note = f"Hatched: a {view.grain} that is not charted or loaded whole." if has_partial else ""
-    return figure, note
+    note = f"Hatched: each {view.grain} that is not charted whole, or not loaded for all taxis."
+    return figure, note if has_partial else ""
 
 
 def _period_words(period: date, grain: str) -> str:
