@@ -55,6 +55,8 @@ def truth_values(truth: GroundTruth) -> dict[str, Any]:
         "right": truth.template.tolerance,
         "question": truth.question,
         "synthetic": truth.synthetic,
+        "coverage": truth.coverage.value,
+        "notice": truth.notice,
         "rows": truth.rows,
         "sql": truth.sql,
     }

@@ -240,6 +240,7 @@ def truths(
                 f"There is no template {template!r}.", cure=f"There are: {', '.join(TEMPLATES)}."
             )
         templates = [TEMPLATES[template]] if template else list(TEMPLATES.values())
+        answers: list[GroundTruth] = []
         if not month:
             rows = [
                 {"template": entry.name, "question": entry.question, "right": entry.tolerance}
@@ -256,6 +257,9 @@ def truths(
         for row in rows:
             table.add_row(*(escape(str(row[name])) for name in columns))
         out.print(table)
+        for notice in dict.fromkeys(answer.notice for answer in answers):
+            if notice:
+                err.print(notice, markup=False)
 
 
 def _find_truths(

@@ -171,7 +171,7 @@ def _show_verdict(comparison: AnswerPair, side: Side) -> None:
     call = comparison.calls.get(side)
     pasted = call is None or call.checked_text != text
     st.markdown(f"**{side.label}: verdict**{' on the pasted text' if pasted else ''}")
-    if comparison.truth and (score := comparison.score(text)):
+    if comparison.truth and (score := comparison.score(side, text)):
         show_score(comparison.truth, score)
         return
     verdicts = comparison.verdicts(side, text)

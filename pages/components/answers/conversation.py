@@ -90,9 +90,12 @@ class AnswerPair:
             checked = self._verdicts[side] = (text, check(text, self.passages))
         return checked[1]
 
-    def score(self, text: str) -> NumberScore | None:
-        """Return how an answer compares with the truth, if there is one."""
-        return score_number(self.truth, text, is_abstention(text)) if self.truth else None
+    def score(self, side: Side, text: str) -> NumberScore | None:
+        """Return how a side's answer compares with the truth, if there is one."""
+        if self.truth is None:
+            return None
+        has_source = side is Side.RAG
+        return score_number(self.truth, text, is_abstention(text), has_source=has_source)
 
     def anchor(self, number: int) -> str | None:
         """Return the anchor on the page of a source, if there is one of this number."""

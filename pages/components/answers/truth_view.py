@@ -13,6 +13,7 @@ from pages.components.common.safe_markdown import inert
 from pages.components.common.target import target
 from pages.components.common.tour import offer_sample
 from pages.components.common.words import months_in_words
+from pipeline.answers.truths.coverage import Coverage
 from pipeline.answers.truths.templates import TEMPLATES, QuestionTemplate
 from pipeline.answers.truths.truths import GroundTruth, find_truth
 from pipeline.charts import files_left_out
@@ -78,6 +79,14 @@ def _show_truth(truth: GroundTruth) -> None:
             "These trips are made up, so no model can know them: only the side with sources can "
             "be right."
         )
+    if truth.notice:
+        st.warning(
+            f"{inert(truth.notice)} The question is about the loaded file, and a model that "
+            "answers for the whole month is not marked wrong.",
+            icon=":material/incomplete_circle:",
+        )
+    elif truth.coverage == Coverage.UNKNOWN:
+        st.caption("How many trips were published of this month is not known here.")
     st.markdown(f"**{inert(truth.question)}**")
 
 

@@ -39,6 +39,7 @@ _JUDGE_COLORS: dict[JudgeVerdict, BadgeColor] = {
 _SCORE_BADGES: dict[NumberOutcome, tuple[str, BadgeColor]] = {
     "right": ("✓ right", "green"),
     "wrong": ("✕ wrong", "red"),
+    "not judged": ("– not judged", "gray"),
     "abstained": ("– abstained", "blue"),
     "no number": ("○ no number", "gray"),
 }
@@ -97,6 +98,11 @@ def show_score(truth: GroundTruth, score: NumberScore) -> None:
         st.caption(
             f"The exact answer is {inert(truth.answer)}; right is {truth.template.tolerance}."
         )
+        if score.outcome == "not judged":
+            st.caption(
+                "The loaded rows are not those of the whole month, so another number may be true "
+                "of the month."
+            )
 
 
 def show_figures(response: ModelResponse, prices: PriceList) -> None:
@@ -167,7 +173,7 @@ def _numbers(comparison: AnswerPair, side: Side, text: str, prices: PriceList) -
     is_own = call is not None and call.checked_text.strip() == text
     response = call.response if call and is_own else None
     row = {"side": side.label}
-    score = comparison.score(text)
+    score = comparison.score(side, text)
     if score and comparison.truth:
         stated = score.stated
         row["outcome"] = _SCORE_BADGES[score.outcome][0]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pipeline.answers.model.prompts import PromptSource
+from pipeline.answers.truths.coverage import Coverage, coverage_of, describe_parts
 from pipeline.answers.truths.stated import NumberUnit, StatedNumber, read_stated_number
 from pipeline.answers.truths.templates import (
     QuestionTemplate,
@@ -27,7 +28,7 @@ from pipeline.core.trips import Month, TripFile
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.ledger import FileRecord
 
-NumberOutcome = Literal["right", "wrong", "abstained", "no number"]
+NumberOutcome = Literal["right", "wrong", "not judged", "abstained", "no number"]
 
 _UNIT_WORDS: dict[NumberUnit, str] = {
     "trips": "{} trips",
@@ -52,7 +53,8 @@ class GroundTruth:
         value: The answer, in the unit of the template.
         rows: The result of the statement as plain values; a zone has its name beside it.
         sql: The statement as the warehouse ran it.
-        synthetic: Whether the trips are those of the built-in sample.
+        coverage: How much of their months the loaded rows are.
+        notice: Which files have far fewer rows than were published, in words; else empty.
     """
 
     template: QuestionTemplate
@@ -60,10 +62,16 @@ class GroundTruth:
     value: float
     rows: list[dict[str, Any]]
     sql: str
-    synthetic: bool
+    coverage: Coverage
     dataset: Dataset
     month: Month
     earlier: Month | None = None
+    notice: str = ""
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the trips are those of the built-in sample."""
+        return self.coverage == Coverage.SAMPLE
 
     @property
     def answer(self) -> str:
@@ -132,6 +140,12 @@ def find_truth(
             f"{synthetic[0].stem} is synthetic and {real.stem} is real; they cannot be compared.",
             cure=f"Compare two real months. {load_cure(synthetic)}",
         )
+    entries = [record.loaded for file in files if (record := records[file]).loaded]
+    coverage = coverage_of(entries)
+    if not coverage.is_of_month:
+        stems = " and ".join(file.stem for file in files)
+        plural = "s" if len(files) > 1 else ""
+        question += f" Answer for the trips of the loaded file{plural} {stems} alone."
     sql = statement(f"truths/{template.sql}", **identifiers(dataset))
     result = warehouse.read(sql, parameters(template, files))
     rows = [_named_zone(row) for row in result.table.to_pylist()]
@@ -143,11 +157,22 @@ def find_truth(
             cure="Choose another question or month.",
         )
     return GroundTruth(
-        template, question, float(value), rows, result.sql, bool(synthetic), dataset, month, earlier
+        template,
+        question,
+        float(value),
+        rows,
+        result.sql,
+        coverage,
+        dataset,
+        month,
+        earlier,
+        describe_parts(entries),
     )
 
 
-def score_number(truth: GroundTruth, answer: str, abstained: bool) -> NumberScore:
+def score_number(
+    truth: GroundTruth, answer: str, abstained: bool, *, has_source: bool = True
+) -> NumberScore:
     """Compare the number that an answer states with the exact one.
 
     Args:
@@ -155,6 +180,8 @@ def score_number(truth: GroundTruth, answer: str, abstained: bool) -> NumberScor
         answer: Markdown, as a model writes it.
         abstained: Whether the answer declines, which is neither right nor wrong, whatever numbers
             it mentions.
+        has_source: Whether the model was given the result. Without it, another number than that
+            of a part of a month may be true of the whole month, so it is not judged.
     """
     if abstained:
         return NumberScore("abstained", None)
@@ -163,6 +190,8 @@ def score_number(truth: GroundTruth, answer: str, abstained: bool) -> NumberScor
         return NumberScore("no number", None)
     ends = (stated.value, stated.value if stated.low is None else stated.low)
     right = all(is_within(truth, end) for end in ends)
+    if not right and not has_source and not truth.coverage.is_of_month:
+        return NumberScore("not judged", stated)
     return NumberScore("right" if right else "wrong", stated)
 
 

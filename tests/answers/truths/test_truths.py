@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, get_args
 
@@ -10,14 +11,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.answers.truths.coverage import (
+    Coverage,
+    coverage_of,
+    describe_parts,
+    published_rows,
+)
 from pipeline.answers.truths.stated import NumberUnit, read_stated_number
 from pipeline.answers.truths.templates import TEMPLATES
 from pipeline.answers.truths.truths import GroundTruth, find_truth, score_number
-from pipeline.core.datasets import GREEN_TAXIS
+from pipeline.core.datasets import DATASETS, GREEN_TAXIS
 from pipeline.core.errors import UsageError
 from pipeline.core.settings.settings import Settings
 from pipeline.core.sql import SQL_FOLDER
 from pipeline.core.trips import Month, TripFile
+from pipeline.warehouse.ledger import LedgerEntry
 from tests.support.files import GREEN, backfill, load, put_trips, request, trip, warehouse
 
 MAY = TripFile(GREEN_TAXIS, Month(2020, 5))
@@ -107,6 +115,43 @@ def test_synthetic_month_is_not_compared_with_real_one(settings: Settings, folde
         truth_of(settings, "change", MAY.month)
     assert truth_of(settings, "trips", MAY.month).synthetic
     assert not truth_of(settings, "trips").synthetic
+
+
+def test_published_months_add_up_to_the_published_year() -> None:
+    for dataset in DATASETS.values():
+        months = [TripFile(dataset, Month(2020, number)) for number in range(1, 13)]
+        counts = [published_rows(file) for file in months]
+        years = [rows for first, last, rows in dataset.known_counts if first.plus(11) == last]
+        assert [sum(filter(None, counts))] == (years or [0])
+
+
+def test_partial_month_is_asked_about_as_the_loaded_file_and_no_true_answer_is_wrong(
+    two_months: Settings,
+) -> None:
+    truth = truth_of(two_months, "trips")
+    assert truth.coverage == Coverage.PARTIAL
+    assert truth.notice == ("green_tripdata_2020-04 has 6 of the 35,612 trips that were published.")
+    assert "loaded file green_tripdata_2020-04" in truth.question
+    assert "35,612" not in truth.question
+    of_the_month = "There were 35,612 trips."
+    assert score_number(truth, of_the_month, False, has_source=False).outcome == "not judged"
+    assert score_number(truth, of_the_month, False).outcome == "wrong"
+    assert score_number(truth, "6 trips", False, has_source=False).outcome == "right"
+    compared = truth_of(two_months, "change", MAY.month)
+    assert "loaded files green_tripdata_2020-04 and green_tripdata_2020-05" in compared.question
+
+
+def test_whole_month_and_one_without_a_published_count_are_asked_about_as_months() -> None:
+    def loaded(file: TripFile, rows: int, source: str = "folder") -> LedgerEntry:
+        ended = datetime(2026, 11, 1)
+        return LedgerEntry(file, "loaded", "r", source, ended, 1.0, rows=rows)
+
+    whole, other = loaded(GREEN, 35_612), loaded(TripFile(GREEN_TAXIS, Month(2023, 4)), 5)
+    assert coverage_of([whole]) == Coverage.WHOLE
+    assert coverage_of([whole, other]) == Coverage.UNKNOWN
+    assert coverage_of([whole, loaded(GREEN, 32_000)]) == Coverage.PARTIAL
+    assert coverage_of([loaded(GREEN, 32_000), loaded(MAY, 9, "sample")]) == Coverage.SAMPLE
+    assert describe_parts([whole, other]) == ""
 
 
 def test_month_that_is_not_loaded_is_refused_with_what_to_load(
@@ -245,6 +290,13 @@ def test_any_answer_can_be_read(answer: str) -> None:
 )
 def test_answer_is_scored_by_its_number(answer: str, abstained: bool, outcome: str) -> None:
     truth = GroundTruth(
-        TEMPLATES["trips"], "How many?", 6.0, [{"trips": 6}], "", False, GREEN_TAXIS, Month(2020, 4)
+        TEMPLATES["trips"],
+        "How many?",
+        6.0,
+        [{"trips": 6}],
+        "",
+        Coverage.WHOLE,
+        GREEN_TAXIS,
+        Month(2020, 4),
     )
     assert score_number(truth, answer, abstained).outcome == outcome
