@@ -135,6 +135,12 @@ def test_newcomer_reaches_charts_of_the_sample_with_one_click_and_real_ones_with
         expect(visitor.page.get_by_text("synthetic trips")).to_be_visible()
         expect(visitor.page.locator(".js-plotly-plot").first).to_be_visible()
         assert visitor.page.evaluate("clicks") == 1
+        visitor.settle()
+        visitor.page.set_viewport_size({"width": 1280, "height": 1000})
+        last = visitor.page.locator(".st-key-card-airports .main-svg").first
+        expect(last).to_be_visible()
+        main = "document.querySelector('[data-testid=stMain]').scrollHeight"
+        assert visitor.page.evaluate(main) <= 1700
         visitor.page.get_by_role("link", name="Load real trips").click()
         expect(visitor.cell("● loaded")).to_have_count(6)
         load_folder_and_open_charts(visitor, folder)

@@ -161,6 +161,43 @@ def test_drag_over_time_selects_days_and_chip_clears_them(browser: Browser, addr
         expect(trips_shown(visitor)).to_have_text("60")
 
 
+def test_figures_are_as_wide_as_the_charts_in_a_wide_window(browser: Browser, address: str) -> None:
+    with Visitor(browser, address) as visitor:
+        visitor.page.set_viewport_size({"width": 1600, "height": 1000})
+        visitor.open("/explore")
+        expect(visitor.page.get_by_test_id("stMetric")).to_have_count(6)
+        last, chart = (
+            visitor.page.locator(selector).last.bounding_box()
+            for selector in (".stMetric", ".st-key-card-over_time")
+        )
+        assert last
+        assert chart
+        assert chart["x"] + chart["width"] - (last["x"] + last["width"]) < 30
+
+
+def test_labels_of_routes_are_whole_on_a_narrow_screen(
+    browser: Browser, settings: Settings, folder: Path
+) -> None:
+    ends = ("236", "237"), ("74", "75"), ("186", "93"), ("238", "239")
+    trips = [trip(GREEN, PULocationID=pickup, DOLocationID=dropoff) for pickup, dropoff in ends]
+    put_trips(folder, GREEN, trips)
+    load(folder, GREEN, settings)
+    with serve(settings.home) as address, Visitor(browser, address) as visitor:
+        visitor.page.set_viewport_size({"width": 390, "height": 844})
+        visitor.open("/explore?tab=where")
+        card = visitor.page.locator(".st-key-card-routes")
+        labels = card.locator(".ytick text")
+        expect(labels).to_have_count(4)
+        shown = {str(text).strip() for text in labels.all_text_contents()}
+        assert "East Harlem North → East Harlem South" in shown
+        assert "Penn Station/Madi… → Flushing Meadows-…" in shown
+        edge = card.locator(".main-svg").first.bounding_box()
+        assert edge
+        for box in [label.bounding_box() for label in labels.all()]:
+            assert box
+            assert box["x"] >= edge["x"]
+
+
 PHONE = (
     "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 Chrome/140 Mobile Safari/537.36"
 )

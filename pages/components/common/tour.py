@@ -90,11 +90,8 @@ def show_arrival() -> None:
     if _TOUR not in st.session_state:
         return
     with st.container(border=True):
-        st.markdown(
-            "**The sample is loaded.** Its trips are synthetic. The charts below show them as they "
-            "would show real ones. Next:"
-        )
-        row = st.container(horizontal=True)
+        row = st.container(horizontal=True, vertical_alignment="center")
+        row.markdown("**The sample is loaded.** Next:", width="content")
         row.page_link("pages/runs.py", label="Open the run", icon=":material/history:")
         row.page_link("pages/preview.py", label="Preview a file", icon=":material/search:")
         row.page_link("pages/answers.py", label="Ask about the trips", icon=":material/forum:")

@@ -20,7 +20,8 @@ from pipeline.core.trips import Month, TripFile, months_between
 from pipeline.warehouse.results import QueryResult
 
 _MAX_POINTS = 60  # of a sparkline
-_CELL_HEIGHT = 152
+_CELL_HEIGHT = 152  # pixels
+_CELL_HEIGHT_ALONE = 124  # without the change against the period before
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,9 @@ class FigureRow:
             return
         previous = outcomes.wait(self.previous) if self.previous else None
         previous_table = previous.table if isinstance(previous, QueryResult) else None
-        grid = st.grid("auto", min_column_width=160, row_height=_CELL_HEIGHT)
+        height = _CELL_HEIGHT if self.previous else _CELL_HEIGHT_ALONE
+        # As many columns as figures: a grid of its own choice leaves a hole in a wide window.
+        grid = st.grid(len(self.metrics), min_column_width=160, row_height=height)
         period = "of the period before"
         if self.previous_filters:
             period = f"{self.previous_filters.first} to {self.previous_filters.last}"

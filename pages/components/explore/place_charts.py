@@ -28,6 +28,7 @@ _AIRPORTS = {1: "Newark", 132: "JFK", 138: "LaGuardia"}  # by zone
 AIRPORT_COLORS = {1: "#7F7F7F", 132: "#4C84C4", 138: "#A0629B"}
 _MAX_ZONES = 10  # in the chart of the busiest zones
 _MAX_MARKERS = 12  # on a line
+_MAX_ROUTE_LETTERS = 40  # of a label: more would leave no room for its bar at 390 pixels
 # The classes of the map, from few trips to many; half transparent, so that they suit both themes.
 _CLASS_COLORS = (
     "rgba(76,132,196,0.10)",
@@ -139,7 +140,7 @@ def draw_zones(table: pa.Table, view: ChartView) -> Drawn:
     names = [view.zones.name(row["zone"]) for row in shown]
     selections = [str(row["zone"]) for row in shown]
     opacity = opacities(selections, view.selected)
-    return _draw_bars(shown, names, selections, opacity, "pickup zone"), ""
+    return _draw_bars(shown, names, names, selections, opacity, "pickup zone"), ""
 
 
 @renders("routes")
@@ -150,10 +151,12 @@ def draw_routes(table: pa.Table, view: ChartView) -> Drawn:
         return None, NOTHING
     name = view.zones.name
     names = [f"{name(row['pickup_zone'])} → {name(row['dropoff_zone'])}" for row in rows]
+    labels = [_route_label(row["pickup_zone"], row["dropoff_zone"], view.zones) for row in rows]
     selections = [_route(row["pickup_zone"], row["dropoff_zone"]) for row in rows]
     # The selection may be another route, such as those of an airport.
     selected = view.selected if view.selected in selections else ""
-    return _draw_bars(rows, names, selections, opacities(selections, selected), "from → to"), ""
+    opacity = opacities(selections, selected)
+    return _draw_bars(rows, names, labels, selections, opacity, "from → to"), ""
 
 
 def _route(pickup: int | None, dropoff: int | None) -> str:
@@ -161,15 +164,36 @@ def _route(pickup: int | None, dropoff: int | None) -> str:
     return "" if pickup is None or dropoff is None else f"{pickup}/{dropoff}"
 
 
+def _route_label(pickup: int | None, dropoff: int | None, zones: Zones) -> str:
+    """Return the label of a route on an axis: without numbers, and short enough for a phone."""
+    ends = [(zone, zones.names.get(zone or 0)) for zone in (pickup, dropoff)]
+    names = [known.label if known else zones.name(zone) for zone, known in ends]
+    label = " → ".join(names)
+    if len(label) <= _MAX_ROUTE_LETTERS:
+        return label
+    most = (_MAX_ROUTE_LETTERS - len(" → ")) // 2
+    return " → ".join(name if len(name) <= most else f"{name[: most - 1]}…" for name in names)
+
+
 def _draw_bars(
-    rows: list[Row], names: list[str], selections: list[str], opacity: list[float], title: str
+    rows: list[Row],
+    names: list[str],
+    labels: list[str],
+    selections: list[str],
+    opacity: list[float],
+    title: str,
 ) -> FigureSpec:
-    """Return a figure with a bar for each row, the last on top."""
+    """Return a figure with a bar for each row, the last on top.
+
+    Args:
+        names: What a bar is, when the pointer is over it.
+        labels: What stands beside a bar; two may have the same.
+    """
     bars = {
         "type": "bar",
         "orientation": "h",
         "x": [row["trips"] for row in rows],
-        "y": names,
+        "y": list(range(len(rows))),
         "customdata": selections,
         "marker": {"color": ACCENT, "opacity": opacity},
         "hovertext": [_describe(name, row) for name, row in zip(names, rows, strict=True)],
@@ -179,7 +203,13 @@ def _draw_bars(
         [bars],
         230,
         xaxis=count_axis(max(row["trips"] for row in rows)),
-        yaxis={"title": {"text": title}, "type": "category", "automargin": True},
+        yaxis={
+            "title": {"text": title, "standoff": 16},
+            "tickvals": list(range(len(rows))),
+            "ticktext": labels,
+            "tickfont": {"size": 10},
+            "automargin": True,
+        },
         clickmode="event+select",
     )
 
@@ -223,7 +253,7 @@ def draw_airports(table: pa.Table, view: ChartView) -> Drawn:
             )
     return make_figure(
         traces,
-        250,
+        230,
         xaxis=day_axis([], {row["period"] for row in rows})
         | {"title": {"text": f"{view.grain} of pickup"}},
         yaxis=count_axis(max(row["trips"] for row in rows)),
