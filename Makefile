@@ -30,7 +30,7 @@ test-gcp: $(VENV)/.dev  ## test the Google Cloud warehouse on emulators (Python 
 
 test-readers: $(VENV)/.dev  ## DuckDB 1.2 to 1.5, pyarrow and dbt read what Fareground writes
 	PYTHON=$(PYTHON) sh tests/support/readers/install.sh
-	$(BIN)/python -m pytest -n logical --dist worksteal -m readers
+	$(BIN)/python -m pytest -n logical --dist worksteal -m "readers and not long"
 
 test-cloud: $(VENV)/.dev  ## the same tests in a real project: GCP_CREDS, GCP_PROJECT_ID, GCP_LOCATION
 	$(BIN)/python -m tests.support.gcp.cloud
@@ -39,6 +39,8 @@ test-slow: $(VENV)/.dev  ## tests that take minutes, before a release
 	$(BIN)/python -m pytest -m "slow and alone and not gcp"
 	$(BIN)/python -m pytest -n logical -m "(slow or hypothesis) and not alone and not gcp and not readers" \
 	  --hypothesis-profile=slow
+	PYTHON=$(PYTHON) sh tests/support/readers/install.sh
+	$(BIN)/python -m pytest -m "readers and long"
 
 test-slow-short: $(VENV)/.dev  ## slow tests that take a minute or less, for CI
 	$(BIN)/python -m pytest -m "slow and alone and not long and not gcp"

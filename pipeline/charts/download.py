@@ -68,7 +68,7 @@ def write_trips(
         values: dict[str, Scalar] = {"path": str(path)}
         for number, file in enumerate(files_of(filters, files)):
             parquet = Path(scratch) / f"{number}.parquet"
-            warehouse.write_parquet(file, parquet, "download", Cancel())
+            warehouse.write_parquet(file, parquet, Cancel())
             conditions = trip_conditions(replace(filters, left_out=()), file.dataset, _STORED)
             values |= {f"parquet_{number}": str(parquet)} | conditions.parameters
             name = file.filename  # made of a dataset and a month, so that it needs no quoting

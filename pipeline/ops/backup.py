@@ -105,8 +105,8 @@ def back_up(settings: Settings, into: Path) -> Backup:
 def read_backup(folder: Path, settings: Settings) -> Backup:
     """Return the backup in a folder, and verify the name and the checksum of each file.
 
-    Raises UsageError when the folder is not a backup, holds anything but the files of one, or a
-    file is missing or damaged.
+    Raises UsageError when the folder is not a backup, holds anything but the files of one, a file
+    is missing or damaged, or a warehouse in it defines SQL functions.
     """
     backup = _read_manifest(folder)
     allowed = {database.path.name for database in _databases(settings).values()}
@@ -123,6 +123,14 @@ def read_backup(folder: Path, settings: Settings) -> Backup:
                 continue
             problem = f"{file.name} of the backup {folder} is missing or damaged."
         raise UsageError(problem, cure="Use another backup, or rebuild the warehouse from staging.")
+    for database in _databases(settings).values():
+        name = database.path.name
+        if name in names and (functions := database.functions(folder / name)):
+            raise UsageError(
+                f"{name} of the backup {folder} defines SQL functions, which no warehouse of "
+                f"Fareground has: {', '.join(functions)[:200]!r}.",
+                cure="Use another backup: they would change what your queries answer.",
+            )
     return backup
 
 

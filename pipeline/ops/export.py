@@ -144,7 +144,7 @@ class _CsvFolder:
         try:
             with writing(self._folder):
                 self._folder.mkdir(parents=True, exist_ok=True)
-                warehouse.write_parquet(entry.file, self._parquet, load_key(entry), cancel)
+                warehouse.write_parquet(entry.file, self._parquet, cancel)
                 sql = statement("duckdb/export_csv")
                 values = {
                     "filename": entry.file.filename,

@@ -109,7 +109,7 @@ class _DatabaseFile:
 
     def write(self, warehouse: Warehouse, entry: LedgerEntry, cancel: Cancel) -> None:
         try:
-            warehouse.write_parquet(entry.file, self._parquet, load_key(entry), cancel)
+            warehouse.write_parquet(entry.file, self._parquet, cancel)
             with self._transaction():
                 self._create_table(entry.file.dataset)
                 self._delete(entry.file)

@@ -10,7 +10,7 @@ rejects and the ledger, and is used in a `with` block:
         entry = warehouse.load(staged, job, monitor)      # one verified file, all or nothing
         warehouse.record(entry)                           # a failure, for the ledger
         warehouse.remove(file, "sample")                  # a file of this source, all or nothing
-        warehouse.write_parquet(file, path, load, cancel) # its trips, for other programs
+        warehouse.write_parquet(file, path, cancel)       # its trips, for other programs
         rows = warehouse.query("SELECT ...", limit=100)   # SQL that a person wrote, read-only
         result = warehouse.read("SELECT ... @color", {"color": "green"})  # our own, as Arrow
 """
@@ -98,10 +98,14 @@ class DatabaseFile:
     Attributes:
         copy_to: Copies it as it is at one moment; no backfill may run meanwhile. Raises
             WarehouseBusy and StorageError.
+        functions: Returns the names of the SQL functions that a copy of it defines. A warehouse
+            has none: one called `sum` would answer every query in place of DuckDB's. Raises
+            WarehouseError for a file that cannot be read.
     """
 
     path: Path
     copy_to: Callable[[Path], None]
+    functions: Callable[[Path], list[str]]
 
 
 class Warehouse(Protocol):
@@ -161,14 +165,11 @@ class Warehouse(Protocol):
         """
         ...
 
-    def write_parquet(self, file: TripFile, path: Path, load: str, cancel: Cancel) -> None:
+    def write_parquet(self, file: TripFile, path: Path, cancel: Cancel) -> None:
         """Write the trips of one file, all columns but `filename`, to a new Parquet file.
 
         Columns have the order of the production table, times no zone. Reading is billed where the
         backend bills.
-
-        Args:
-            load: Is written to the footer's metadata as `fareground_load`.
 
         Raises StorageError when the path cannot be written, and Cancelled.
         """

@@ -152,3 +152,22 @@ def remove_spill_of_others(path: Path) -> None:
     for folder in path.parent.glob(f"{glob.escape(path.name)}.tmp*"):
         if folder != spill_folder(path):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def defined_functions(path: Path) -> list[str]:
+    """Return the names of the SQL functions that a DuckDB file defines, by name.
+
+    Nothing in the file is run. Raises WarehouseError when it cannot be read.
+    """
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "enable_external_access": False,
+        "autoinstall_known_extensions": False,
+    }
+    with (
+        connection_translated(path),
+        duckdb.connect(str(path), read_only=True, config=config) as connection,
+    ):
+        rows = connection.execute(
+            "SELECT DISTINCT function_name FROM duckdb_functions() WHERE NOT internal ORDER BY 1"
+        ).fetchall()
+    return [str(name) for (name,) in rows]

@@ -7,8 +7,8 @@ copy that other programs read at any time, one file for each loaded trip file:
 
 The layout is Hive's, so that DuckDB, pyarrow, Spark and Polars read `filename` from the path. A
 file is written beside the others and renamed when it is on disk: a reader sees the old one or the
-new one, never half of one. The footer names the load that a file was written from; comparing it
-with the ledger shows what to write or remove, whatever was interrupted before.
+new one, never half of one. A hidden note beside it names the load that it was written from, and its
+checksum; comparing both with the ledger shows what to write or remove after any interruption.
 """
 
 from __future__ import annotations
@@ -209,7 +209,7 @@ class ParquetFolder:
             with writing(self.folder):
                 unfinished.parent.mkdir(parents=True, exist_ok=True)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                warehouse.write_parquet(entry.file, unfinished, load_key(entry), cancel)
+                warehouse.write_parquet(entry.file, unfinished, cancel)
                 flush(unfinished)
                 # Before the file: killed in between, the checksum shows that it is the old one.
                 write_note(self._note(entry.file), entry, unfinished)

@@ -1,4 +1,4 @@
 -- Write the trips of one file to a Parquet file; its folder's name says filename.
 COPY (
     SELECT * EXCLUDE (filename) FROM {table} WHERE filename = $filename
-) TO $path (FORMAT parquet, COMPRESSION snappy, KV_METADATA {{fareground_load: $load}});
+) TO $path (FORMAT parquet, COMPRESSION snappy);

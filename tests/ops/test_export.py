@@ -351,11 +351,8 @@ def test_killed_export_or_mirror_is_whole_and_finished_by_the_next(
     assert not list((target / ".unfinished").glob("*"))
 
 
-@pytest.mark.parametrize(
-    "loads", [12, pytest.param(200, marks=[pytest.mark.slow, pytest.mark.long])]
-)
 def test_reader_of_the_mirror_sees_only_states_of_the_ledger(
-    loads: int, settings: Settings, folder: Path
+    settings: Settings, folder: Path
 ) -> None:
     """A reader polls while the same file is loaded with other rows again and again."""
     mirror = folder / "mirror"
@@ -379,7 +376,7 @@ def test_reader_of_the_mirror_sees_only_states_of_the_ledger(
     reader.start()
     states = {1}
     try:
-        for number in range(1, loads + 1):
+        for number in range(1, 13):
             put_trips(
                 folder,
                 GREEN,

@@ -16,8 +16,20 @@ import pytest
 
 from pipeline.core.settings.settings import Settings
 from pipeline.ops.export import export
+from pipeline.warehouse import LoadJob, LoadMonitor
 from pipeline.warehouse.exports import ParquetFolder, sync
-from tests.support.files import GREEN, YELLOW, backfill, request, rows, warehouse
+from tests.support.files import (
+    GREEN,
+    YELLOW,
+    backfill,
+    load,
+    put_trips,
+    request,
+    rows,
+    stage_from,
+    trip,
+    warehouse,
+)
 
 pytestmark = pytest.mark.readers
 
@@ -128,6 +140,78 @@ def test_pyarrow_reads_the_mirror(settings: Settings, tmp_path: Path) -> None:
     output = run([READERS / "bin" / "python", "-c", code, tmp_path / "mirror" / "green_tripdata"])
     (expected,) = rows(settings, "SELECT count(*) FROM green_tripdata")[0]
     assert output.strip() == f"{expected} ['{GREEN.filename}']"
+
+
+# Both read the sum of passengers until "stop" exists, and print the sums that they saw.
+POLLS = {
+    "duckdb 1.5.6": """
+import os, sys
+import duckdb
+mirror, stop = sys.argv[1:]
+sums = set()
+while not os.path.exists(stop):
+    with duckdb.connect(f"{mirror}/trips.duckdb", read_only=True) as connection:
+        sums.add(
+            connection.execute("SELECT sum(passenger_count)::INT FROM green_tripdata").fetchone()[0]
+        )
+    if len(sums) == 1:
+        print("seen", flush=True)
+print(*sums)
+""",
+    "pyarrow": """
+import os, sys
+from pyarrow import compute, dataset
+mirror, stop = sys.argv[1:]
+sums = set()
+while not os.path.exists(stop):
+    trips = dataset.dataset(f"{mirror}/green_tripdata", partitioning="hive").to_table()
+    sums.add(compute.sum(trips["passenger_count"]).as_py())
+    if len(sums) == 1:
+        print("seen", flush=True)
+print(*sums)
+""",
+}
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    "loads", [20, pytest.param(200, marks=[pytest.mark.slow, pytest.mark.long])]
+)
+@pytest.mark.parametrize("reader", POLLS)
+def test_reader_in_another_process_sees_ledger_states_only(
+    reader: str, loads: int, tmp_path: Path
+) -> None:
+    folder, stop = tmp_path / "source", tmp_path / "stop"
+    folder.mkdir()
+    settings = Settings(home=tmp_path / "home", mirror=str(tmp_path / "mirror"))
+    put_trips(folder, GREEN, [trip(GREEN)])
+    load(folder, GREEN, settings)
+    command = [READERS / "bin" / "python", "-c", POLLS[reader], tmp_path / "mirror", stop]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as poll:
+        assert poll.stdout is not None
+        assert poll.stdout.readline() == "seen\n", poll.communicate()
+        ledger_sums = {1}
+        try:
+            with warehouse(settings) as opened:
+                for number in range(loads):
+                    zones = range(1, number % 40 + 2)
+                    put_trips(
+                        folder,
+                        GREEN,
+                        [trip(GREEN, passenger_count=str(z), PULocationID=str(z)) for z in zones],
+                    )
+                    ledger_sums.add(sum(zones))
+                    staged = stage_from(folder, GREEN, settings)
+                    opened.load(staged, LoadJob("a-run", str(folder)), LoadMonitor())
+        finally:
+            stop.touch()
+        output, errors = poll.communicate(timeout=60)
+    assert poll.returncode == 0, errors
+    seen = {int(word) for word in output.split("\n")[-2].split()}
+    assert seen <= ledger_sums
+    assert len(seen) > loads / 10
 
 
 @pytest.mark.parametrize("source", ["export", "mirror"])

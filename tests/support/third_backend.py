@@ -41,7 +41,7 @@ from pipeline.warehouse import (
 )
 from pipeline.warehouse.dialect import TripTable, trip_expressions
 from pipeline.warehouse.duckdb_errors import translated
-from pipeline.warehouse.duckdb_file import OPEN_DATABASES, open_file
+from pipeline.warehouse.duckdb_file import OPEN_DATABASES, defined_functions, open_file
 from pipeline.warehouse.extract.cells import identity_text, row_identifiers, stored_type
 from pipeline.warehouse.extract.reader import extract, header_notes
 from pipeline.warehouse.extract.rejects import Reject, sorted_by_line
@@ -83,7 +83,7 @@ class ThirdBackend(Backend):
 
     def database(self, settings: Settings) -> DatabaseFile:
         path = _path(settings)
-        return DatabaseFile(path, partial(shutil.copyfile, path))
+        return DatabaseFile(path, partial(shutil.copyfile, path), defined_functions)
 
 
 class ThirdWarehouse:
@@ -144,14 +144,14 @@ class ThirdWarehouse:
     def sync_mirror(self, on_note: Callable[[str], object]) -> None:
         pass  # it keeps none
 
-    def write_parquet(self, file: TripFile, path: Path, load: str, cancel: Cancel) -> None:
+    def write_parquet(self, file: TripFile, path: Path, cancel: Cancel) -> None:
         cancel.check()
         with self._cursor() as cursor:
             cursor.execute(
                 f"COPY (SELECT * EXCLUDE (filename) FROM {file.dataset.table} "
                 "WHERE filename = $name) TO $path "
-                "(FORMAT parquet, KV_METADATA {fareground_load: $load})",
-                {"name": file.filename, "path": str(path), "load": load},
+                "(FORMAT parquet)",
+                {"name": file.filename, "path": str(path)},
             )
 
     def query(self, sql: str, *, limit: int) -> RowSet:

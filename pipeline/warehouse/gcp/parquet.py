@@ -35,10 +35,9 @@ def write_batches(
     batches: Iterable[pyarrow.RecordBatch],
     dataset: Dataset,
     path: Path,
-    load: str,
     cancel: Cancel,
 ) -> None:
-    """Write batches of trips to a new Parquet file; `load` goes to its footer's metadata.
+    """Write batches of trips to a new Parquet file.
 
     Raises StorageError when the file cannot be written, and Cancelled.
     """
@@ -46,9 +45,8 @@ def write_batches(
     from pyarrow import parquet
 
     schema = trip_schema(dataset)
-    stamped = schema.with_metadata({"fareground_load": load})
-    with writing(path.parent), parquet.ParquetWriter(path, stamped) as writer:
+    with writing(path.parent), parquet.ParquetWriter(path, schema) as writer:
         for batch in batches:
             cancel.check()
             table = pyarrow.Table.from_batches([batch]).select(schema.names)
-            writer.write_table(table.cast(stamped))
+            writer.write_table(table.cast(schema))

@@ -113,14 +113,14 @@ class GoogleWarehouse:
     def sync_mirror(self, on_note: Callable[[str], object]) -> None:
         pass  # other programs read BigQuery itself
 
-    def write_parquet(self, file: TripFile, path: Path, load: str, cancel: Cancel) -> None:
+    def write_parquet(self, file: TripFile, path: Path, cancel: Cancel) -> None:
         from pipeline.warehouse.gcp.parquet import write_batches
 
         sql = statement("bigquery/select_trips", table=file.dataset.table)
         runner = self._runner(file=file.stem)
         with translated(self.location, "read the trips"):
             job = runner.run("read", "read the trips", sql, bind({"filename": file.filename}))
-            write_batches(self._reader().batches(job), file.dataset, path, load, cancel)
+            write_batches(self._reader().batches(job), file.dataset, path, cancel)
 
     def query(self, sql: str, *, limit: int) -> RowSet:
         from google.api_core.exceptions import BadRequest, NotFound

@@ -71,7 +71,10 @@ class LocalBackend(Backend):
         return local_checks(settings)
 
     def database(self, settings: Settings) -> DatabaseFile:
-        return DatabaseFile(settings.warehouse_path, partial(_copy_database, settings))
+        from pipeline.warehouse.duckdb_file import defined_functions
+
+        copy = partial(_copy_database, settings)
+        return DatabaseFile(settings.warehouse_path, copy, defined_functions)
 
 
 def _parquet_columns(staged: StagedFile) -> dict[str, ParquetColumn] | None:

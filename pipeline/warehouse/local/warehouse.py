@@ -145,9 +145,9 @@ class LocalWarehouse:
                 except FaregroundError as error:
                     on_note(f"the mirror is not complete: {error}")
 
-    def write_parquet(self, file: TripFile, path: Path, load: str, cancel: Cancel) -> None:
+    def write_parquet(self, file: TripFile, path: Path, cancel: Cancel) -> None:
         sql = statement("duckdb/write_parquet", table=file.dataset.table)
-        values = {"filename": file.filename, "path": str(path), "load": load}
+        values = {"filename": file.filename, "path": str(path)}
         with self._cursor() as cursor, cancel.calling(cursor.interrupt):
             try:
                 cursor.execute(sql, values)
