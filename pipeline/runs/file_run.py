@@ -195,7 +195,7 @@ class FileRun:
         """Record in the ledger and the log that the source has no such month."""
         self.log(reason)
         warehouse.record(_ledger_entry(self.file, "unavailable", job, reason, self.seconds))
-        return RunFile(self.file, "unavailable", reason)
+        return RunFile(self.file, "unavailable", reason, seconds=round(self.seconds, 3))
 
     def _skip(
         self, staged: StagedFile, warehouse: Warehouse, loaded: LedgerEntry, job: LoadJob

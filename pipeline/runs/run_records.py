@@ -58,7 +58,7 @@ class RunFile:
         bytes: Size of the file as published.
         unpacked_bytes: Its size without compression.
         sha256: Checksum of the file as published, in hexadecimal.
-        seconds: Time for download, upload and load.
+        seconds: Time for download, upload and load; None for a file that was not begun.
         bytes_billed, slot_ms: BigQuery's charge for the load, slot time in milliseconds.
     """
 
@@ -77,6 +77,11 @@ class RunFile:
     bytes_billed: int | None = None
     slot_ms: int | None = None
     unpacked_bytes: int | None = None
+
+    @property
+    def is_left_out(self) -> bool:
+        """Whether the plan of the run left the file out: it is loaded, or not published."""
+        return self.state in ("skipped", "unavailable") and self.seconds is None
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ from pipeline.__main__ import app as command
 from pipeline.charts import CHARTS
 from pipeline.core.datasets import DATASETS, GREEN_TAXIS, YELLOW_TAXIS
 from pipeline.core.settings.settings import Settings
-from pipeline.core.trips import Month, Selection
+from pipeline.core.trips import Month, Selection, TripFile
 from pipeline.runs.backfill import prepare_plan
 from pipeline.runs.file_run import FileProgress
 from pipeline.runs.history import History
@@ -242,6 +242,28 @@ def test_plan_says_which_files_will_run_and_why(settings: Settings, folder: Path
     assert "Load 1 file" in app.button(key="run").label
     assert not has_button(app, "cancel")
     assert History(settings.history_path).runs() == []
+
+
+def test_running_backfill_counts_the_files_that_its_button_said(
+    settings: Settings, folder: Path
+) -> None:
+    may = TripFile(GREEN_TAXIS, Month(2020, 5))
+    for file in (GREEN, may):
+        put_trips(folder, file, [trip(file)])
+    load(folder, GREEN, settings)
+    app = open_app(source=str(folder), **{"from": "2020-04", "to": "2020-06"})
+    assert "Load 1 file" in app.button(key="run").label  # of six: one is loaded, four are absent
+    june = TripFile(GREEN_TAXIS, Month(2020, 6))
+    plan = prepare_plan(request(folder, GREEN, YELLOW, june), settings)
+    history = History(settings.history_path)
+    history.start_run("a-run", plan, "test")
+
+    def activity() -> Activity:
+        return Activity(history.run("a-run"), None, tuple(history.files("a-run")), None)
+
+    assert (activity().finished, activity().to_load) == (0, 1)
+    history.save_file("a-run", RunFile(may, "unavailable", "gone meanwhile", seconds=0.1))
+    assert (activity().finished, activity().to_load) == (1, 1)
 
 
 def test_finished_sample_run_marks_its_cells_as_synthetic(settings: Settings) -> None:

@@ -41,7 +41,7 @@ def _show_foreign_run(run: Run) -> None:
 
 
 def _show_progress(activity: Activity) -> None:
-    total = len(activity.files)
+    total = activity.to_load
     snapshot = activity.backfill.snapshot() if activity.backfill else None
     share = (
         overall_share(snapshot, activity.files) if snapshot else activity.finished / max(1, total)

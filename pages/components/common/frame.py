@@ -102,7 +102,7 @@ def _show_badges(place: DeltaGenerator, activity: Activity) -> None:
             "pages/backfill.py",
             # Short enough to fit beside a title on a phone.
             label=f"{GLYPHS['running']} **Running:** {activity.finished:,} of "
-            f"{files_in_words(len(activity.files))}",
+            f"{files_in_words(activity.to_load)}",
             icon="",
             help="A backfill is on: to the Backfill page",
         )

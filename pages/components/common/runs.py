@@ -63,7 +63,7 @@ class Activity:
     Attributes:
         run: The run that is running in the warehouse of the pages, in any process.
         backfill: The same run, if it is in this process.
-        files: The files of that run.
+        files: The files of that run, also those that its plan left out.
         ended: The newest run of this warehouse that has ended, removals of the sample aside.
         elsewhere: The run that is running in the other warehouse.
         newest: The newest run that has ended, which may be a removal.
@@ -77,9 +77,15 @@ class Activity:
     newest: Run | None = None
 
     @property
+    def to_load(self) -> int:
+        """The number of files that the running run loads: what its button said."""
+        return sum(not file.is_left_out for file in self.files)
+
+    @property
     def finished(self) -> int:
-        """The number of files of the running run that are finished."""
-        return sum(file.state not in ("queued", "running") for file in self.files)
+        """The number of those files that are finished."""
+        done = [file for file in self.files if file.state not in ("queued", "running")]
+        return sum(not file.is_left_out for file in done)
 
     @property
     def mark(self) -> tuple[str, ...]:

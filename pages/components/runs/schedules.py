@@ -131,7 +131,7 @@ def _describe_firing(stored: StoredSchedule, activity: Activity) -> str:
     source = SOURCES.get(stored.schedule.source, stored.schedule.source)
     run = activity.run
     if run is not None and run.origin == f"schedule {name}":
-        files = files_in_words(len(activity.files))
+        files = files_in_words(activity.to_load)
         return f"**{state_words('running')}**: {activity.finished:,} of {files} done"
     if scheduler().is_at_work(name) and (firing is None or firing.ended_at is not None):
         return f"**{state_words('queued')}**: starts after the firing before it"
