@@ -32,9 +32,9 @@ Prepare = Callable[[Page], None]
 def _nothing(_page: Page) -> None: ...
 
 
-def _open_trips(page: Page) -> None:
-    page.get_by_text("Ask about the loaded trips").click()
-    expect(page.get_by_text("Exact answer")).to_be_visible()
+def _show_demo(page: Page) -> None:
+    page.get_by_role("button", name="Show both answers").click()
+    expect(page.get_by_text("4 of 4 claims found")).to_be_visible()
 
 
 def _run_query(page: Page) -> None:
@@ -50,7 +50,7 @@ def pages(run_id: str) -> dict[str, tuple[str, Prepare]]:
         "preview": ("/preview?source=sample&color=green&month=2020-05", _nothing),
         "explore": ("/explore", _nothing),
         "sql": ("/sql", _run_query),
-        "answers": ("/answers", _open_trips),
+        "answers": ("/answers", _show_demo),
         "runs": (f"/runs?run={run_id}", _nothing),
         "setup": ("/setup", _nothing),
     }

@@ -35,7 +35,7 @@ def address(settings: Settings, server: GeminiServer) -> Iterator[str]:
 
 
 def ask(visitor: Visitor, question: str = QUESTION) -> None:
-    visitor.open("/answers")
+    visitor.open("/answers?mode=documents")
     visitor.page.get_by_label("Question").fill(question)
     expect(visitor.page.get_by_role("heading", name="[1] Lanternfish").first).to_be_visible()
     visitor.press("Ask both")

@@ -86,7 +86,7 @@ def notes(settings: Settings) -> DocumentStore:
 
 
 def open_page(question: str = "") -> AppTest:
-    app = open_app("pages/answers.py")
+    app = open_app("pages/answers.py", mode="documents")
     if question:
         check(app.text_input(key="question").set_value(question).run())
     return app
@@ -119,13 +119,14 @@ def comparison(app: AppTest) -> list[dict[str, str]]:
 def test_page_without_documents_offers_to_add_one(settings: Settings) -> None:
     assert settings.home
     app = open_page()
-    assert "No document yet" in texts(app)
     assert "No model is set up" in texts(app)
+    check(app.button(key="add document").click().run())
+    assert "No document yet" in texts(app)
     assert any(button.label == "Fetch" for button in app.button)
 
 
 def test_pasted_text_is_stored_and_listed(settings: Settings) -> None:
-    app = open_page()
+    app = open_app("pages/answers.py", mode="library")
     app.text_input[0].set_value("Lanternfish 2.1")
     app.text_area[0].set_value(NOTES)
     check(next(b for b in app.button if "FormSubmitter:paste" in str(b.key)).click().run())

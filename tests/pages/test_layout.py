@@ -174,7 +174,7 @@ def test_nothing_jumps_while_a_question_is_answered(
             page = visitor.page
             page.set_viewport_size(dict(zip(("width", "height"), WIDTHS[width], strict=True)))
             page.add_init_script(WATCH)
-            visitor.open("/answers")
+            visitor.open("/answers?mode=documents")
             prepare(page)
             settle(visitor)
             for act in (ask, ask_more):

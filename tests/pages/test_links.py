@@ -27,7 +27,7 @@ RIGHT = {
     "pickup": "42", "miles": "2", "strays": "yes", "synthetic": "yes", "by": "day",
     "picture": "svg", "day": "2020-04-01/2020-04-02", "slot": "0/17", "paid": "1", "zone": "42",
     "way": "42/41", "mode": "upload", "tab": "findings", "question": "What is new?",
-    "q": "SELECT 1", "metric": "fare", "versus": "year",
+    "answer": "example-files", "q": "SELECT 1", "metric": "fare", "versus": "year",
 }  # fmt: skip
 # Any text is a source, a question or a query; only their length or content can be wrong.
 WRONG = {"source": "nowhere-at-all", "question": "x" * 2001, "q": "x" * 20_001}
@@ -39,6 +39,7 @@ ABSENT = [
     ("Explore", "way", "9999/42"), ("Explore", "way", "42/9999"), ("Explore", "paid", "77"),
     ("Explore", "pickup", "9999"), ("Explore", "payment", "77"), ("Explore", "slot", "6/24"),
     ("Explore", "day", "2020-06-31/2020-07-01"), ("Runs", "run", "20260101-000000-00000000"),
+    ("Answers", "answer", "0123456789ab"),
 ]  # fmt: skip
 
 

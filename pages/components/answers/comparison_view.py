@@ -51,7 +51,7 @@ def show_comparison(comparison: AnswerPair, *, newest: bool) -> None:
             key = f"box {comparison.number} {side.label}"
             with st.container(border=True, height=_BOX_HEIGHT, key=key):
                 if side in comparison.calls:
-                    _watch_answer(comparison, side, newest, running)
+                    watch_answer(comparison, side, newest, running)
                 else:
                     _show_paste_box(comparison, side)
             _show_prompt(comparison.prompts[side])
@@ -62,7 +62,7 @@ def show_comparison(comparison: AnswerPair, *, newest: bool) -> None:
 
 
 @st.fragment(parallel=True)
-def _watch_answer(comparison: AnswerPair, side: Side, newest: bool, running: bool) -> None:
+def watch_answer(comparison: AnswerPair, side: Side, newest: bool, running: bool) -> None:
     """Draw one side's answer; those of both sides stream at the same time."""
     with reported():
         _show_answer(comparison, comparison.calls[side], side)
@@ -141,6 +141,13 @@ def _checked_text(comparison: AnswerPair, side: Side) -> str:
     return call.checked_text if call and call.done() else ""
 
 
+def _has_answer(comparison: AnswerPair, side: Side) -> bool:
+    """Return whether a side has a text, although it may be too short to check."""
+    call = comparison.calls.get(side)
+    came = call.response.text if call and call.done() else ""
+    return bool(came.strip() or _checked_text(comparison, side).strip())
+
+
 def _show_prompt(prompt: Prompt) -> None:
     with st.expander("Exact prompt"):
         st.code(prompt.text(), language=None, wrap_lines=True, height=320)
@@ -148,12 +155,16 @@ def _show_prompt(prompt: Prompt) -> None:
 
 def _show_results(comparison: AnswerPair) -> None:
     """Draw what is known of the answers when both have arrived, and the sources."""
-    texts = {side: text for side in Side if (text := _checked_text(comparison, side).strip())}
+    texts = {
+        side: _checked_text(comparison, side).strip()
+        for side in Side
+        if _has_answer(comparison, side)
+    }
     if texts:
         st.caption("Both answers in numbers")
         show_numbers(comparison, texts, read_prices(load_settings()))
         if comparison.passages and open_model(load_settings()).is_ready:
-            _offer_judge(comparison, texts)
+            _offer_judge(comparison, {side: text for side, text in texts.items() if text})
     if texts or comparison.calls:
         for side, place in zip(Side, st.columns(2, gap="medium"), strict=True):
             with place:
@@ -166,7 +177,7 @@ def _show_results(comparison: AnswerPair) -> None:
 
 def _show_verdict(comparison: AnswerPair, side: Side) -> None:
     text = _checked_text(comparison, side)
-    if not text.strip():
+    if not _has_answer(comparison, side):
         return
     call = comparison.calls.get(side)
     pasted = call is None or call.checked_text != text

@@ -7,10 +7,16 @@ from collections.abc import Sequence
 import streamlit as st
 
 from pages.components.common.safe_markdown import inert
+from pipeline.answers.documents.documents import DocumentStore
 from pipeline.answers.documents.retrieval import Passage
+from pipeline.answers.suites.suites import own_documents
+from pipeline.core.settings.settings import load_settings
+
+_MOST_AROUND = 10_000  # characters of a document on either side of a sentence, when it is opened
+_BEFORE, _BEHIND = 160, 320  # characters of the document around a sentence
 
 
-def show_passages(passages: Sequence[Passage], comparison_number: int) -> None:
+def show_passages(passages: Sequence[Passage], comparison_number: int | str) -> None:
     """Draw passages, best first, each with the anchor to which citations of its comparison link."""
     for number, passage in enumerate(passages, 1):
         with st.container(border=True):
@@ -21,6 +27,59 @@ def show_passages(passages: Sequence[Passage], comparison_number: int) -> None:
             score = f"score {passage.score:.3g} · " if passage.score else ""
             st.caption(f"{score}{inert(passage.address)}")
             st.markdown(marked_text(passage.text, passage.highlights))
+
+
+def show_in_document(passage: Passage, quote: tuple[int, int], key: str) -> None:
+    """Draw a sentence of a passage in its document, marked, with what stands around it.
+
+    Args:
+        passage: The passage; its headings say on which page of a PDF it is.
+        quote: The span (start, end) of the sentence in the text of the passage.
+        key: Of the button that opens the document.
+    """
+    text, at = _document_text(passage)
+    start, end = at + quote[0], at + quote[1]
+    first = text.rfind("\n", 0, max(0, start - _BEFORE)) + 1
+    last = text.find("\n", min(len(text), end + _BEHIND))
+    last = len(text) if last < 0 else last
+    line = text.count("\n", 0, start) + 1
+    st.caption(f"{inert(passage.context)} · line {line:,}")
+    spans, position = [], start
+    for part in text[start:end].split("\n"):  # a span of marked_text is within a line
+        spans.append((position - first, position + len(part) - first))
+        position += len(part) + 1
+    with st.container(border=True):
+        before, behind = "…  \n" if first else "", "  \n…" if last < len(text) else ""
+        st.markdown(f"{before}{marked_text(text[first:last], spans)}{behind}")
+    if st.button("Open the document", icon=":material/description:", key=key):
+        _open_document(passage, text, [(first + a, first + b) for a, b in spans])
+
+
+@st.dialog("Document", width="large", icon=":material/description:")
+def _open_document(passage: Passage, text: str, spans: Sequence[tuple[int, int]]) -> None:
+    """Draw a document with a sentence marked; of a long one, the part around it."""
+    first = text.rfind("\n", 0, max(0, spans[0][0] - _MOST_AROUND)) + 1
+    part = text[first : spans[-1][1] + _MOST_AROUND]
+    st.subheader(inert(passage.document), anchor=False)
+    st.caption(inert(passage.address))
+    if len(part) < len(text):
+        st.caption(f"The part around the sentence, {len(part):,} of {len(text):,} characters")
+    st.markdown(marked_text(part, [(start - first, end - first) for start, end in spans]))
+
+
+def _document_text(passage: Passage) -> tuple[str, int]:
+    """Return the text of a passage's document and where in it the passage begins.
+
+    Of a document that is no longer stored, or that has changed since, it is the passage itself.
+    """
+    settings = load_settings()
+    for documents in (DocumentStore(settings.documents_path), own_documents(settings)):
+        for document in documents.documents():
+            if document.id == passage.document_id:
+                text = documents.text(document)
+                if (at := text.find(passage.text)) >= 0:
+                    return text, at
+    return passage.text, 0
 
 
 def marked_text(text: str, spans: Sequence[tuple[int, int]]) -> str:

@@ -54,6 +54,31 @@ def pick_truth() -> GroundTruth | None:
     return truth
 
 
+def newest_truth() -> GroundTruth | None:
+    """Return how many trips the newest loaded month has, or say what to load.
+
+    Raises what `find_truth` raises.
+    """
+    activity = read_activity()
+    records = read_ledger(activity)
+    if records is None:
+        st.info("A backfill of another process holds the warehouse. Come back when it has ended.")
+        return None
+    loaded = [file for file, record in records.items() if record.loaded]
+    # Real months first: what a model may know is about these.
+    loaded.sort(key=lambda file: (not _is_synthetic(records[file]), file.month))
+    if not loaded:
+        st.info("No trips are loaded yet: those that are loaded are the truth here.")
+        offer_sample(activity)
+        return None
+    newest = loaded[-1]
+    return _find_truth(records, TEMPLATES["trips"], newest.dataset, newest.month, None)
+
+
+def _is_synthetic(record: FileRecord) -> bool:
+    return record.loaded is not None and record.loaded.is_synthetic
+
+
 def show_picked_truth(truth: GroundTruth) -> None:
     """Draw the question that a conversation is about where it was picked, but fixed."""
     name = truth.template.name

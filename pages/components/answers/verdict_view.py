@@ -19,11 +19,11 @@ from pipeline.answers.model.call import ModelCall
 from pipeline.answers.model.names import answered_name
 from pipeline.answers.model.prices import PriceList
 from pipeline.answers.model.prompts import Side
-from pipeline.answers.truths.truths import GroundTruth, NumberOutcome, NumberScore, in_unit
+from pipeline.answers.truths.truths import GroundTruth, NumberScore, in_unit
 
 BadgeColor = Literal["green", "yellow", "red", "blue", "gray"]
 
-_COLORS: dict[Verdict, BadgeColor] = {
+CLAIM_COLORS: dict[Verdict, BadgeColor] = {
     Verdict.FOUND: "green",
     Verdict.ACROSS: "green",
     Verdict.VALUE: "yellow",
@@ -36,7 +36,7 @@ _JUDGE_COLORS: dict[JudgeVerdict, BadgeColor] = {
     JudgeVerdict.NOT_IN_SOURCE: "gray",
     JudgeVerdict.UNVERIFIED: "yellow",
 }
-_SCORE_BADGES: dict[NumberOutcome, tuple[str, BadgeColor]] = {
+SCORE_BADGES: dict[str, tuple[str, BadgeColor]] = {
     "right": ("✓ right", "green"),
     "wrong": ("✕ wrong", "red"),
     "not judged": ("– not judged", "gray"),
@@ -64,7 +64,7 @@ def show_claims(
     for position, verdict in enumerate(verdicts):
         with st.container(border=True, gap="xsmall"):
             row = st.container(horizontal=True, gap="small")
-            row.badge(_verdict_words(verdict.verdict), color=_COLORS[verdict.verdict])
+            row.badge(_verdict_words(verdict.verdict), color=CLAIM_COLORS[verdict.verdict])
             judgement = judgements[position] if judgements and position < len(judgements) else None
             if judgement:
                 row.badge(
@@ -89,7 +89,7 @@ def show_claims(
 
 def show_score(truth: GroundTruth, score: NumberScore) -> None:
     """Draw how a stated number compares with the exact answer."""
-    words, color = _SCORE_BADGES[score.outcome]
+    words, color = SCORE_BADGES[score.outcome]
     with st.container(border=True, gap="xsmall"):
         st.badge(words, color=color)
         if score.stated:
@@ -176,7 +176,7 @@ def _numbers(comparison: AnswerPair, side: Side, text: str, prices: PriceList) -
     score = comparison.score(side, text)
     if score and comparison.truth:
         stated = score.stated
-        row["outcome"] = _SCORE_BADGES[score.outcome][0]
+        row["outcome"] = SCORE_BADGES[score.outcome][0]
         row["stated"] = in_unit(stated.value, comparison.truth.template.unit) if stated else ""
         row["exact"] = comparison.truth.answer
     else:

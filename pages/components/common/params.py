@@ -58,7 +58,8 @@ PARAMS = (
     Param("way", "selected route, as `132/230`", ("Explore",)),
     Param(
         "mode",
-        "`published`, `upload` (Preview); `documents`, `trips`, `library`, `suites` (Answers)",
+        "`published`, `upload` (Preview); `demo`, `documents`, `trips`, `library`, "
+        "`suites` (Answers)",
         ("Preview", "Answers"),
     ),
     Param(
@@ -68,6 +69,7 @@ PARAMS = (
         ("Preview", "Explore"),
     ),
     Param("question", "a question for the field; it is not asked", ("Answers",)),
+    Param("answer", "the id of a comparison that is kept, or of an example", ("Answers",)),
     Param("q", "a query for the box; it is not run", ("SQL",)),
     Param("metric", "what the chart over time shows, such as `fare`", ("Explore",)),
     Param("versus", "what is compared: `colors`, `before` or `year`", ("Explore",)),

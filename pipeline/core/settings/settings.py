@@ -196,6 +196,11 @@ class Settings(
         return self.home / "suites.sqlite"
 
     @property
+    def comparisons_path(self) -> Path:
+        """SQLite file of the comparisons that links lead to."""
+        return self.home / "comparisons.sqlite"
+
+    @property
     def vectors_path(self) -> Path:
         """DuckDB file of the documents' embeddings."""
         return self.home / "vectors.duckdb"

@@ -1,0 +1,182 @@
+"""Draw a comparison: the result first, both answers with a badge on each claim, then the rest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from pages.components.answers.guesses import Guesses
+from pages.components.answers.passage_view import marked_text, show_in_document, show_passages
+from pages.components.answers.verdict_view import CLAIM_COLORS, SCORE_BADGES, dollars, seconds
+from pages.components.common.messages import show_synthetic
+from pages.components.common.safe_markdown import inert, neutral
+from pages.components.common.words import count
+from pipeline.answers.check.grounding import GLYPHS, ClaimVerdict
+from pipeline.answers.comparisons import AnswerComparison, SideAnswer, outcome_words
+from pipeline.answers.handout import ORIGINS, write_handout
+from pipeline.answers.model.names import other_model_notice
+from pipeline.answers.model.prompts import Side
+
+# Letters that no text has for itself; they mark where a badge goes while Markdown is made harmless.
+_OPEN, _CLOSE = "\ue000", "\ue001"
+_MARK = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
+_LONGEST_LABEL = 90  # characters of a claim, about a line of a column
+
+
+def show_result(comparison: AnswerComparison) -> None:
+    """Draw a comparison whose answers have arrived; its claims are checked here and now."""
+    verdicts = {side: comparison.verdicts(side) for side in Side}
+    guesses = Guesses(comparison.id, verdicts)
+    st.header(inert(comparison.question), anchor=False)
+    row = st.container(horizontal=True, vertical_alignment="center")
+    if any(verdicts.values()):
+        guesses.offer(row)
+    row.download_button(
+        "Handout",
+        data=lambda: write_handout(comparison),
+        file_name=f"comparison-{comparison.id}.html",
+        mime="text/html",
+        on_click="ignore",
+        icon=":material/print:",
+        help="One HTML page with both answers, the verdicts, the sources and the prompts.",
+        key=f"handout {comparison.id}",
+    )
+    guesses.show_score()
+    if comparison.exact:
+        _show_exact(comparison)
+    for side, place in zip(Side, st.columns(2, gap="medium"), strict=True):
+        with place:
+            _show_side(comparison, side, verdicts[side], guesses)
+
+
+def _show_exact(comparison: AnswerComparison) -> None:
+    exact = comparison.exact
+    assert exact is not None
+    row = st.container(horizontal=True, vertical_alignment="center")
+    row.metric("Exact answer", exact.answer, width="content")
+    row.caption(f"Right is {exact.right}.", width="content")
+    if exact.synthetic:
+        show_synthetic(row)
+    if exact.notice:
+        st.warning(inert(exact.notice), icon=":material/incomplete_circle:")
+
+
+def _show_side(
+    comparison: AnswerComparison, side: Side, verdicts: Sequence[ClaimVerdict], guesses: Guesses
+) -> None:
+    answer = comparison.sides[side]
+    st.subheader(side.label, anchor=False)
+    if ORIGINS[answer.origin]:
+        st.badge(ORIGINS[answer.origin], icon=":material/edit_note:", color="yellow")
+    elif answer.answered or answer.asked:
+        st.badge(inert(answer.answered or answer.asked), icon=":material/smart_toy:", color="blue")
+    if guesses.hides(side):
+        st.metric("Result", "hidden: guess first")
+    elif answer.score:
+        words, color = SCORE_BADGES[answer.score]
+        st.badge(words, color=color)
+    elif answer.text:
+        st.metric("Result", outcome_words(list(verdicts), answer))
+    with st.container(border=True):
+        st.markdown(badged(answer.text, verdicts, guesses, side) or "No answer.")
+    if notice := other_model_notice(answer.asked, answer.answered):
+        st.warning(inert(notice), icon=":material/swap_horiz:")
+    if answer.problem:
+        st.warning(inert(answer.problem), icon=":material/warning:")
+    for number, verdict in enumerate(verdicts, 1):
+        _show_claim(number, verdict, side, guesses, comparison)
+
+
+def badged(text: str, verdicts: Sequence[ClaimVerdict], guesses: Guesses, side: Side) -> str:
+    """Return harmless Markdown of an answer with a badge behind each claim: glyph and number."""
+    text = text.replace(_OPEN, " ").replace(_CLOSE, " ")
+    for number, verdict in reversed(list(enumerate(verdicts, 1))):
+        end = verdict.end
+        # Behind the citations of the claim, which stand behind its sentence.
+        if cited := re.match(r"(?:\s*\[\d+\])+[.!?]?", text[end:]):
+            end += cited.end()
+        text = f"{text[:end]}{_OPEN}{number}{_CLOSE}{text[end:]}"
+
+    def badge(mark: re.Match[str]) -> str:
+        number = int(mark[1])
+        verdict = verdicts[number - 1]
+        if guesses.hides_claim(side, number):
+            return f" :gray-badge[? {number}]"
+        return f" :{CLAIM_COLORS[verdict.verdict]}-badge[{GLYPHS[verdict.verdict]} {number}]"
+
+    return _MARK.sub(badge, neutral(text))
+
+
+def _show_claim(
+    number: int, verdict: ClaimVerdict, side: Side, guesses: Guesses, comparison: AnswerComparison
+) -> None:
+    """Draw a claim; a click opens the passage in its document, once it may be seen."""
+    claim = verdict.claim
+    if len(claim) > _LONGEST_LABEL:
+        claim = f"{claim[:_LONGEST_LABEL]}…"
+    if guesses.hides_claim(side, number):
+        with st.container(border=True, gap="xsmall"):
+            st.markdown(f":gray-badge[? {number}] {inert(claim)}")
+            guesses.ask(side, number)
+        return
+    color, glyph = CLAIM_COLORS[verdict.verdict], GLYPHS[verdict.verdict]
+    label = f":{color}-badge[{glyph} {number} {verdict.verdict}] {inert(claim)}"
+    with st.expander(label, key=f"claim {comparison.id} {side} {number}"):
+        if guessed := guesses.describe(side, number):
+            st.caption(guessed)
+        if verdict.missing:
+            st.markdown(f"Not in the passage: **{inert(', '.join(verdict.missing))}**")
+        if verdict.contradiction:
+            st.markdown(inert(verdict.contradiction))
+        if verdict.passage and verdict.quote:
+            source = comparison.passages.index(verdict.passage) + 1
+            st.caption(f"The nearest sentence, in source \\[{source}\\]")
+            key = f"document {comparison.id} {side} {number}"
+            show_in_document(verdict.passage, verdict.quote, key)
+        else:
+            st.caption("No passage shares a word with it.")
+
+
+def show_tabs(comparison: AnswerComparison) -> DeltaGenerator:
+    """Draw sources, prompts, and tokens and prices in tabs; return the tab for a pasted answer."""
+    sources, prompts, figures, paste = st.tabs(
+        ["Sources", "Exact prompts", "Tokens and price", "Paste an answer"]
+    )
+    with sources:
+        if comparison.exact:
+            st.markdown(marked_text(comparison.exact.table, ()))
+            st.code(comparison.exact.sql, language="sql")
+        show_passages(comparison.passages, comparison.id or "0")
+    with prompts:
+        for side, place in zip(Side, st.columns(2, gap="medium"), strict=True):
+            place.caption(side.label)
+            place.code(comparison.sides[side].prompt, language=None, wrap_lines=True, height=320)
+    with figures:
+        st.dataframe(
+            pd.DataFrame([_figures(side, comparison.sides[side]) for side in Side]),
+            hide_index=True,
+            key=f"figures {comparison.id}",
+            alt="Model, tokens, time and price of both answers",
+        )
+        st.caption("Thinking is paid for as output. An example or a pasted text has no figures.")
+    return paste
+
+
+def _figures(side: Side, answer: SideAnswer) -> dict[str, str]:
+    is_known = answer.origin == "model"
+    return {
+        "side": side.label,
+        "asked": answer.asked or ORIGINS[answer.origin],
+        "answered": answer.answered,
+        "prompt tokens": count(answer.prompt_tokens),
+        "answer tokens": count(answer.output_tokens),
+        "thinking tokens": count(answer.thinking_tokens),
+        "first token": seconds(answer.first_token_seconds) if is_known else "",
+        "total": seconds(answer.seconds) if is_known else "",
+        "price": dollars(answer.dollars) if is_known else "",
+        "price of": answer.price_date,
+    }

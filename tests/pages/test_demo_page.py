@@ -1,0 +1,166 @@
+"""The demo on the Answers page: without a key, with models, guesses, links and handouts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from pipeline.answers.comparisons import ComparisonStore
+from pipeline.answers.demo import EXAMPLE_LABEL, QUESTIONS
+from pipeline.answers.model.prompts import Side
+from pipeline.core.settings.settings import Settings
+from tests.pages.test_pages import check, open_app, texts, unescape
+from tests.support.files import GREEN, load, put_trips, trip
+from tests.support.gemini_server import KEY, GeminiServer, ScriptedAnswer
+from tests.support.openai_server import ChatRequest, OpenAIServer, ScriptedChat
+
+MADE_UP = "Approvals are free in every plan."
+GROUNDED = "Approvals are part of the business plan [1]."
+
+
+@pytest.fixture(autouse=True)
+def fresh_server() -> Iterator[None]:
+    st.cache_resource.clear()
+    yield
+    st.cache_resource.clear()
+
+
+def show_example(name: str = "approval") -> AppTest:
+    app = open_app("pages/answers.py")
+    if name != "approval":
+        check(app.radio(key="demo question").set_value(name).run())
+    return check(app.button(key="show example").click().run())
+
+
+def results(app: AppTest) -> list[str]:
+    return [metric.value for metric in app.metric if metric.label == "Result"]
+
+
+def badges(app: AppTest) -> list[str]:
+    """Return the badges within both answers."""
+    answers = [m.value for m in app.markdown if re.search(r"badge\[\S \d+\](?! )", m.value)]
+    return re.findall(r":(\w+-badge\[\S \d+\])", " ".join(answers))
+
+
+def test_page_opens_on_a_demo_that_needs_no_key(settings: Settings) -> None:
+    app = open_app("pages/answers.py")
+    assert "Same question, same model, only one side gets the source." in texts(app)
+    app = show_example()
+    assert results(app) == ["0 of 5 claims found", "4 of 4 claims found"]
+    assert unescape(texts(app)).count(EXAMPLE_LABEL) == 2
+    assert badges(app).count("green-badge[● 4]") == 1
+    assert len([e for e in app.expander if "found in source" in e.label]) == 4
+    assert not settings.comparisons_path.exists()  # an example is made anew each time
+
+
+@pytest.mark.parametrize("name", list(QUESTIONS))
+def test_verdicts_on_each_example_are_those_of_the_check(name: str, settings: Settings) -> None:
+    assert settings.home
+    plain, rag = results(show_example(name))
+    assert re.fullmatch(r"0 of [3-6] claims found", plain)
+    found, claims = re.findall(r"\d", rag)
+    assert found == claims
+
+
+def test_sentence_of_a_claim_is_marked_in_its_document(settings: Settings) -> None:
+    assert settings.home
+    app = show_example()
+    marked = [m.value for m in app.markdown if ":yellow-background[business plan" in m.value]
+    assert marked
+    assert "Faster starts" in marked[0]  # what follows in the document
+
+
+def test_votes_reveal_claims_one_by_one_and_keep_the_score(settings: Settings) -> None:
+    assert settings.home
+    app = show_example()
+    check(app.toggle(key="guess example-approval on").set_value(True).run())
+    assert results(app) == ["hidden: guess first"] * 2
+    assert {badge.split("[")[1][0] for badge in badges(app)} == {"?"}
+    check(app.button(key="guess example-approval plain 1 made up").click().run())
+    check(app.button(key="guess example-approval rag 1 made up").click().run())
+    assert "**1 of 2** guesses agree" in app.get("progress")[0].proto.text
+    assert "Guessed: made up, as the check says." in texts(app)
+    assert "Guessed: made up, unlike the check." in texts(app)
+    check(app.button(key="guess example-approval reveal").click().run())
+    assert results(app) == ["0 of 5 claims found", "4 of 4 claims found"]
+
+
+def answered_by_gemini() -> GeminiServer:
+    return GeminiServer(
+        respond=lambda request: ScriptedAnswer(
+            [GROUNDED if "begin source" in request.text else MADE_UP]
+        )
+    )
+
+
+def answered_locally() -> OpenAIServer:
+    def respond(request: ChatRequest) -> ScriptedChat:
+        return ScriptedChat([GROUNDED if "begin source" in request.text else MADE_UP])
+
+    return OpenAIServer(respond=respond)
+
+
+@pytest.mark.parametrize("make", [answered_by_gemini, answered_locally])
+def test_asked_answers_are_kept_and_their_address_survives_a_refresh(
+    make: Callable[[], GeminiServer | OpenAIServer],
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with make() as server:
+        if isinstance(server, GeminiServer):
+            monkeypatch.setenv("GEMINI_API_KEY", KEY)
+            monkeypatch.setenv("GEMINI_BASE_URL", server.url)
+        else:
+            monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        app = check(open_app("pages/answers.py").button(key="ask demo").click().run())
+        assert results(app) == ["0 of 1 claim found", "1 of 1 claim found"]
+        id = app.session_state["shown comparison"]
+    kept = ComparisonStore(settings.comparisons_path).find(id)
+    assert kept.sides[Side.PLAIN].text == MADE_UP
+    assert kept.sides[Side.RAG].usage.total
+    # The server is gone: nothing is asked again.
+    again = open_app("pages/answers.py", answer=id)
+    assert results(again) == ["0 of 1 claim found", "1 of 1 claim found"]
+    assert EXAMPLE_LABEL not in unescape(texts(again))
+
+
+def test_failed_answer_says_why_and_is_kept(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with OpenAIServer(respond=lambda _request: ScriptedChat([], finish="content_filter")) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        app = check(open_app("pages/answers.py").button(key="ask demo").click().run())
+    shown = [unescape(warning.value) for warning in app.warning]
+    assert len([text for text in shown if "content filter stopped the answer" in text]) == 2
+    assert settings.comparisons_path.exists()
+
+
+def test_pasted_answer_is_checked_in_place_of_a_side(settings: Settings) -> None:
+    app = show_example()
+    app.text_area(key="pasted text example-approval").set_value(f"{MADE_UP} {GROUNDED}")
+    check(app.button(key="check example-approval").click().run())
+    assert results(app) == ["1 of 2 claims found", "4 of 4 claims found"]
+    assert "Pasted from elsewhere" in unescape(texts(app))
+    id = app.session_state["shown comparison"]
+    assert ComparisonStore(settings.comparisons_path).find(id).sides[Side.PLAIN].origin == "pasted"
+
+
+def test_trips_are_asked_about_with_their_exact_answer(settings: Settings, folder: Path) -> None:
+    put_trips(folder, GREEN, [trip(GREEN)] * 3)
+    load(folder, GREEN, settings)
+    shown = texts(show_example("trips"))
+    assert "3 trips" in shown
+    assert "✓ right" in shown
+    assert "– not judged" in shown  # three of 35,612 trips are loaded
+
+
+def test_demo_about_trips_offers_the_sample_while_none_is_loaded(settings: Settings) -> None:
+    assert settings.home
+    app = open_app("pages/answers.py")
+    check(app.radio(key="demo question").set_value("trips").run())
+    assert "No trips are loaded yet" in texts(app)
