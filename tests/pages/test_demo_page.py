@@ -19,6 +19,7 @@ from tests.support.files import GREEN, load, put_trips, trip
 from tests.support.gemini_server import KEY, GeminiServer, ScriptedAnswer
 from tests.support.openai_server import ChatRequest, OpenAIServer, ScriptedChat
 
+SIDES = [side.label for side in Side]
 MADE_UP = "Approvals are free in every plan."
 GROUNDED = "Approvals are part of the business plan [1]."
 
@@ -38,7 +39,7 @@ def show_example(name: str = "approval") -> AppTest:
 
 
 def results(app: AppTest) -> list[str]:
-    return [metric.value for metric in app.metric if metric.label == "Result"]
+    return [metric.value for metric in app.metric if metric.label in SIDES]
 
 
 def badges(app: AppTest) -> list[str]:
@@ -153,10 +154,9 @@ def test_pasted_answer_is_checked_in_place_of_a_side(settings: Settings) -> None
 def test_trips_are_asked_about_with_their_exact_answer(settings: Settings, folder: Path) -> None:
     put_trips(folder, GREEN, [trip(GREEN)] * 3)
     load(folder, GREEN, settings)
-    shown = texts(show_example("trips"))
-    assert "3 trips" in shown
-    assert "✓ right" in shown
-    assert "– not judged" in shown  # three of 35,612 trips are loaded
+    app = show_example("trips")
+    assert "3 trips" in [metric.value for metric in app.metric]
+    assert results(app) == ["– not judged", "✓ right"]  # three of 35,612 trips are loaded
 
 
 def test_demo_about_trips_offers_the_sample_while_none_is_loaded(settings: Settings) -> None:

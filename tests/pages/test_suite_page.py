@@ -125,7 +125,11 @@ def test_run_is_stopped_and_resumed(server: GeminiServer, settings: Settings) ->
     assert "◐ running" in texts(app)
     assert "1 of 4 answers are kept" in [bar.proto.text for bar in app.get("progress")]
     assert "as soon as it has ended" in texts(app)
-    assert list(app.dataframe[0].value["answers"]) == ["… of 4"]
+    tables = [frame.value for frame in app.dataframe]
+    assert [list(t["answers"]) for t in tables if "question set" in t] == [["… of 4"]]
+    (interim,) = (table for table in tables if "claims found" in table)
+    assert list(interim["answers"]) == ["1"]
+    assert "Interim results" in texts(app)
     assert len(store.answers(run.run_id)) == 1
     check(app.button(key="stop suite").click().run())
     job = suite_jobs().newest()

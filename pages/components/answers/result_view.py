@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
@@ -48,9 +48,24 @@ def show_result(comparison: AnswerComparison) -> None:
     guesses.show_score()
     if comparison.exact:
         _show_exact(comparison)
+    _show_outcomes(comparison, verdicts, guesses)
     for side, place in zip(Side, st.columns(2, gap="medium"), strict=True):
         with place:
             _show_side(comparison, side, verdicts[side], guesses)
+
+
+def _show_outcomes(
+    comparison: AnswerComparison, verdicts: Mapping[Side, list[ClaimVerdict]], guesses: Guesses
+) -> None:
+    """Draw the results of both sides beside each other, also where the answers are not."""
+    row = st.container(horizontal=True, gap="large")
+    for side in Side:
+        answer = comparison.sides[side]
+        words = outcome_words(verdicts[side], answer) if answer.text.strip() else "no answer"
+        if answer.score:
+            words, _ = SCORE_BADGES[answer.score]
+        hidden = guesses.hides(side)
+        row.metric(side.label, "hidden: guess first" if hidden else words, width="content")
 
 
 def _show_exact(comparison: AnswerComparison) -> None:
@@ -74,13 +89,6 @@ def _show_side(
         st.badge(ORIGINS[answer.origin], icon=":material/edit_note:", color="yellow")
     elif answer.answered or answer.asked:
         st.badge(inert(answer.answered or answer.asked), icon=":material/smart_toy:", color="blue")
-    if guesses.hides(side):
-        st.metric("Result", "hidden: guess first")
-    elif answer.score:
-        words, color = SCORE_BADGES[answer.score]
-        st.badge(words, color=color)
-    elif answer.text:
-        st.metric("Result", outcome_words(list(verdicts), answer))
     with st.container(border=True):
         st.markdown(badged(answer.text, verdicts, guesses, side) or "No answer.")
     if notice := other_model_notice(answer.asked, answer.answered):

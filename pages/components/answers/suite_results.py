@@ -67,6 +67,18 @@ def show_run(run: SuiteRun, runs: Sequence[SuiteRun]) -> None:
     _show_answers(run, answers)
 
 
+def show_interim(run: SuiteRun, answers: Sequence[ScoredAnswer]) -> None:
+    """Draw the rates of a run in progress; few answers have wide intervals."""
+    rates = [row for row in summarize(run, answers) if row.group == "all"]
+    st.caption("Interim results: rates so far, with 95 % Wilson intervals")
+    st.dataframe(
+        pd.DataFrame(report.rate_rows(rates), columns=list(report.RATE_HEADS)),
+        hide_index=True,
+        key=f"interim {run.run_id}",
+        alt="Rates of right, wrong and abstained answers so far",
+    )
+
+
 def _offer_to_resume(row: DeltaGenerator, run: SuiteRun) -> None:
     settings = load_settings()
     if change_button(

@@ -10,7 +10,12 @@ from streamlit.delta_generator import DeltaGenerator
 
 from pages.components.answers.model_picker import pick_models
 from pages.components.answers.search_quality_view import show_search_quality
-from pages.components.answers.suite_results import show_run, state_of, suite_jobs
+from pages.components.answers.suite_results import (
+    show_interim,
+    show_run,
+    state_of,
+    suite_jobs,
+)
 from pages.components.common.access import change_button
 from pages.components.common.messages import reported
 from pages.components.common.safe_markdown import inert
@@ -26,6 +31,7 @@ from pipeline.answers.suites.evaluation import (
     plan_calls,
     start_run,
 )
+from pipeline.answers.suites.progress import seconds_left
 from pipeline.answers.suites.suite_jobs import SuiteJob
 from pipeline.answers.suites.suite_runs import SuiteRun, SuiteRunStore
 from pipeline.answers.suites.suites import (
@@ -72,12 +78,14 @@ def _watch(job: SuiteJob) -> None:
     def draw() -> None:
         if job.task.done():
             st.rerun()
-        answered = len(SuiteRunStore(load_settings().suites_path).answers(job.run.run_id))
-        calls = job.run.calls
+        answers = SuiteRunStore(load_settings().suites_path).answers(job.run.run_id)
+        answered, calls = len(answers), job.run.calls
+        left = seconds_left(answers, calls)
         stopping = job.task.cancel.is_set()
         with st.container(border=True):
             st.markdown(f"**◐ running** · {inert(job.run.suite.suite)}")
-            st.progress(answered / calls, f"{answered:,} of {calls:,} answers are kept")
+            ending = "" if left is None else f" · about {duration(left)} left"
+            st.progress(answered / calls, f"{answered:,} of {calls:,} answers are kept{ending}")
             st.caption(inert(job.task.progress or "") or "asking …")
             change_button(
                 st,
@@ -87,6 +95,8 @@ def _watch(job: SuiteJob) -> None:
                 disabled=stopping,
                 on_click=job.task.cancel.set,
             )
+            if answers:
+                show_interim(job.run, answers)
 
     draw()
 
@@ -134,8 +144,9 @@ def _show_estimate(estimate: CallEstimate) -> None:
         else f"no price is known of {inert(', '.join(estimate.unpriced))}"
     )
     st.markdown(
-        f"**{estimate.calls:,} calls**, both sides of every question; {price}; about "
-        f"{duration(estimate.seconds)} at this pace. Every answer is kept as it lands."
+        f"**{estimate.calls:,} calls**, both sides of every question; {price}; at least "
+        f"{duration(estimate.seconds)} at this pace, longer if the model is slower. The run itself "
+        "estimates its end from the answers that have arrived. Every answer is kept as it lands."
     )
 
 

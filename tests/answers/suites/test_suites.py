@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,7 @@ from pipeline.answers.suites.evaluation import (
     start_run,
 )
 from pipeline.answers.suites.outcomes import contrasts, summarize
+from pipeline.answers.suites.progress import seconds_left
 from pipeline.answers.suites.report import to_document, write_csv, write_html
 from pipeline.answers.suites.scoring import Outcome, score
 from pipeline.answers.suites.statistics import compare_pairs, mcnemar, wilson
@@ -472,6 +474,23 @@ def test_answers_of_another_model_are_not_compared_with_an_earlier_run(
     (_, old), (run, new), (_, revised) = runs
     assert contrasts(run, new, old) == []
     assert contrasts(run, new, revised) != []
+
+
+def test_time_left_is_that_of_the_answers_so_far_whatever_the_break(
+    suite_path: Path, keyed: Settings
+) -> None:
+    run = start_run(read_suite(suite_path), suite_path.parent, keyed, (MODEL,), (Side.RAG,))
+    run_suite(run, keyed, Cancel(), calls_a_minute=1e6)
+    (answer, *_) = SuiteRunStore(keyed.suites_path).answers(run.run_id)
+    begun = datetime(2026, 11, 1, 12)
+    at = [0, 7, 14, 3600, 3607, 3614]  # seconds; the run was stopped for an hour
+    answers = [
+        replace(answer, answered_at=(begun + timedelta(seconds=second)).isoformat())
+        for second in at
+    ]
+    assert seconds_left(answers, 16) == pytest.approx(70)
+    assert seconds_left(answers[:3], 16) is None
+    assert seconds_left(answers, 6) == 0
 
 
 def test_run_cannot_be_resumed_twice_at_the_same_time(suite_path: Path, keyed: Settings) -> None:
