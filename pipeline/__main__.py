@@ -31,7 +31,6 @@ from pipeline.cli.verify import VERIFY_HELP, verify
 from pipeline.core.errors import FaregroundError
 from pipeline.core.home import keep_private
 from pipeline.core.redact import guard_output
-from pipeline.core.settings.settings import find_home
 from pipeline.core.upgrades import listen
 
 app = typer.Typer(
@@ -59,6 +58,10 @@ def main(
     ] = False,
 ) -> None:
     """Declare the options that stand before a command; runs before each command."""
+    from pipeline.core.settings.settings import find_home
+
+    with suppress(FaregroundError):  # the command reports an unusable home
+        keep_private(find_home())
     finish_killed_restore()
 
 
@@ -86,8 +89,6 @@ if __name__ == "__main__":
     prepare_streams()
     guard_output()
     listen(print_notice)
-    with suppress(FaregroundError):  # the command reports an unusable home
-        keep_private(find_home())
     with exit_on_signal(), log_command(sys.argv[1:]), exit_on_full_stream():
         require_utf8(sys.argv[1:])
         app(prog_name="python -m pipeline")

@@ -15,6 +15,7 @@ from pipeline.cli.console import (
     err,
     escape,
     exit_on_error,
+    load_settings,
     make_table,
     out,
     print_json,
@@ -22,7 +23,6 @@ from pipeline.cli.console import (
 from pipeline.cli.evals import EVAL_HELP, evaluate, list_evals
 from pipeline.core.errors import DocumentError, FaregroundError, UsageError
 from pipeline.core.regular_file import read_regular_file
-from pipeline.core.settings.settings import load_settings
 
 if TYPE_CHECKING:
     from pipeline.answers.documents.documents import Document, DocumentStore

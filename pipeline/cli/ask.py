@@ -17,12 +17,12 @@ from pipeline.cli.console import (
     err,
     escape,
     exit_on_error,
+    load_settings,
     make_table,
     out,
     print_json,
 )
 from pipeline.core.errors import UsageError
-from pipeline.core.settings.settings import Settings, load_settings
 from pipeline.warehouse.registry import DEFAULT_TARGET
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pipeline.answers.model.prompts import Prompt, Side
     from pipeline.answers.truths.templates import QuestionTemplate
     from pipeline.answers.truths.truths import GroundTruth
+    from pipeline.core.settings.settings import Settings
 
 _POLL_SECONDS = 0.2
 

@@ -19,6 +19,7 @@ from pipeline.cli.console import (
     err,
     escape,
     exit_on_error,
+    load_settings,
     make_table,
     out,
     print_json,
@@ -26,11 +27,11 @@ from pipeline.cli.console import (
 from pipeline.cli.runs import print_files, run_document
 from pipeline.core.datasets import DATASETS, find_dataset
 from pipeline.core.errors import UsageError
-from pipeline.core.settings.settings import Settings, load_settings
 from pipeline.files.staging import size_in_words
 from pipeline.warehouse.registry import DEFAULT_TARGET, find_backend
 
 if TYPE_CHECKING:
+    from pipeline.core.settings.settings import Settings
     from pipeline.core.tasks import Task
     from pipeline.runs.backfill import Backfill
     from pipeline.runs.plan import Plan, Request

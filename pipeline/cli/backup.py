@@ -8,15 +8,16 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.console import JsonOption, err, exit_on_error, out, print_json
+from pipeline.cli.console import JsonOption, err, exit_on_error, load_settings, out, print_json
 from pipeline.core.errors import FaregroundError
 from pipeline.core.home import has_unfinished_restore
-from pipeline.core.settings.settings import find_home, load_settings
 from pipeline.files.staging import size_in_words
 
 
 def finish_killed_restore() -> None:
     """Finish a restore that was killed before a command opens, or creates, any file of the home."""
+    from pipeline.core.settings.settings import find_home
+
     try:
         unfinished = has_unfinished_restore(find_home())
     except (FaregroundError, OSError):  # the command reports an unusable home

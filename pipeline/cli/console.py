@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.box import SIMPLE
@@ -22,6 +22,9 @@ from pipeline.core.datasets import DATASETS, either_of
 from pipeline.core.errors import FaregroundError, UsageError
 from pipeline.core.terminal import printable
 from pipeline.warehouse.registry import target_names
+
+if TYPE_CHECKING:
+    from pipeline.core.settings.settings import Settings
 
 
 class SafeConsole(Console):
@@ -98,6 +101,16 @@ def require_utf8(arguments: Sequence[str]) -> None:
                 )
             )
             raise SystemExit(2) from None
+
+
+def load_settings() -> Settings:
+    """Return the settings; commands import pydantic, a fifth of a second, only when they run.
+
+    Raises UsageError for a setting that cannot be used.
+    """
+    from pipeline.core.settings import settings
+
+    return settings.load_settings()
 
 
 @contextmanager

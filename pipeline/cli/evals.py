@@ -15,16 +15,17 @@ from pipeline.cli.console import (
     err,
     escape,
     exit_on_error,
+    load_settings,
     make_table,
     out,
     print_json,
 )
 from pipeline.core.errors import StorageError, UsageError
-from pipeline.core.settings.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from pipeline.answers.suites.evaluation import CallEstimate, PlannedCall
     from pipeline.answers.suites.suite_runs import ScoredAnswer, SuiteRun
+    from pipeline.core.settings.settings import Settings
 
 EVAL_HELP = """
 Run a question set with and without sources, and count right, wrong and abstained answers.

@@ -15,11 +15,11 @@ from pipeline.cli.console import (
     TargetOption,
     err,
     exit_on_error,
+    load_settings,
     out,
     print_json,
 )
 from pipeline.core.errors import UsageError
-from pipeline.core.settings.settings import load_settings
 from pipeline.warehouse.registry import DEFAULT_TARGET
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from pipeline.cli.console import (
     TargetOption,
     err,
     exit_on_error,
+    load_settings,
     print_json,
 )
 from pipeline.cli.preview_output import (
@@ -28,7 +29,6 @@ from pipeline.cli.preview_output import (
 )
 from pipeline.core.cancel import Cancel
 from pipeline.core.errors import Cancelled, TripFileError, UsageError
-from pipeline.core.settings.settings import load_settings
 from pipeline.files.staging import size_in_words
 from pipeline.warehouse.registry import DEFAULT_TARGET
 

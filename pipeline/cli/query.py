@@ -22,12 +22,12 @@ from pipeline.cli.console import (
     err,
     escape,
     exit_on_error,
+    load_settings,
     make_table,
     out,
     print_json,
     to_plain,
 )
-from pipeline.core.settings.settings import load_settings
 from pipeline.core.terminal import printable
 from pipeline.warehouse.registry import DEFAULT_TARGET
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pipeline.cli.console import escape, make_table, out, print_json
-from pipeline.core.settings.settings import Settings
 from pipeline.warehouse.registry import find_backend
 from pipeline.warehouse.scan import BytesEstimate, mebibytes
 from pipeline.warehouse.scan.table_sizes import estimate_query
+
+if TYPE_CHECKING:
+    from pipeline.core.settings.settings import Settings
 
 
 def print_cost(sql: str, target: str, settings: Settings, *, as_json: bool) -> None:

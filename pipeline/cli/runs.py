@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from pipeline.cli.console import JsonOption, escape, exit_on_error, make_table, out, print_json
-from pipeline.core.settings.settings import load_settings
+from pipeline.cli.console import (
+    JsonOption,
+    escape,
+    exit_on_error,
+    load_settings,
+    make_table,
+    out,
+    print_json,
+)
 
 if TYPE_CHECKING:
     from pipeline.runs.plan import Request

@@ -17,12 +17,12 @@ from pipeline.cli.console import (
     err,
     escape,
     exit_on_error,
+    load_settings,
     make_table,
     out,
     print_json,
 )
 from pipeline.core.datasets import DATASETS, find_dataset
-from pipeline.core.settings.settings import load_settings
 from pipeline.warehouse.registry import DEFAULT_TARGET
 
 if TYPE_CHECKING:

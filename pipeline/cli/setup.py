@@ -12,10 +12,10 @@ from pipeline.cli.console import (
     err,
     escape,
     exit_on_error,
+    load_settings,
     out,
     print_json,
 )
-from pipeline.core.settings.settings import load_settings
 from pipeline.files.staging import size_in_words
 from pipeline.warehouse.registry import DEFAULT_TARGET
 

@@ -11,11 +11,11 @@ from pipeline.cli.console import (
     JsonOption,
     TargetOption,
     exit_on_error,
+    load_settings,
     make_table,
     out,
     print_json,
 )
-from pipeline.core.settings.settings import load_settings
 from pipeline.files.offers import SAMPLE
 from pipeline.files.staging import size_in_words
 from pipeline.warehouse.registry import DEFAULT_TARGET

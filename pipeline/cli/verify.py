@@ -15,6 +15,7 @@ from pipeline.cli.console import (
     err,
     escape,
     exit_on_error,
+    load_settings,
     make_table,
     out,
     print_json,
@@ -22,7 +23,6 @@ from pipeline.cli.console import (
 )
 from pipeline.core.datasets import either_of
 from pipeline.core.errors import UsageError
-from pipeline.core.settings.settings import load_settings
 from pipeline.warehouse.registry import find_backend, target_names
 
 if TYPE_CHECKING:

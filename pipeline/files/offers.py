@@ -5,15 +5,17 @@ from __future__ import annotations
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote, urlsplit, urlunsplit
-
-from pydantic import SecretStr
 
 from pipeline.core.errors import UsageError
 from pipeline.core.redact import remember
-from pipeline.core.settings.settings import Settings
 from pipeline.core.trips import TripFile
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from pipeline.core.settings.settings import Settings
 
 Format = Literal["csv", "csv.gz", "parquet"]
 
@@ -125,6 +127,8 @@ def split_login(url: str) -> tuple[str, SecretStr | None]:
     if not userinfo:
         return shown, None
     login = unquote(userinfo)
+    from pydantic import SecretStr
+
     user, _, password = login.partition(":")
     remember(login)
     remember(password or user)  # some servers take a token in place of the user name

@@ -16,13 +16,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.core.errors import StorageError, UsageError
 from pipeline.core.regular_file import read_regular_file
-from pipeline.core.settings.settings import Settings
 from pipeline.core.trips import TripFile
 from pipeline.files.offers import FORMATS, Format
+
+if TYPE_CHECKING:
+    from pipeline.core.settings.settings import Settings
 
 # A load needs room for the unpacked file, the rows in the table and what DuckDB spills to disk.
 SPACE_FACTOR = 8

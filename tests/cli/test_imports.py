@@ -39,6 +39,10 @@ def test_help_imports_no_slow_package(arguments: list[str]) -> None:
     assert not loaded(*arguments) & SLOW
 
 
+def test_list_of_commands_is_printed_without_pydantic() -> None:
+    assert "pydantic" not in loaded("--help")
+
+
 def test_running_command_imports_its_packages(settings: Settings) -> None:
     assert settings.home
     assert "duckdb" in loaded(
