@@ -123,7 +123,10 @@ class OpenAICompatible:
 
     def embed(self, texts: Sequence[str], *, question: bool) -> list[list[float]]:  # noqa: ARG002
         """Raise ModelError: no embeddings are offered."""
-        raise ModelError(f"{self.label} servers are not asked for embeddings.")
+        raise ModelError(
+            f"{self.label} servers are not asked for embeddings.",
+            cure="Choose BM25 or whole documents, which need none.",
+        )
 
     def list_models(self) -> list[str]:
         """Return the models that the server lists, in its order."""
