@@ -8,9 +8,11 @@ from pages.components.common.frame import live_page
 from pages.components.common.messages import reported
 from pages.components.common.navigation import require_app
 from pages.components.common.runs import Activity, files_of, history
+from pages.components.common.tab_param import TabParam
 from pages.components.common.target import target, target_label
 from pages.components.common.themed import follow_theme
 from pages.components.common.tour import offer_sample
+from pages.components.common.url_state import UrlState
 from pages.components.runs.history_table import read_linked_run, select_run
 from pages.components.runs.run_charts import show_run_charts
 from pages.components.runs.run_details import show_run
@@ -19,18 +21,23 @@ from pages.components.runs.schedules import show_schedules
 require_app()
 
 MOST_RUNS = 100
+_TABS = TabParam("runs tab", {"history": "History", "schedules": "Schedules", "speed": "Speed"})
+_URL = UrlState("the runs", params=("run", "tab"), widgets=(_TABS.key,))
 
 
 def show_page(activity: Activity) -> None:
     """Draw everything below the title; of the tabs only the open one."""
-    contents = {"History": _show_history, "Schedules": show_schedules, "Speed": _show_speed}
-    labels = [f":yellow[{name}]" for name in contents]
-    for tab, show in zip(
-        st.tabs(labels, on_change="rerun", key="runs tab"), contents.values(), strict=True
-    ):
-        if tab.open:
-            with tab:
-                show(activity)
+    _URL.load(_TABS.adopt)
+    _URL.show_problems()
+    _TABS.draw(
+        {
+            "history": lambda: _show_history(activity),
+            "schedules": lambda: show_schedules(activity),
+            "speed": _show_speed,
+        }
+    )
+    run = st.query_params.get_all("run")[-1:]
+    _URL.save(({"run": run} if run else {}) | _TABS.params())
 
 
 def _show_history(activity: Activity) -> None:
@@ -43,12 +50,12 @@ def _show_history(activity: Activity) -> None:
     with reported():
         run = select_run(runs, files)
         if run is None:
-            st.caption("Tick the box of a run to see its files, timeline and log.")
+            st.caption("Click a run to see its files, timeline and log.")
         else:
             show_run(run, files_of(run), activity)
 
 
-def _show_speed(_activity: Activity) -> None:
+def _show_speed() -> None:
     with reported():
         show_run_charts(None)
 
@@ -63,4 +70,10 @@ def show_empty(activity: Activity) -> None:
         offer_sample(activity)
 
 
-live_page("Runs", show_page, heartbeat=follow_theme)
+def keep_up() -> None:
+    """Keep the page's address, and draw the charts again when the theme changes."""
+    _URL.confirm()
+    follow_theme()
+
+
+live_page("Runs", show_page, heartbeat=keep_up)

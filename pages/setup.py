@@ -8,12 +8,17 @@ from pages.components.common.export_panel import offer_export
 from pages.components.common.frame import page_title
 from pages.components.common.messages import reported
 from pages.components.common.navigation import require_app
+from pages.components.common.tab_param import TabParam
+from pages.components.common.url_state import UrlState
 from pages.components.setup.cards import show_cards
 from pages.components.setup.doctor import is_examining, show_doctor
 from pages.components.setup.sample import show_sample
 from pages.components.setup.settings import show_more_settings
 from pipeline import __version__
 from pipeline.ops.setting_values import read_values
+
+_TABS = TabParam("setup tab", {"doctor": "Doctor", "settings": "More settings"})
+_URL = UrlState("the setup", params=("tab",), widgets=(_TABS.key,))
 
 require_app()
 
@@ -27,15 +32,21 @@ def show_page() -> None:
         groups = show_cards(values)
         show_sample()
         offer_export("setup-export")
-    # Tabs, because the results of the doctor come one by one and would move what is below them.
-    doctor, more = st.tabs([":yellow[Doctor]", ":yellow[More settings]"], key="setup tab")
-    with doctor:
-        show_doctor(was_running=was_running)
-    with more:
+    _URL.load(_TABS.adopt)
+    _URL.show_problems()
+
+    def show_settings() -> None:
         show_more_settings(values, groups)
         st.caption(f"Fareground {__version__}")  # not below the tabs, where results would move it
 
+    # Tabs, because the results of the doctor come one by one and would move what is below them.
+    _TABS.draw(
+        {"doctor": lambda: show_doctor(was_running=was_running), "settings": show_settings},
+        always=_TABS.titles,
+    )
+    _URL.save(_TABS.params())
 
-page_title("Setup")
+
+page_title("Setup", heartbeat=_URL.confirm)
 with reported():
     show_page()

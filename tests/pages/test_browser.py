@@ -20,7 +20,7 @@ from pipeline.runs.history import History
 from pipeline.runs.schedule import Schedule
 from pipeline.runs.schedule.store import Schedules
 from tests.support.browser import Visitor, serve
-from tests.support.files import GREEN, YELLOW, put_trips, trip
+from tests.support.files import GREEN, YELLOW, backfill, put_trips, request, trip
 from tests.support.files import rows as rows_of
 from tests.support.servers import Server
 
@@ -145,6 +145,27 @@ def test_newcomer_reaches_charts_of_the_sample_with_one_click_and_real_ones_with
         expect(visitor.cell("● loaded")).to_have_count(6)
         load_folder_and_open_charts(visitor, folder)
         assert visitor.page.evaluate("clicks") == 5
+
+
+def test_click_on_any_cell_of_a_run_selects_it_and_its_tab_is_in_the_address(
+    browser: Browser, address: str, settings: Settings
+) -> None:
+    backfill(settings, request("sample", GREEN))
+    run = History(settings.history_path).runs()[0].run_id
+    with Visitor(browser, address) as visitor:
+        page = visitor.page
+        visitor.open("/runs")
+        table = page.get_by_test_id("stDataFrame").first.bounding_box()
+        assert table is not None
+        page.mouse.click(table["x"] + 500, table["y"] + 1.5 * 35)
+        expect(page.get_by_role("tab", name="Timeline")).to_be_visible()
+        page.wait_for_url(f"**run={run}**")
+        page.get_by_role("tab", name="Speed").click()
+        page.wait_for_url("**tab=speed**")
+        visitor.open(page.url.removeprefix(address))
+        expect(page.get_by_role("tab", name="Speed")).to_have_attribute("aria-selected", "true")
+        page.get_by_role("tab", name="History").click()
+        expect(page.get_by_role("tab", name="Timeline")).to_be_visible()
 
 
 def test_run_goes_on_through_a_refresh_and_other_pages(

@@ -62,8 +62,9 @@ def right_value(page: str, param: Param, settings: Settings) -> str:
         return History(settings.history_path).runs()[0].run_id
     if page == "Explore" and param.name in ("from", "to"):
         return "2020-04-01"
-    if page == "Explore" and param.name == "tab":
-        return "money"
+    if param.name == "tab" and page != "Preview":
+        tabs = {"Backfill": "command", "Explore": "money", "Runs": "speed", "Setup": "settings"}
+        return tabs[page]
     return "trips" if (page, param.name) == ("Answers", "mode") else RIGHT[param.name]
 
 
@@ -133,6 +134,28 @@ def test_names_are_read_by_the_page_that_has_them_under_another() -> None:
     assert rename_old({"color": ["green"]}, ["taxi"]) == {"taxi": ["green"]}
     assert rename_old({"taxi": ["green"]}, ["month"]) == {"taxi": ["green"]}
     assert unknown_names(["colour", "color", "since", "target"]) == ["colour"]
+
+
+@pytest.mark.usefixtures("link")
+@pytest.mark.parametrize(
+    ("page", "key", "tab", "title"),
+    [
+        ("Backfill", "lower tab", "how", "How it loads"),
+        ("Runs", "runs tab", "schedules", "Schedules"),
+        ("Setup", "setup tab", "settings", "More settings"),
+    ],
+)
+def test_link_opens_a_tab_and_the_open_tab_is_in_the_address(
+    page: str, key: str, tab: str, title: str
+) -> None:
+    app = follow(page, "tab", tab)
+    assert app.session_state[key] == f":yellow[{title}]"
+    assert "".join(app.query_params["tab"]) == tab
+    plain = open_app(f"pages/{page.lower()}.py")
+    assert "tab" not in plain.query_params
+    plain.session_state[key] = f":yellow[{title}]"  # what a click on the tab does
+    check(plain.run())
+    assert "".join(plain.query_params["tab"]) == tab
 
 
 @pytest.mark.usefixtures("link")

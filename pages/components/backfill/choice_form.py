@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pages.components.backfill.lower_tabs import LOWER_TABS
 from pages.components.backfill.opening import MonthSpan, months_of, opening_choice
 from pages.components.common.choice import PARAMS, Choice, read_params, write_params
 from pages.components.common.glossary import explain
@@ -18,7 +19,7 @@ from pipeline.runs.policy import Policy
 from pipeline.warehouse.ledger import FileRecord
 
 _REQUIRED = ("colors", "first", "last", "source", "policy")
-_URL = UrlState("the choice", PARAMS, (*_REQUIRED, "force"), _REQUIRED)
+_URL = UrlState("the choice", (*PARAMS, "tab"), (*_REQUIRED, "force", LOWER_TABS.key), _REQUIRED)
 
 
 def pick_choice(activity: Activity, records: dict[TripFile, FileRecord]) -> Choice:
@@ -33,7 +34,7 @@ def pick_choice(activity: Activity, records: dict[TripFile, FileRecord]) -> Choi
     linked, problems = st.session_state.link
     if problems and choice == linked:
         st.warning("  \n".join(map(plain, problems)), icon=":material/link_off:")
-    _URL.save(write_params(choice))
+    _URL.save(write_params(choice) | LOWER_TABS.params())
     return choice
 
 
@@ -50,7 +51,7 @@ def _adopt(link: Params, activity: Activity, records: dict[TripFile, FileRecord]
     state.first, state.last = str(choice.first), str(choice.last)
     state.source = choice.source
     state.policy, state.force = choice.policy.value, choice.force
-    state.link = (choice, problems)
+    state.link = (choice, [*problems, *LOWER_TABS.adopt(link)])
 
 
 def _move_end() -> None:

@@ -12,8 +12,13 @@ from pages.components.common.choice import command_line
 from pages.components.common.plan_table import show_plan_files
 from pages.components.common.run_log import show_log
 from pages.components.common.runs import Activity, files_of
+from pages.components.common.tab_param import TabParam
 from pipeline.runs.plan import Plan, Request
 from pipeline.runs.run_records import Run
+
+LOWER_TABS = TabParam(
+    "lower tab", {"files": "Files", "how": "How it loads", "log": "Log", "command": "Command"}
+)
 
 
 def show_lower_tabs(activity: Activity, request: Request | None, plan: Plan | None) -> None:
@@ -24,25 +29,20 @@ def show_lower_tabs(activity: Activity, request: Request | None, plan: Plan | No
         request: What is chosen; None if the choice is invalid.
         plan: The plan of `request`; None while something runs, or if there is none.
     """
-    contents: dict[str, Callable[[], None]] = {}
+    contents: dict[str, Callable[[], object]] = {}
     run = activity.run or activity.ended
     if activity.run:
-        contents["Files"] = lambda: show_progress_table(activity)
+        contents["files"] = lambda: show_progress_table(activity)
     elif plan:
-        contents["Files"] = lambda: show_plan_files(plan, key="plan")
+        contents["files"] = lambda: show_plan_files(plan, key="plan")
     if plan:
-        contents["How it loads"] = lambda: show_explain_plan(plan)
+        contents["how"] = lambda: show_explain_plan(plan)
     if run:
-        contents["Log"] = lambda: _show_log(run)
+        contents["log"] = lambda: _show_log(run)
     if request:
-        contents["Command"] = lambda: _show_command(request)
-    if not contents:
-        return
-    tabs = st.tabs([f":yellow[{name}]" for name in contents], on_change="rerun", key="lower tab")
-    for tab, show in zip(tabs, contents.values(), strict=True):
-        if tab.open:
-            with tab:
-                show()
+        contents["command"] = lambda: _show_command(request)
+    if contents:
+        LOWER_TABS.draw(contents)
 
 
 def _show_log(run: Run) -> None:

@@ -64,9 +64,10 @@ PARAMS = (
     ),
     Param(
         "tab",
-        "`rows`, `columns`, `profile`, `findings`, `changes`, `sql` (Preview); `when`, `where`, "
-        "`money`, `compare`, `data` (Explore)",
-        ("Preview", "Explore"),
+        "`files`, `how`, `log`, `command` (Backfill); `rows`, `columns`, `profile`, `findings`, "
+        "`changes`, `sql` (Preview); `when`, `where`, `money`, `compare`, `data` (Explore); "
+        "`history`, `schedules`, `speed` (Runs); `doctor`, `settings` (Setup)",
+        ("Backfill", "Preview", "Explore", "Runs", "Setup"),
     ),
     Param("question", "a question for the field; it is not asked", ("Answers",)),
     Param("answer", "the id of a comparison that is kept, or of an example", ("Answers",)),

@@ -15,6 +15,7 @@ from pipeline.core.errors import UsageError
 from pipeline.runs.run_records import Run, RunFile
 
 _PARAM = "run"  # of the page's address: the id of the selected run
+_FIRST = "started (UTC)"  # the column of the selected cell of a linked run
 
 
 def select_run(runs: Sequence[Run], files: Mapping[str, Sequence[RunFile]]) -> Run | None:
@@ -29,22 +30,24 @@ def select_run(runs: Sequence[Run], files: Mapping[str, Sequence[RunFile]]) -> R
     event = st.dataframe(
         runs_table(runs, files),
         hide_index=True,
-        # Rows are selected by position, so a table with a new run on top is another table.
+        # Cells are selected by position, so a table with a new run on top is another table.
         key=f"runs since {ids[0]}",
         on_select="rerun",
-        selection_mode="single-row",
+        selection_mode="single-cell",  # a row could be selected only by a box at its start
         height=table_height(len(runs)),
-        selection_default={"selection": {"rows": [ids.index(linked)] if linked in ids else []}},
+        selection_default={
+            "selection": {"cells": [(ids.index(linked), _FIRST)] if linked in ids else []}
+        },
         column_config={
-            "started (UTC)": st.column_config.TextColumn(width=150),
+            _FIRST: st.column_config.TextColumn(width=150),
             "state": st.column_config.TextColumn(width=120),
             "rows": st.column_config.TextColumn(alignment="right"),
             "took": st.column_config.TextColumn(alignment="right"),
         },
         alt="Runs, the newest first",
     )
-    if event.selection.rows:
-        run = runs[event.selection.rows[0]]
+    if event.selection.cells:
+        run = runs[event.selection.cells[0][0]]
         if linked != run.run_id:
             st.query_params[_PARAM] = run.run_id
         return run
