@@ -62,7 +62,9 @@ def take_all(folder: Path, width: int, names: list[str]) -> None:
     if path is None:
         raise SystemExit("There is no Chromium on the PATH. On Debian: apt-get install chromium")
     folder.mkdir(parents=True, exist_ok=True)
-    for variable in [name for name in os.environ if name.startswith(("GCP_", "GEMINI_"))]:
+    for variable in [
+        name for name in os.environ if name.startswith(("GCP_", "GEMINI_", "OPENAI_"))
+    ]:
         del os.environ[variable]
     with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
         home = Path(place) / "home"

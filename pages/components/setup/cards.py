@@ -89,7 +89,7 @@ def list_cards(settings: Settings) -> list[SetupCard]:
 
 def _model_card(model: Model) -> SetupCard:
     default = model.default_model or "the first model that it lists"
-    state = f"● ready: {default}" if model.is_ready else f"○ not set up. {model.setup_hint}"
+    state = f"● ready: {default}" if model.is_ready else "○ not set up"
     return SetupCard(
         model.label, ":material/forum:", model.label, lambda _: state, (model.label.lower(),)
     )
