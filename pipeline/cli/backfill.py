@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from pipeline.runs.run_records import RunState
 
 BACKFILL_HELP = """
-Load trip files: those of the colors and months given, as far as the policy takes them.
+Load the trip files of the given datasets and months that the policy takes.
 
 Re-running is always safe: a file that did not change is skipped, a corrected one is merged.
 

@@ -36,7 +36,7 @@ _USUAL_TIMES = ", ".join(
 
 schedule = typer.Typer(
     no_args_is_help=True,
-    help="Load a color every month by itself: while the app runs, or with the command scheduler.",
+    help="Load a dataset every month by itself: while the app runs, or with the command scheduler.",
 )
 NameArgument = Annotated[str, typer.Argument(help="The schedule's name, as `list` shows it.")]
 

@@ -244,6 +244,14 @@ def test_plan_says_which_files_will_run_and_why(settings: Settings, folder: Path
     assert History(settings.history_path).runs() == []
 
 
+def test_backfill_without_taxis_says_that_none_are_chosen(settings: Settings) -> None:
+    assert not settings.home.exists()
+    app = open_app(source="sample")
+    check(app.pills(key="colors").set_value([]).run())
+    assert "No taxis are chosen" in unescape(app.error[0].value)
+    assert app.button(key="run").disabled
+
+
 def test_running_backfill_counts_the_files_that_its_button_said(
     settings: Settings, folder: Path
 ) -> None:

@@ -83,7 +83,7 @@ def _show_grid(cells: Mapping[TripFile, Cell]) -> TripFile | None:
         column_config={
             name: st.column_config.TextColumn(width=COLUMN_WIDTH) for name in grid_columns(cells)
         },
-        alt="States of trip files, a row for each month, a column for each color and year",
+        alt="States of trip files, a row for each month, a column for the taxis of each year",
     )
     if any(cell.synthetic for cell in cells.values()):
         row = st.container(horizontal=True, vertical_alignment="center")

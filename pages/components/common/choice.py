@@ -41,6 +41,8 @@ class Choice:
 
     def request(self) -> Request:
         """Return the request for this choice; raise UsageError if the choice is invalid."""
+        if not self.datasets:
+            raise UsageError("No taxis are chosen.", cure=f"Choose {either_of(DATASETS)}.")
         if not self.source:
             raise UsageError(
                 "No source is chosen.",

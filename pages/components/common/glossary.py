@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 WORDS = {
-    "trip file": "One color of one month, such as green_tripdata_2020-04: the unit of work.",
+    "trip file": "The trips of one kind of taxi in one month, such as green_tripdata_2020-04.",
     "source": "Where trip files come from: GitHub releases, the TLC, your own folder or URL, "
     "your uploads, or the built-in sample of synthetic trips.",
     "staging": "The folder of downloaded files, compressed and verified. Loads read from it.",
     "warehouse": "Where the tables are: a DuckDB file on this machine, or a BigQuery dataset.",
-    "backfill": "A request to load colors and months; a run is its execution.",
+    "backfill": "A request to load taxis and months; a run is its execution.",
     "ledger": "The warehouse's record of each loaded file: when it was loaded, from which bytes, "
     "and the counts of its rows.",
     "policy": "Which of the selected files a backfill loads. It leaves the other files unchanged.",

@@ -1,4 +1,4 @@
-"""The tab Compare: the colors, or a period and an earlier one, laid over each other."""
+"""The tab Compare: the taxis, or a period and an earlier one, laid over each other."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def make_comparison(page_filters: PageFilters) -> CompareTab:
     if versus == "colors":
         if len(filters.datasets) < 2:
             return nothing(
-                f"Only {filters.datasets[0]} is loaded or chosen. Choose or load another color to "
+                f"Only {filters.datasets[0]} is loaded or chosen. Choose or load other taxis to "
                 "compare with."
             )
         sides = [

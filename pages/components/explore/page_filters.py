@@ -36,7 +36,7 @@ ALL, LAST_MONTH, CUSTOM = "all", "last", "custom"  # periods; the others are yea
 TABS = ("When", "Where", "Money", "Compare", "Data")
 IMAGE_FORMATS = ("png", "svg")
 COMPARISONS = {
-    "colors": "Colors",
+    "colors": "Taxis",
     "before": "Period before",
     "year": "Year earlier",
 }

@@ -221,6 +221,6 @@ def draw_colors(table: pa.Table, view: ChartView) -> Drawn:
         traces,
         250,
         xaxis=HOUR_AXIS,
-        yaxis=share_axis("share of the color's trips"),
+        yaxis=share_axis("share of the taxis' trips"),
         clickmode="event+select",
     ), ""

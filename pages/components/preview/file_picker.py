@@ -152,7 +152,7 @@ def _tab_link() -> Params:
 
 def _choose_published(row: DeltaGenerator) -> ChosenFile | None:
     dataset = row.segmented_control(
-        "Color",
+        "Taxis",
         list(DATASETS),
         format_func=lambda name: f":yellow[{name}]",
         required=True,

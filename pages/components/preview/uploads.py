@@ -89,7 +89,7 @@ def _confirm(identity: Identity, upload_id: str) -> TripFile | None:
         state.own_month = str(identity.month) if identity.month else None
     row = st.container(horizontal=True, vertical_alignment="bottom")
     dataset = row.segmented_control(
-        "Color",
+        "Taxis",
         list(DATASETS),
         format_func=lambda name: f":yellow[{name}]",
         required=True,

@@ -41,7 +41,7 @@ def runs_table(runs: Sequence[Run], files: Mapping[str, Sequence[RunFile]]) -> p
         {
             "started (UTC)": [f"{run.started_at:%Y-%m-%d %H:%M:%S}" for run in runs],
             "state": [state_words(run.state) for run in runs],
-            "colors": [" ".join(map(str, run.request.selection.datasets)) for run in runs],
+            "taxis": [" ".join(map(str, run.request.selection.datasets)) for run in runs],
             "months": [_months(run) for run in runs],
             "source": [run.source_label for run in runs],
             "policy": [

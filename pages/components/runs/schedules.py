@@ -55,7 +55,7 @@ def show_schedules(activity: Activity) -> None:
 def _who_fires(are_any: bool) -> str:
     if not are_any:
         return (
-            "A schedule loads one color every month: the newest month that its source has. It "
+            "A schedule loads a month of the chosen taxis as soon as its source has it. It "
             "retries while a month is late."
         )
     if scheduler().is_firing:
@@ -182,7 +182,7 @@ def _show_actions(
 def _show_form(schedules: Schedules) -> None:
     dataset = find_dataset(
         st.segmented_control(
-            "Color",
+            "Taxis",
             list(DATASETS),
             format_func=lambda name: f":yellow[{name}]",
             default=DEFAULT_DATASET.name,
