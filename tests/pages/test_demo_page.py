@@ -91,6 +91,20 @@ def test_votes_reveal_claims_one_by_one_and_keep_the_score(settings: Settings) -
     assert results(app) == ["0 of 5 claims found", "4 of 4 claims found"]
 
 
+def test_answer_that_declines_is_not_voted_on(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert settings.home
+    with OpenAIServer(respond=lambda _request: ScriptedChat(["I do not know."])) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        app = check(open_app("pages/answers.py").button(key="ask demo").click().run())
+    assert results(app) == ["abstained", "abstained"]
+    id = app.session_state["shown comparison"]
+    check(app.toggle(key=f"guess {id} on").set_value(True).run())
+    assert results(app) == ["abstained", "abstained"]
+    assert not [button for button in app.button if button.label == "Made up"]
+
+
 def answered_by_gemini() -> GeminiServer:
     return GeminiServer(
         respond=lambda request: ScriptedAnswer(

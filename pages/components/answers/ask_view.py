@@ -34,7 +34,7 @@ def show_key_notice() -> None:
     """Say where questions go, or what works without a model."""
     model = open_model(load_settings())
     if model.is_ready:
-        st.caption(model.data_notice)
+        st.caption(inert(model.data_notice))
         return
     row = st.container(horizontal=True, vertical_alignment="center", gap="small")
     row.markdown(

@@ -104,7 +104,7 @@ def _offer_to_start(name: str, truth: GroundTruth | None) -> None:
     if model.is_ready:
         with row.popover("Options"):
             pick_asking_options(fixed=False)
-        row.caption(model.data_notice)
+        row.caption(inert(model.data_notice))
     else:
         row.page_link("pages/setup.py", label="Set up a model", icon=":material/key:")
         row.caption(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pipeline.answers.check.grounding import ClaimVerdict
+from pipeline.answers.check.grounding import ClaimVerdict, Verdict
 from pipeline.answers.model.prompts import Side
 
 _IN_SOURCE, _MADE_UP = "in the source", "made up"
@@ -46,7 +46,7 @@ class Guesses:
         """Draw how many guesses agree with the check; nothing while nobody guesses."""
         if not self._is_on:
             return
-        claims = [(side, n) for side in Side for n in range(1, len(self.verdicts[side]) + 1)]
+        claims = [(side, number) for side in Side for number in self._numbers(side)]
         voted = [claim for claim in claims if self._vote(*claim)]
         agreed = sum(self._agrees(*claim) for claim in voted)
         st.progress(
@@ -57,11 +57,12 @@ class Guesses:
 
     def hides(self, side: Side) -> bool:
         """Return whether the result of a side is hidden: until each of its claims is guessed."""
-        return any(self.hides_claim(side, n) for n in range(1, len(self.verdicts[side]) + 1))
+        return any(self.hides_claim(side, number) for number in self._numbers(side))
 
     def hides_claim(self, side: Side, number: int) -> bool:
         """Return whether the verdict on a claim is hidden; claims count from 1."""
-        return self._is_on and not self._is_revealed and not self._vote(side, number)
+        is_open = number in self._numbers(side) and not self._vote(side, number)
+        return self._is_on and not self._is_revealed and is_open
 
     def ask(self, side: Side, number: int) -> None:
         """Draw the vote on a claim."""
@@ -80,6 +81,11 @@ class Guesses:
             return ""
         ending = "as the check says" if self._agrees(side, number) else "unlike the check"
         return f"Guessed: {vote}, {ending}."
+
+    def _numbers(self, side: Side) -> list[int]:
+        """Return the numbers of a side's claims to vote on: not where it declines to answer."""
+        verdicts = enumerate(self.verdicts[side], 1)
+        return [number for number, claim in verdicts if claim.verdict != Verdict.ABSTAINED]
 
     @property
     def _is_on(self) -> bool:
