@@ -36,11 +36,15 @@ _HEADER_LINE = re.compile(r"[\s|:-]+")  # between the header of a table and its 
 # A full stop, with quotes, marks and citations behind it, before what may begin a sentence; or the
 # sign for a list item that Markdown does not know, but models write.
 _END = re.compile(
-    r"(?<=[.!?])[)\]\"'”*_`]*(?:\s*\[\d[\d,\s]*\])*\s+(?=[\"'“(*_`\[]*[A-Z0-9`])|\n(?=•)"
+    r"(?<=[.!?])[)\]\"'”*_`]*(?:\s*\[\d[\d,\s]*\])*\s+(?=[\"'“(*_`\[]*(?![a-zß-öø-ÿ])[\w`])|\n(?=•)"
 )
 _END_OR_SEMICOLON = re.compile(_END.pattern + r"|;\s+")
 _ABBREVIATION = re.compile(
-    r"(?:\b(?:e\.g|i\.e|etc|vs|approx|no|fig|dr|mr|mrs|ms|inc|ca|cf)\.)$", re.IGNORECASE
+    r"(?:\b(?:e\.g|i\.e|etc|vs|approx|no|fig|dr|mr|mrs|ms|inc|ca|cf|prof|st|sr|jr|gen|sen|rep"
+    r"|gov|lt"
+    r"|col|capt|sgt|rev|mt|co|ltd|corp|vol|pp|est|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec"
+    r"|u\.s|u\.k|u\.n|(?-i:[A-Z]))\.)$",
+    re.IGNORECASE,
 )
 _CITATION = re.compile(
     r"\s*(?:\[(?:source\s*)?\d{1,3}(?:\s*[,;–-]\s*(?:source\s*)?\d{1,3})*\]"
@@ -118,7 +122,8 @@ def split_cells(row: str) -> list[str]:
 def find_claims(answer: str) -> list[Sentence]:
     """Return what an answer claims: its sentences and table rows, without headings and code.
 
-    A question, a lead-in ("Here are the features:") and a sentence of one word claim nothing.
+    A question, a lead-in ("Here are the features:"), a greeting, an offer and a sentence of one
+    word claim nothing.
     """
     return [
         sentence
@@ -126,8 +131,36 @@ def find_claims(answer: str) -> list[Sentence]:
         if (sentence.kind == "text" or (sentence.kind == "row" and sentence.head))
         and not sentence.text.endswith(("?", ":"))
         and len(sentence.text.split()) > 1
+        and not _NO_CLAIM.match(sentence.text.replace("’", "'"))
     ]
 
+
+# What a sentence says to the reader, not of the matter: greetings, thanks, offers, lead-ins.
+_NO_CLAIM = re.compile(
+    r"(?:(?:hello|hi|hey|dear \w+|greetings|welcome|good (?:morning|afternoon|evening)"
+    r"|sure(?: thing)?"
+    r"|certainly|of course|absolutely|great|thanks|thank you|you're welcome|no problem|okay|ok"
+    r"|yes|no"
+    r"|there|all|everyone)\b[\s,!.–—-]*)*"
+    r"(?:$|thanks\b|thank you\b|(?:that's |what )?an? (?:great|good|excellent|interesting) question"
+    r"|(?:i|we) (?:hope|trust) (?:this|that|it|you)\b|hope (?:this|that|it) helps"
+    r"|(?:please )?let (?:me|us) know\b|(?:please )?(?:feel|be) free to\b|don't hesitate\b"
+    r"|please (?:don't|do not) hesitate\b|please (?:check|refer|see|consult|contact|provide"
+    r"|specify)\b"
+    r"|if you(?:'d| would)? (?:have|need|want|like|wish|are looking|prefer)\b.{0,80}"
+    r"\b(?:let me|let us|feel free|i can|i'd|i'll|i'm|just ask|ask me|please)\b"
+    r"|(?:i|we)(?:'d| would| will|'ll|'m| am| can| could)(?: also)? (?:be )?(?:happy|glad|help"
+    r"|try|do my"
+    r"|here|provide|summari[sz]e|answer|explain|walk)\b"
+    r"|(?:here|below) (?:is|are|you)\b.{0,60}(?:summary|overview|answer|list|breakdown|go"
+    r"|details)\b"
+    r"|here's\b.{0,60}(?:summary|overview|answer|list|breakdown|what)\b"
+    r"|(?:is there|do you have|would you like|shall i)\b|as an ai\b|(?:best|kind"
+    r"|warm) (?:regards|wishes)"
+    r"|sincerely\b|cheers\b|good luck\b|have a (?:great|good|nice)\b|enjoy\b.{0,20}!$"
+    r"|(?:always )?(?:happy|glad) to (?:help|assist)\b)",
+    re.IGNORECASE,
+)
 
 # What models say when they do not know; the last line is what our own prompts ask for.
 _ABSTAINS = re.compile(

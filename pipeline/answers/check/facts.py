@@ -1,4 +1,4 @@
-"""Find the facts of a sentence that can be compared: numbers, dates, versions and names.
+"""Find the facts of a sentence that can be compared: numbers, dates, versions, names and so on.
 
 They are normalised, so that `2,048` equals `2048`, `PT24H` and `one day` equal `24 hours`, and
 `12 November 2025` equals `2025-11-12`.
@@ -10,34 +10,28 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal, NamedTuple
+from functools import lru_cache
+from typing import Literal
 
-from pipeline.answers.check.numbers import (
-    MONEY,
+from pipeline.answers.check.dates import (
     MONTH_NUMBERS,
-    UNIT,
-    UNITS,
+    Clock,
     Date,
-    Number,
+    is_same_clock,
+    read_clocks,
     read_dates,
-    read_numbers,
+    read_months_and_years,
+    read_weekdays,
 )
+from pipeline.answers.check.names import has_name
+from pipeline.answers.check.numbers import WORDS, Number, read_numbers
+from pipeline.answers.check.quantities import Quantity, is_same_quantity, read_quantity
+from pipeline.answers.check.units import UNIT, UNITS
 from pipeline.answers.documents.tokens import STOP_WORDS, stem
 
-FactKind = Literal["number", "date", "version", "identifier", "name"]
-
-
-class Quantity(NamedTuple):
-    """What a number says.
-
-    `dimension` and `size` are those of `Number`, `written` is the number without its unit, and
-    `has_unit` tells whether it measures or counts something, as in 24 MB or 24 nodes.
-    """
-
-    dimension: str
-    size: Decimal
-    written: Decimal
-    has_unit: bool
+FactKind = Literal[
+    "number", "date", "clock", "weekday", "ordinal", "score", "version", "identifier", "name"
+]
 
 
 @dataclass(frozen=True)
@@ -49,7 +43,7 @@ class Fact:
 
     kind: FactKind
     text: str
-    value: Quantity | Date | str
+    value: Quantity | Date | Clock | int | tuple[int, int] | str
     start: int
     end: int
 
@@ -63,7 +57,7 @@ _ONE = re.compile(
 )
 _MULTIPLES = {"twice": 2, "doubl": 2, "tripl": 3, "thousand": 1000, "million": 1_000_000}
 _MULTIPLE = re.compile(
-    r"\b(twice)\b|\b(doubl|tripl)(?:e[ds]?|ing)\b|(?:(?<=per )|(?<=\ba ))(thousand|million)\b",
+    r"\b(twice)\b|\b(doubl|tripl)(?:e[ds]?|ing)\b|(?<=per )(thousand|million)\b",
     re.IGNORECASE,
 )
 _EACH = re.compile(rf"\b(?:a|an|per|every|each)\s+({UNIT})(?!\w)", re.IGNORECASE)
@@ -77,9 +71,32 @@ _IDENTIFIER = re.compile(
     r"|(?<!\w)[A-Z]*[a-z]+[A-Z]\w*"  # CamelCase
     r"|(?<!\w)[A-Z][A-Z]+s?\b"  # SAML
 )
-_COUNTED = re.compile(r"\s+(?!(?:to|and|or|in|of|on|at|by|for|instead|from)\b)[a-z]{3,}")
 _NUMBERED = re.compile(r"(?<![\w-])[A-Za-z]{2,}-\d[\w-]*")  # CVE-2025-1234
-_NAME = re.compile(r"(?<![\w`'’-])[A-Z][a-z]+(?:['’]s)?(?:-[A-Za-z]+)*")
+_NAME = re.compile(r"(?<![\w`'’-])[^\W\d_][^\W\d_]+(?:['’]s)?(?:-[^\W\d_]+)*")
+_ORDINAL_WORDS = """
+first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth
+fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth
+"""
+_ORDINALS = {word: number for number, word in enumerate(_ORDINAL_WORDS.split(), 1)}
+_TENS = "|".join(word for word, value in WORDS.items() if value >= 20)
+_ORDINAL = re.compile(
+    r"(?<![\w.])(?P<digits>\d{1,4})(?:st|nd|rd|th)\b"
+    rf"|\b(?P<tens>{_TENS})-(?P<ones>{'|'.join(list(_ORDINALS)[:9])})\b"
+    rf"|\b(?P<word>{'|'.join(_ORDINALS)})(?![-\w])(?!\s*[,.;:)]|$)",
+    re.IGNORECASE,
+)
+# A second is a time unless it is the second of something; "at first" counts nothing.
+_BEFORE_ORDINAL = re.compile(
+    r"\b(?:the|his|her|its|their|our|my|in|finished|came|every|\w+['’]s)\s$", re.IGNORECASE
+)
+_SCORE = re.compile(r"(?<![\w.,:/-])(\d{1,3})\s?[-–]\s?(\d{1,3})(?![\w.,/-]*\d|\w|\s?%)")
+_SCORE_WORD = re.compile(
+    r"\b(?:w[io]n|los[et]|lost|beat|beaten|lead|leads|led|draw|drew|drawn|tied?|defeat|victory"
+    r"|score|"
+    r"match|game|final|vote[ds]?|ahead|trail|down|up|record|ruled)",
+    re.IGNORECASE,
+)
+_UNIT_BEHIND = re.compile(rf"\s?-?(?:{UNIT}|[a-z]{{3,}}s)\b")
 
 
 def find_facts(text: str) -> list[Fact]:
@@ -88,14 +105,24 @@ def find_facts(text: str) -> list[Fact]:
     A capitalised word is a name unless the sentence begins with it. Where two facts overlap, the
     kind that is looked for first is kept.
     """
+    return list(_find_facts(text))
+
+
+@lru_cache(maxsize=20_000)
+def _find_facts(text: str) -> tuple[Fact, ...]:
     facts: list[Fact] = []
     for fact in _candidates(text):
-        if not any(fact.start < other.end and other.start < fact.end for other in facts):
+        if not any(
+            fact.start < other.end and other.start < fact.end
+            for other in facts
+            if other.value is not fact.value or other.kind != fact.kind
+        ):
             facts.append(fact)
-    return sorted(facts, key=lambda fact: fact.start)
+    return tuple(sorted(facts, key=lambda fact: fact.start))
 
 
 def _candidates(text: str) -> Iterator[Fact]:
+    has_digits = any(char.isdigit() for char in text)
     dates = read_dates(text)
     for match in _CODE.finditer(text):  # a command that holds a date, but not a date in code
         if any(match.start(1) < date.start < match.end() for date in dates):
@@ -104,13 +131,22 @@ def _candidates(text: str) -> Iterator[Fact]:
         yield Fact("date", text[start:end], date, start, end)
     for match in _CODE.finditer(text):
         yield Fact("identifier", match[0], _fold(match[1]), *match.span())
-    for match in _NUMBERED.finditer(text):
+    for match in _NUMBERED.finditer(text) if has_digits else ():
         yield Fact("identifier", match[0], _fold(match[0]), *match.span())
+    for clock, start, end in read_clocks(text):
+        yield Fact("clock", text[start:end], clock, start, end)
     numbers = list(read_numbers(text))
+    for number in numbers:
+        if number.is_word and number.dimension == "share":  # a fifth is no fifth
+            yield _number_fact(number, text)
+    yield from _scores_and_ordinals(text)
+    months = [] if "`" in text and not has_digits else read_months_and_years(text, dates)
+    for date, start, end in months:
+        yield Fact("date", text[start:end], date, start, end)
     for number in numbers:
         if not number.is_word and not _may_be_version(number):
             yield _number_fact(number, text)
-    for match in _VERSION.finditer(text):
+    for match in _VERSION.finditer(text) if has_digits else ():
         yield Fact("version", match[0], match[1], *match.span())
     for number in numbers:
         if number.is_word and (abs(number.unscaled) > 1 or number.scale or number.dimension):
@@ -125,11 +161,40 @@ def _candidates(text: str) -> Iterator[Fact]:
         yield Fact("number", match[0], multiple, *match.span())
     for match in _IDENTIFIER.finditer(text):
         yield Fact("identifier", match[0], _fold(match[0]), *match.span())
+    for weekday, start, end in read_weekdays(text):
+        yield Fact("weekday", text[start:end], weekday, start, end)
+    yield from _names(text)
+
+
+def _names(text: str) -> Iterator[Fact]:
+    begins = True
     for match in _NAME.finditer(text):
-        begins = not re.search(r"\w", text[: match.start()])
-        word = re.sub(r"['’]s$", "", match[0].lower())
-        if not begins and word not in STOP_WORDS and word not in MONTH_NUMBERS:
-            yield Fact("name", match[0], word, *match.span())
+        word = re.sub(r"['’]s$", "", match[0])
+        # Scripts without capitals have no other sign of a name.
+        is_name = word[0].isupper() or not (word[0].islower() or word.isascii())
+        is_first = begins and not re.search(r"\w", text[: match.start()])
+        begins = False
+        folded = word.lower()
+        if is_name and not is_first and folded not in STOP_WORDS and folded not in MONTH_NUMBERS:
+            yield Fact("name", match[0], folded, *match.span())
+
+
+def _scores_and_ordinals(text: str) -> Iterator[Fact]:
+    if any(char in text for char in "-–") and _SCORE_WORD.search(text):
+        for match in _SCORE.finditer(text):
+            if not _UNIT_BEHIND.match(text, match.end()):
+                yield Fact("score", match[0], (int(match[1]), int(match[2])), *match.span())
+    for match in _ORDINAL.finditer(text):
+        if match["word"]:
+            word = match["word"].lower()
+            if word in ("first", "second") and not _BEFORE_ORDINAL.search(text[: match.start()]):
+                continue
+            number = _ORDINALS[word]
+        elif match["tens"]:
+            number = WORDS[match["tens"].lower()] + _ORDINALS[match["ones"].lower()]
+        else:
+            number = int(match["digits"])
+        yield Fact("ordinal", match[0], number, *match.span())
 
 
 def _may_be_version(number: Number) -> bool:
@@ -139,17 +204,11 @@ def _may_be_version(number: Number) -> bool:
 
 def _number_fact(number: Number, text: str) -> Fact:
     written = number.text.lstrip("+-−– ")
-    return Fact("number", written, _quantity(number, text), number.end - len(written), number.end)
-
-
-def _quantity(number: Number, text: str) -> Quantity:
-    # In notes about software 512M is memory as often as millions.
-    ambiguous = number.scale in ("m", "b") and number.dimension not in MONEY
-    written = abs(number.unscaled if ambiguous else number.value)
-    counts = _COUNTED.match(text, number.end) is not None
-    if not number.dimension:
-        return Quantity("", written, written, counts)
-    return Quantity(number.dimension, abs(number.size), written, True)
+    if number.value < 0:
+        written = number.text.strip()
+    return Fact(
+        "number", written, read_quantity(number, text), number.end - len(written), number.end
+    )
 
 
 def _fold(code: str) -> str:
@@ -157,27 +216,51 @@ def _fold(code: str) -> str:
 
 
 class FactIndex:
-    """The facts of a piece of a source, to look up those of a claim."""
+    """The facts of pieces of a source, to look up those of a claim."""
 
-    def __init__(self, text: str) -> None:
-        facts = find_facts(text)
-        self._text = _fold(text)
-        self._dates = {fact.value for fact in facts if isinstance(fact.value, Date)}
-        self._versions = {fact.value for fact in facts if fact.kind == "version"}
-        self._quantities = set(_quantities_of(text, facts))
+    def __init__(self, *texts: str) -> None:
+        facts = [(text, find_facts(text)) for text in texts]
+        self._text = _fold("\n".join(texts))
+        self._dates = {f.value for _, part in facts for f in part if isinstance(f.value, Date)}
+        self._clocks = {f.value for _, part in facts for f in part if isinstance(f.value, Clock)}
+        self._plain = {
+            (fact.kind, fact.value)
+            for _, part in facts
+            for fact in part
+            if fact.kind in ("version", "weekday", "ordinal", "score")
+        }
+        self._quantities = {q for text, part in facts for q in _quantities_of(text, part)}
         self._words = {stem(word) for word in re.findall(r"[^\W_]+", self._text)}
 
     def has(self, fact: Fact) -> bool:
         """Return whether a passage of the source states this fact."""
-        if isinstance(fact.value, Date):
-            return any(_is_same_date(fact.value, date) for date in self._dates)
-        if isinstance(fact.value, Quantity):
-            return any(_is_same_quantity(fact.value, stated) for stated in self._quantities)
-        if fact.kind == "version":
-            return fact.value in self._versions or self._has_text(fact.value)
-        if fact.kind == "identifier":
-            return self._has_text(fact.value)
-        return all(stem(word) in self._words for word in fact.value.split("-"))
+        value = fact.value
+        if isinstance(value, Date):
+            return any(_is_same_date(value, date) for date in self._dates) or (
+                value.year > 0
+                and not value.month
+                and any(q.written == value.year and not q.dimension for q in self._quantities)
+            )
+        if isinstance(value, Clock):
+            return any(is_same_clock(value, clock) for clock in self._clocks)
+        if isinstance(value, Quantity):
+            return any(is_same_quantity(value, stated) for stated in self._quantities)
+        if fact.kind == "weekday":
+            return ("weekday", value) in self._plain or any(
+                date.weekday == value for date in self._dates
+            )
+        if fact.kind in ("version", "identifier"):
+            text = str(value)
+            return (
+                (fact.kind, text) in self._plain
+                or self._has_text(text)
+                or (fact.kind == "identifier" and has_name(text, self._words, self._text))
+            )
+        if fact.kind == "name":
+            return has_name(str(value), self._words, self._text)
+        return (fact.kind, value) in self._plain or (
+            fact.kind == "ordinal" and any(date.day == value for date in self._dates)
+        )
 
     def missing(self, facts: Iterable[Fact]) -> list[Fact]:
         """Return the facts that the source does not state."""
@@ -206,28 +289,17 @@ def _quantities_of(text: str, facts: Iterable[Fact]) -> Iterator[Quantity]:
         elif isinstance(fact.value, Date):
             parts = [Decimal(part) for part in fact.value if part]
             yield from (Quantity("", part, part, False) for part in parts)
-        elif fact.kind == "version" and fact.value.count(".") == 1:
-            number = Decimal(fact.value)
+        elif fact.kind == "version" and str(fact.value).count(".") == 1:
+            number = Decimal(str(fact.value))
             yield Quantity("", number, number, False)
         elif fact.kind == "identifier":  # in code or in a name: WebGL 2, `timeout: 30`
             code = fact.text.strip("`")
-            yield from (_quantity(number, code) for number in read_numbers(code))
+            yield from (read_quantity(number, code) for number in read_numbers(code))
     for match in _EACH.finditer(text):
         dimension, size = UNITS[match[1].lower()]
         yield Quantity(dimension, size, Decimal(1), True)
     if re.search(r"\bone\b", text, re.IGNORECASE):
         yield Quantity("", Decimal(1), Decimal(1), False)
-
-
-def _is_same_quantity(claimed: Quantity, stated: Quantity) -> bool:
-    """Return whether two numbers agree; where one stands bare, as they are written.
-
-    `timeout: 30` may be 30 seconds; 24 nodes are not 24 MB.
-    """
-    if claimed.dimension == stated.dimension:
-        return claimed.size == stated.size
-    bare = not claimed.has_unit or not stated.has_unit
-    return bare and claimed.written == stated.written and claimed.dimension not in MONEY
 
 
 def _is_same_date(claimed: Date, stated: Date) -> bool:

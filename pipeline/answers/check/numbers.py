@@ -1,62 +1,37 @@
-"""Read the numbers and dates in a text, in whichever way they are written.
+"""Read the numbers in a text, in whichever way they are written.
 
-"about 1.2 million trips", "$1,234.56", "18 Prozent", "PT24H", "twelve" and "12 November 2025" are
-all read. The check of claims and the score of an answer about the trips read numbers here.
+"about 1.2 million trips", "$1,234.56", "18 Prozent", "PT24H", "two hundred and fifty", "half of"
+and "1 hour 30 minutes" are all read. The check of claims and the score of an answer about the trips
+read numbers here.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import NamedTuple
+from itertools import pairwise
 
-MONTHS = (
-    *("January", "February", "March", "April", "May", "June", "July", "August", "September"),
-    *("October", "November", "December"),
-)
-MONEY = ("$", "€", "£")
+from pipeline.answers.check.units import UNIT, UNITS
+
 LONGEST_NUMBER = 40  # characters; more digits than this are no number that anybody states
 
-# By word: the dimension, and the unit's size in the dimension's base unit: seconds, months, bytes,
-# percent, miles or dollars.
-UNITS: dict[str, tuple[str, Decimal]] = {
-    word: (dimension, Decimal(size))
-    for dimension, size, words in (
-        ("time", "0.001", "ms millisecond milliseconds"),
-        ("time", "1", "s sec secs second seconds"),
-        ("time", "60", "min mins minute minutes"),
-        ("time", "3600", "h hr hrs hour hours"),
-        ("time", "86400", "d day days"),
-        ("time", "604800", "week weeks"),
-        ("month", "1", "month months"),
-        ("month", "12", "year years"),
-        ("size", "1000", "kb kilobyte kilobytes"),
-        ("size", "1000000", "mb megabyte megabytes"),
-        ("size", "1000000000", "gb gigabyte gigabytes"),
-        ("size", "1000000000000", "tb terabyte terabytes"),
-        ("size", "1024", "kib"),
-        ("size", "1048576", "mib"),
-        ("size", "1073741824", "gib"),
-        ("share", "1", "% percent pct prozent"),
-        ("length", "1", "mi mile miles"),
-        ("$", "1", "$ usd dollar dollars buck bucks"),
-    )
-    for word in words.split()
-} | {"per cent": ("share", Decimal(1))}
-UNIT = "|".join(re.escape(unit) for unit in sorted(UNITS, key=len, reverse=True))
-
 _SCALES = {
-    "hundred": 2,
-    "thousand": 3,
-    "k": 3,
-    "million": 6,
-    "mn": 6,
-    "m": 6,
-    "billion": 9,
-    "bn": 9,
-    "b": 9,
+    "dozen": Decimal(12),
+    "hundred": Decimal(100),
+    "thousand": Decimal(1000),
+    "k": Decimal(1000),
+    "lakh": Decimal(100_000),
+    "million": Decimal(10**6),
+    "mn": Decimal(10**6),
+    "m": Decimal(10**6),
+    "crore": Decimal(10**7),
+    "billion": Decimal(10**9),
+    "bn": Decimal(10**9),
+    "b": Decimal(10**9),
+    "trillion": Decimal(10**12),
+    "tn": Decimal(10**12),
 }
 _SMALL = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
@@ -64,11 +39,17 @@ _SMALL = (
     "nineteen",
 )
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-_WORDS = {word: value for value, word in enumerate(_SMALL)} | {
+WORDS = {word: value for value, word in enumerate(_SMALL)} | {
     word: 10 * value for value, word in enumerate(_TENS, 2)
 }
-_WORD = rf"(?:{'|'.join(_TENS)})(?:[- ](?:{'|'.join(_SMALL[1:10])}))?|{'|'.join(_SMALL)}"
 _SCALE = "|".join(sorted(_SCALES, key=len, reverse=True))
+_SCALE_WORD = "dozen|hundred|thousand|million|billion|trillion"
+_ONES = rf"(?:(?:{'|'.join(_TENS)})(?:[- ](?:{'|'.join(_SMALL[1:10])}))?|{'|'.join(_SMALL)})"
+_GROUP = rf"(?:\s|(?<=hundred)\sand\s|(?<=thousand)\sand\s){_ONES}(?:[\s-](?:{_SCALE_WORD}))*"
+_WORD = (
+    rf"(?:{_ONES}|an?(?=\s(?:{_SCALE_WORD})\b))\b"
+    rf"(?:(?:[\s-](?:{_SCALE_WORD})\b)+(?:{_GROUP})*)?"
+)
 # Thousands are separated by commas, spaces (narrow and no-break ones too), apostrophes or
 # underscores; by dots only when there are two groups or more: 1.234 is a decimal. A comma before
 # decimals is told from one between two numbers by the unit that follows.
@@ -79,38 +60,33 @@ _DIGITS = (
 )
 _NUMERAL = re.compile(
     rf"(?<![\w.])(?:(?<!\d\s)(?P<sign>[-−–+]\s?|(?:minus|plus)\s))?"
-    rf"(?P<currency>(?:(?:US)?\$|USD|[€£])\s?)?"
-    rf"(?:(?P<digits>{_DIGITS})(?!\w*\.\d)|\b(?P<words>{_WORD})\b)",
+    rf"(?P<currency>(?:(?:US)?\$|USD|EUR|GBP|[€£¥])\s?)?"
+    rf"(?:(?P<digits>{_DIGITS})(?P<part>\s?[½¼¾⅓⅔])?(?!\w*\.\d)|\b(?P<words>{_WORD})\b)",
     re.IGNORECASE,
 )
 _SCALE_AFTER = re.compile(rf"[\s-]?(?P<scale>(?:{_SCALE})\b(?:\s(?:{_SCALE})\b)?)", re.IGNORECASE)
 _UNIT_AFTER = re.compile(rf"[\s-]?(?P<unit>{UNIT})(?!\w)", re.IGNORECASE)
+# A small m behind a number means metres, unless money, or closely followed by what is counted.
+_METRIC = {"m": ("length", 1), "g": ("mass", 1), "l": ("volume", 1)}
+_LETTER = re.compile(r"\s?(?P<unit>[gl])(?![\w'’-])")  # grams and litres; 5G is a network
+_METRES = re.compile(
+    r"\s?(?P<unit>m)(?![\w²])(?!\s+(?:of\s+)?(?!long|wide|high|tall|deep|above|below)[a-z])"
+)
+_MILLIONS = re.compile(r"m\s+[a-z]")
 _DURATION = re.compile(r"\bP(?=\d|T\d)(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?(?!\w)")
+_JOINED = re.compile(r"(?:,?\s(?:and\s)?)?")  # 1 hour 30 minutes, 5 ft and 10 in, 1h30m
 
-MONTH_NUMBERS = {
-    name: number
-    for number, month in enumerate(MONTHS, 1)
-    for name in (month.lower(), month[:3].lower(), *(["sept"] if month == "September" else []))
-}
-_MONTH = "|".join(sorted(MONTH_NUMBERS, key=len, reverse=True))
-_DATE_FORMS = (
-    re.compile(r"\b(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)(?=\b|T)"),
-    re.compile(r"(?<![\w-])(?P<year>(?:19|20)\d\d)-(?P<month>0[1-9]|1[0-2])(?![\w-])"),
-    re.compile(
-        rf"\b(?:(?<![\w.])(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\s+(?:of\s+)?)?"
-        rf"(?P<name>{_MONTH})\b\.?,?"
-        r"\s+(?P<year>\d{4})\b",
-        re.IGNORECASE,
-    ),
-    re.compile(
-        rf"\b(?P<name>{_MONTH})\.?\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\b"
-        r"(?:,?\s+(?P<year>\d{4})\b|(?!\s*(?:%|percent)))",
-        re.IGNORECASE,
-    ),
-    re.compile(
-        rf"(?<![\w.])(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\s+(?:of\s+)?(?P<name>{_MONTH})\b",
-        re.IGNORECASE,
-    ),
+_PARTS = {"½": "0.5", "¼": "0.25", "¾": "0.75", "⅓": "0.3333", "⅔": "0.6667"}
+_FRACTIONS = {"half": 2, "third": 3, "quarter": 4, "fifth": 5, "tenth": 10}
+_OF = r"(?=\s(?:of|the|all|its|their|our|his|her|my|these|those)\b)"
+_FRACTION = re.compile(
+    rf"\b(?:(?P<half>(?:one\s|a\s)?half)\s(?:an?|of\san?)\s(?P<of>{UNIT}|{_SCALE_WORD})\b"
+    rf"|(?P<count>one|two|three|four|an?)[\s-](?P<part>thirds?|quarters?|fifths?|tenths?"
+    rf"|half)\b{_OF}"
+    rf"|(?P<many>two[\s-]thirds|three[\s-]quarters)\b"
+    rf"|(?P<whole>half){_OF}"
+    r"|(?<=by )(?P<by>half|(?:an?|one|two|three)[\s-](?:thirds?|quarters?|fifths?|tenths?)))\b",
+    re.IGNORECASE,
 )
 
 
@@ -126,6 +102,7 @@ class Number:
         dimension: What the unit measures, one of `UNITS`; a currency's sign; or nothing.
         size: The value in the dimension's base unit.
         is_word: Whether it is written out in letters.
+        unit: The unit as it is written, in lower case; or nothing.
     """
 
     text: str
@@ -137,26 +114,11 @@ class Number:
     dimension: str
     size: Decimal
     is_word: bool = False
-
-
-class Date(NamedTuple):
-    """A date, with 0 for the year or day that is not stated."""
-
-    year: int
-    month: int
-    day: int
-
-
-class DateSpan(NamedTuple):
-    """A date at `start` to `end` of a text."""
-
-    date: Date
-    start: int
-    end: int
+    unit: str = ""
 
 
 def read_numbers(text: str) -> Iterator[Number]:
-    """Yield the numbers of a text and durations such as PT24H, each kind in the order they stand.
+    """Yield the numbers of a text, durations such as PT24H first, then fractions, then numerals.
 
     Parts of a date are numbers too; a version of three parts, such as 2.4.1, holds none.
     """
@@ -164,24 +126,44 @@ def read_numbers(text: str) -> Iterator[Number]:
         parts = zip(match.groups("0"), (86400, 3600, 60, 1), strict=True)
         seconds = Decimal(sum(int(part[:LONGEST_NUMBER]) * size for part, size in parts))
         yield Number(match[0], *match.span(), seconds, seconds, "", "time", seconds)
-    for match in _NUMERAL.finditer(text):
-        if len(match[0]) <= LONGEST_NUMBER:
-            yield _number(match, text)
+    fractions = [_fraction(match) for match in _FRACTION.finditer(text)]
+    yield from fractions
+    numbers = [
+        _number(match, text)
+        for match in _NUMERAL.finditer(text)
+        if len(match[0]) <= LONGEST_NUMBER
+        and not any(match.start() < other.end and other.start < match.end() for other in fractions)
+    ]
+    yield from _join(numbers, text)
 
 
 def _number(match: re.Match[str], text: str) -> Number:
-    unscaled = Decimal(_plain_digits(match["digits"]) if match["digits"] else _value(match[0]))
+    unscaled = Decimal(
+        _plain_digits(match["digits"]) if match["digits"] else _value(match["words"])
+    )
+    if match["part"]:
+        unscaled += Decimal(_PARTS[match["part"].strip()])
     if (match["sign"] or "").strip().lower() in ("-", "−", "–", "minus"):
         unscaled = -unscaled
     end = match.end()
     scale = ""
-    if scaled := _SCALE_AFTER.match(text, end):
-        scale, end = scaled["scale"].lower(), scaled.end()
-    value = unscaled * Decimal(10) ** sum(_SCALES[part] for part in scale.split())
     currency = (match["currency"] or "").strip().upper()
-    dimension, size = currency.replace("USD", "$").removeprefix("US"), Decimal(1)
-    if not dimension and (measured := _UNIT_AFTER.match(text, end)):
-        dimension, size = UNITS[measured["unit"].lower()]
+    letter = _LETTER.match(text, end) or _METRES.match(text, end)
+    if currency or _MILLIONS.match(text, end):
+        letter = None
+    if letter is None and not match["words"] and (scaled := _SCALE_AFTER.match(text, end)):
+        scale, end = scaled["scale"].lower(), scaled.end()
+    value = unscaled
+    for part in scale.split():
+        value *= _SCALES[part]
+    dimension = {"USD": "$", "US$": "$", "EUR": "€", "GBP": "£"}.get(currency, currency)
+    size, unit = Decimal(1), ""
+    if letter and not dimension:
+        unit, end = letter["unit"], letter.end()
+        dimension, size = _METRIC[unit][0], Decimal(_METRIC[unit][1])
+    elif not dimension and (measured := _UNIT_AFTER.match(text, end)):
+        unit = measured["unit"].lower()
+        dimension, size = UNITS[unit]
         end = measured.end()
     return Number(
         text[match.start() : end],
@@ -193,11 +175,73 @@ def _number(match: re.Match[str], text: str) -> Number:
         dimension,
         value * size,
         match["words"] is not None,
+        unit,
     )
 
 
+def _fraction(match: re.Match[str]) -> Number:
+    if match["half"]:
+        of = match["of"].lower()
+        dimension, size = UNITS.get(of, ("", Decimal(1)))
+        value = Decimal("0.5") * _SCALES.get(of, 1)
+        return Number(match[0], *match.span(), value, value, "", dimension, value * size, True, of)
+    words = re.split(r"[\s-]", (match["many"] or match[0]).lower())
+    count = WORDS.get(words[0], 1) if len(words) > 1 else 1
+    share = (Decimal(100 * count) / _FRACTIONS[words[-1].removesuffix("s")]).quantize(
+        Decimal("0.1")
+    )
+    return Number(match[0], *match.span(), share, share, "", "share", share, True, "%")
+
+
+def _join(numbers: list[Number], text: str) -> Iterator[Number]:
+    """Join what is one measure in two units, 1 hour 30 minutes; of 3 to 5 km both are km."""
+    joined: list[Number] = []
+    for number in numbers:
+        before = joined[-1] if joined else None
+        if (
+            before
+            and before.dimension == number.dimension in ("time", "month", "length", "mass")
+            and before.unit != number.unit
+            and UNITS.get(before.unit, ("", 0))[1] > UNITS.get(number.unit, ("", 0))[1]
+            and _JOINED.fullmatch(text, before.end, number.start)
+        ):
+            joined[-1] = replace(
+                before,
+                text=text[before.start : number.end],
+                end=number.end,
+                size=before.size + number.size,
+            )
+        else:
+            joined.append(number)
+    for first, second in pairwise([*joined, None]):
+        assert first is not None
+        between = text[first.end : second.start].strip() if second else ""
+        is_range = second is not None and (
+            between in ("-", "–", "to", "of", "out of", "of the")
+            or (between == "" and second.text[0] in "-–")
+        )
+        if second and is_range and not first.dimension and second.unit:
+            size = UNITS.get(second.unit, ("", Decimal(1)))[1]
+            yield replace(
+                first, dimension=second.dimension, unit=second.unit, size=first.value * size
+            )
+        else:
+            yield first
+
+
 def _value(words: str) -> int:
-    return sum(_WORDS.get(word, 0) for word in re.split(r"[\s-]+", words.lower()))
+    """Return what number words say: 250,000 for "two hundred and fifty thousand"."""
+    total = group = 0
+    for word in re.split(r"[\s-]+", words.lower()):
+        if word in ("a", "an"):
+            group = 1
+        elif word in WORDS:
+            group += WORDS[word]
+        elif word in ("dozen", "hundred"):
+            group = max(group, 1) * int(_SCALES[word])
+        elif word in _SCALES:
+            total, group = total + max(group, 1) * int(_SCALES[word]), 0
+    return total + group
 
 
 def _plain_digits(text: str) -> str:
@@ -207,21 +251,3 @@ def _plain_digits(text: str) -> str:
     if text.count(".") > 1:
         return text.replace(".", "")
     return text.replace(",", ".")
-
-
-def read_dates(text: str) -> list[DateSpan]:
-    """Return the dates of a text, in order: 2025-11-12, 2025-11, 12 November 2025, Nov 12th."""
-    dates: list[DateSpan] = []
-    for form in _DATE_FORMS:
-        for match in form.finditer(text):
-            start, end = match.span()
-            if any(start < date.end and date.start < end for date in dates):
-                continue
-            parts = match.groupdict()
-            name = parts.get("name")
-            if name and name.islower() and not parts["year"]:  # "may 10 people" is no date
-                continue
-            month = MONTH_NUMBERS[name.lower()] if name else int(parts["month"] or 0)
-            date = Date(int(parts.get("year") or 0), month, int(parts.get("day") or 0))
-            dates.append(DateSpan(date, start, end))
-    return sorted(dates, key=lambda date: date.start)

@@ -1,58 +1,28 @@
 """Recognize where a claim has the words and values of a source but reverses what it says.
 
-Only signs that need no model: a negation in one of the two, a word against its opposite, and two
-values that change places around "from ... to", "instead of", "replaces" and the like.
+Only signs that need no model: a negation in one of the two, a word against its opposite, "all"
+against "some", two values or two names that change places, and a value that the source gives to
+something else.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from difflib import SequenceMatcher
 from itertools import pairwise
 
-from pipeline.answers.check.facts import Fact, Quantity, find_facts
-from pipeline.answers.documents.tokens import stem
+from pipeline.answers.check.facts import Fact
+from pipeline.answers.check.polarity import OPPOSITES, find_reversal
+from pipeline.answers.check.quantities import Quantity
+from pipeline.answers.check.reading import SentenceReading, Word, read_sentence
+from pipeline.answers.check.vocabulary import canonical
 
-_NEGATION = re.compile(
-    r"\b(?:not(?! (?:only|just))|never|none|neither|nor|cannot)\b|n't\b"
-    r"|\bno (?!(?:more|less|later|fewer) than)"
-    r"|\b(?:gone|removed?|removes|refused|unsupported|exempt)\b|\bany ?more\b"
-    r"|\bun(?:limited|readable|able|available|changed|likely)\b"
-    r"|\b(?:drops?|dropped)\b(?! (?:to|from|by)\b)"
-    r"|\bends? (?:of )?support|\bsupport\b.{0,40}\bends?\b",
-    re.IGNORECASE,
-)
 _FIXES = re.compile(r"\b(?:fix(?:ed|es)?|bugs?|corrected)\b", re.IGNORECASE)
-_CLAUSE = re.compile(
-    r"[,;:.]\s|\b(?:but|unless|until|although|though|which|instead of|rather than)\b"
-)
-
+_MOST_EQUAL = 0.7  # of a claim's words, for one of the others to count as replaced
 _NAMES = ("name", "identifier")
 _NUMBERS = ("number", "version")
-
-_OPPOSITES: dict[str, frozenset[str]] = {}
-for _pair in (
-    "raise increase grow rise higher/lower reduce decrease shrink fall drop",
-    "more/less fewer",
-    "enable on/disable off",
-    "minimum least/maximum most",
-    "before/after",
-    "older/newer",
-    "faster/slower",
-    "larger bigger/smaller",
-    "above over/below under",
-    "first/last",
-    "longer/shorter",
-    "succeeded/failed",
-    "running/stopped",
-    "kept keep/lost lose",
-    "memory/disk",
-    "always/never",
-    "automatically/manually",
-    "required requires needs/recommended optional",
-):
-    _left, _right = (frozenset(stem(word) for word in words.split()) for words in _pair.split("/"))
-    _OPPOSITES |= dict.fromkeys(_left, _right) | dict.fromkeys(_right, _left)
+_VALUES = ("number", "clock", "score", "date", "ordinal")
 
 # What stands between two values of which the first is the new one, or the old one.
 _NEW_FIRST = re.compile(
@@ -61,6 +31,19 @@ _NEW_FIRST = re.compile(
     re.IGNORECASE,
 )
 _OLD_FIRST = re.compile(r"\b(?:to|becomes?|replaced by)\b|->|→", re.IGNORECASE)
+
+_SYMMETRIC_VERBS = "meet marry join merge talk speak agree differ border play fight share between"
+_SYMMETRIC = frozenset(canonical(word) for word in _SYMMETRIC_VERBS.split())
+_VERB = re.compile(
+    r"\w+ed|\w{2,}[^su]s|won|lost|led|left|met|sold|bought|sent|gave|took|beat|built|made|wrote"
+    r"|held|paid"
+    r"|told|taught|drove|struck|shot|fought|found|caught|brought|chose|threw|saw|hit|cut|put"
+    r"|set|hurt"
+)
+_BE = re.compile(r"\b(?:is|are|was|were|be|been|being)\b", re.IGNORECASE)
+_VERB_FORM = re.compile(
+    r"\w+(?:ed|ing)|won|lost|led|left|met|sold|bought|sent|gave|took|beat|built|made|paid"
+)
 
 
 def contradicts(claim: str, source: str, heading: str = "") -> str:
@@ -72,73 +55,217 @@ def contradicts(claim: str, source: str, heading: str = "") -> str:
         heading: The heading above it. Below one about fixes a sentence says what was wrong, so a
             claim may negate it.
     """
-    claimed, stated = _stems(claim), _stems(source)
-    if _NEGATION.search(claim):
-        negated = not _NEGATION.search(source)
-    else:  # only the clause that the claim is about matters
-        clause = max(_CLAUSE.split(source), key=lambda text: len(claimed & _stems(text)))
-        negated = bool(_NEGATION.search(clause))
-    if negated and not _FIXES.search(heading):
-        return "one is negated"
-    for word in claimed:
-        opposite = _OPPOSITES.get(word)
-        if opposite and word not in stated and opposite & stated and not opposite & claimed:
-            return f"{word} against {', '.join(sorted(opposite & stated))}"
+    return find_contradiction(read_sentence(claim), read_sentence(source), heading)
+
+
+def find_contradiction(claim: SentenceReading, source: SentenceReading, heading: str = "") -> str:
+    """Return what `contradicts` returns, of sentences that have been read."""
+    if words := find_reversal(claim, source, _FIXES.search(heading) is not None):
+        return words
     if subject := _other_version(claim, source) or _other_value(claim, source):
         return f"it is about {subject}"
+    if words := _value_of_another_clause(claim, source):
+        return words
     reversed_changes = {(old, new) for new, old in _changes(source)}
     if any(change in reversed_changes for change in _changes(claim)):
         return "two values have changed places"
+    return _changed_roles(claim, source) or _replaced(claim, source)
+
+
+def _replaced(claim: SentenceReading, source: SentenceReading) -> str:
+    """Return a word of the claim and another one that the source has in its place.
+
+    Only where most words are the same in the same order, and both words stand between the same.
+    """
+    claimed, stated = claim.sequence, source.sequence
+    matcher = SequenceMatcher(None, [w.term for w in claimed], [w.term for w in stated], False)
+    codes = matcher.get_opcodes()
+    equal = sum(i2 - i1 for tag, i1, i2, _, _ in codes if tag == "equal")
+    if equal < _MOST_EQUAL * len(claimed):
+        return ""
+    for position, (tag, i1, i2, j1, j2) in enumerate(codes):
+        if tag != "replace" or position == 0:
+            continue
+        new = [w for w in claimed[i1:i2] if _may_be_replaced(w, claim, source)]
+        old = [w for w in stated[j1:j2] if _may_be_replaced(w, source, claim)]
+        is_one = len(new) == len(old) == 1 and i2 - i1 <= 2 and j2 - j1 <= 2
+        if is_one and new[0].raw[:3] != old[0].raw[:3]:  # lab and laboratory are one
+            return f"{new[0].raw} against {old[0].raw}"
     return ""
 
 
-def _stems(text: str) -> set[str]:
-    return {stem(word) for word in re.findall(r"[a-z]+", text.lower())}
+def _may_be_replaced(word: Word, reading: SentenceReading, other: SentenceReading) -> bool:
+    """Return whether a word is neither in the other sentence, nor an adverb, verb form or value."""
+    return (
+        word.is_content
+        and word.term not in other.terms
+        and not word.raw.endswith("ly")
+        and not _VERB_FORM.fullmatch(word.raw)
+        and not any(
+            fact.start <= word.start < fact.end for fact in reading.facts if fact.kind in _VALUES
+        )
+    )
 
 
-def _other_version(claim: str, source: str) -> str:
+def _value_of_another_clause(claim: SentenceReading, source: SentenceReading) -> str:
+    """Return what the source says a value of, if a claim says it of something else.
+
+    "The window closes at 18:00" against "opens at 18:00 and closes at 06:30".
+    """
+    if len(source.clauses) < 2:
+        return ""
+    terms = {word.term for word in claim.sequence if word.is_content}
+    own = {_bare(fact) for fact in claim.facts}
+    subject = _subject(source)
+    for fact in claim.facts:
+        same = [f for f in source.facts if f.kind == fact.kind and _bare(f) == _bare(fact)]
+        if len(same) != 1:
+            continue
+        here = source.clause_at(same[0].start)
+        words = _terms_within(source, here) - subject
+        opposed = set().union(*(OPPOSITES.get(word, set()) for word in terms - words))
+        if opposed & words - terms and fact.kind in ("number", "clock", "score"):
+            return f"{same[0].text} is said of {' '.join(sorted(opposed & words))}"
+        for there in source.clauses if fact.kind in _VALUES else ():
+            rivals = [
+                other
+                for other in source.facts
+                if other.kind == fact.kind and there[0] <= other.start < there[1]
+            ]
+            if there == here or not rivals or any(_bare(rival) in own for rival in rivals):
+                continue
+            others = _terms_within(source, there) - subject
+            elsewhere = set().union(
+                *(_terms_within(source, c) for c in source.clauses if c not in (here, there))
+            )
+            if (elsewhere - others - subject) & terms:
+                continue
+            if (others - words) & terms and not (words - others) & terms and words - others:
+                return f"{same[0].text} is said of {' '.join(sorted(words - others))}"
+    return ""
+
+
+def _subject(reading: SentenceReading) -> set[str]:
+    """Return the words before the first verb: what the clauses behind have in common."""
+    words: set[str] = set()
+    for word in reading.sequence:
+        if word.is_content and _VERB.fullmatch(word.raw):
+            return words
+        if word.is_content:
+            words.add(word.term)
+    return set()
+
+
+def _terms_within(reading: SentenceReading, span: tuple[int, int]) -> set[str]:
+    """Return the words of a clause, those of its values excepted."""
+    start, end = span
+    facts = [fact for fact in reading.facts if fact.kind in _VALUES]
+    return {
+        word.term
+        for word in reading.sequence
+        if start <= word.start < end
+        and word.is_content
+        and not any(fact.start <= word.start < fact.end for fact in facts)
+    } | {
+        str(fact.value)
+        for fact in reading.facts
+        if fact.kind == "date" and start <= fact.start < end
+    }
+
+
+def _other_version(claim: SentenceReading, source: SentenceReading) -> str:
     """Return the version of which a source states a claim's number, if the claim names another."""
-    claimed = find_facts(claim)
-    versions = {fact.value for fact in claimed if fact.kind == "version"}
-    numbers = {fact.value for fact in claimed if fact.kind == "number"}
-    for clause in _CLAUSE.split(source) if versions and numbers else ():
-        stated = find_facts(clause)
-        if numbers & {fact.value for fact in stated if fact.kind == "number"}:
+    versions = {fact.value for fact in claim.facts if fact.kind == "version"}
+    numbers = {_bare(fact) for fact in claim.facts if fact.kind == "number"}
+    for start, end in source.clauses if versions and numbers else ():
+        stated = [fact for fact in source.facts if start <= fact.start < end]
+        if numbers & {_bare(fact) for fact in stated if fact.kind == "number"}:
             others = [fact for fact in stated if fact.kind == "version"]
             if others and not versions & {fact.value for fact in others}:
                 return others[0].text
     return ""
 
 
-def _other_value(claim: str, source: str) -> str:
+def _other_value(claim: SentenceReading, source: SentenceReading) -> str:
     """Return a name and the number right behind it, if a claim gives that name other numbers.
 
     An example is "the Java driver 6.0" against "Python 6.0 and Java 5.4".
     """
-    claimed = find_facts(claim)
-    names = {fact.value for fact in claimed if fact.kind in _NAMES}
-    numbers = {_bare(fact) for fact in claimed if fact.kind in _NUMBERS}
-    for name, number in pairwise(find_facts(source) if numbers else []):
+    names = {fact.value for fact in claim.facts if fact.kind in _NAMES}
+    numbers = {_bare(fact) for fact in claim.facts if fact.kind in _NUMBERS}
+    for name, number in pairwise(source.facts if numbers else []):
         adjacent = name.kind in _NAMES and number.kind in _NUMBERS and name.value in names
-        if not adjacent or source[name.end : number.start].strip():
+        if not adjacent or source.text[name.end : number.start].strip():
             continue
         if _bare(number) not in numbers:
-            return source[name.start : number.end]
+            return source.text[name.start : number.end]
     return ""
 
 
-def _changes(text: str) -> Iterator[tuple[object, object]]:
-    """Yield (old, new) for each change of a value that a sentence states."""
-    facts = find_facts(text)
+def _changes(reading: SentenceReading) -> Iterator[tuple[object, object]]:
+    """Yield (old, new) for each change of a value, or of a word, that a sentence states."""
     for pattern in (_NEW_FIRST, _OLD_FIRST):
-        for cue in pattern.finditer(text):
-            before = [fact for fact in facts if fact.end <= cue.start()]
-            after = [fact for fact in facts if fact.start >= cue.end()]
-            if before and after:
-                pair = (_bare(before[-1]), _bare(after[0]))
+        for cue in pattern.finditer(reading.text):
+            before = [fact for fact in reading.facts if fact.end <= cue.start()]
+            after = [fact for fact in reading.facts if fact.start >= cue.end()]
+            words = [word for word in reading.sequence if word.is_content]
+            sides = [(before[-1:], after[:1], _bare)] if before and after else []
+            for first, second, value in sides:
+                pair = (value(first[0]), value(second[0]))
                 yield pair if pattern is _OLD_FIRST else (pair[1], pair[0])
+            left = [word.term for word in words if word.end <= cue.start()]
+            right = [word.term for word in words if word.start >= cue.end()]
+            if pattern is _NEW_FIRST and left and right:
+                yield right[0], left[-1]
+    ends = {
+        word: [_bare(fact) for fact in reading.facts if _is_behind(reading, fact, word)]
+        for word in ("from", "to")
+    }
+    yield from ((old, new) for old in ends["from"] for new in ends["to"])
+
+
+def _is_behind(reading: SentenceReading, fact: Fact, word: str) -> bool:
+    return reading.text[: fact.start].rstrip(" $€£").lower().endswith(f" {word}")
 
 
 def _bare(fact: Fact) -> object:
     """Return a fact's value, of a number without its unit: "from 3 to 5 minutes"."""
     return fact.value.written if isinstance(fact.value, Quantity) else fact.value
+
+
+def _changed_roles(claim: SentenceReading, source: SentenceReading) -> str:
+    """Return that two words have changed places around the same words: who did it to whom."""
+    stated = list(_roles(source))
+    forward = {(first, last) for first, _, last in stated}
+    for first, between, last in _roles(claim):
+        if (first, last) in forward:
+            continue
+        if any((last, first) == (a, b) and between & c for a, c, b in stated):
+            return f"{first} and {last} have changed places"
+    return ""
+
+
+def _roles(reading: SentenceReading) -> Iterator[tuple[str, frozenset[str], str]]:
+    """Yield pairs of words and what stands between them, turned round where it is passive.
+
+    Between them are a verb or "than", and at most two other words.
+    """
+    for start, end in reading.spans:
+        words = [w for w in reading.sequence if start <= w.start < end and w.is_content]
+        for position, first in enumerate(words):
+            for last in words[position + 1 : position + 5]:
+                if _VERB_FORM.fullmatch(first.raw) or _VERB_FORM.fullmatch(last.raw):
+                    continue
+                text = reading.text[first.end : last.start]
+                inner = [w for w in words if first.start < w.start < last.start]
+                links = {w.term for w in inner if _VERB.fullmatch(w.raw)} - _SYMMETRIC
+                if re.search(r"\b(?:than|to)\b", text):
+                    links = {w.term for w in inner}
+                if not links or re.search(r"\b(?:and|or)\b|,", text):
+                    continue
+                has_be = _BE.search(text) is not None
+                is_passive = re.search(r"\bby\b", text) is not None
+                if has_be and not is_passive and "than" not in text:
+                    continue  # was raised in March
+                pair = (last, first) if is_passive else (first, last)
+                yield pair[0].term, frozenset(links), pair[1].term

@@ -2,60 +2,119 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
 
-from pipeline.answers.check.facts import Fact
+from pipeline.answers.check.names import fold_accents
+from pipeline.answers.documents.characters import unify_characters
 from pipeline.answers.documents.tokens import STOP_WORDS, stem, tokenize
 
-# They say little in notes about software, where nearly anything is new, now supported or added.
+_FOLDER = Path(__file__).with_name("words")
+# They say little anywhere.
 _GENERIC_WORDS = """
-new version release released introduce introduces add adds feature allow allows provide include
-includes come came comes use uses using get gets make makes already up published say says otherwise
-unless still roughly exactly set
+already otherwise unless still roughly exactly precisely approximately another however therefore
+moreover furthermore additionally meanwhile via upon among although though because since while than
+across according please there's etc thing various several many some any every each all both either
+per cent percent overall additionally specifically particularly notably essentially
+passage article mention
 """
 _GENERIC = frozenset(stem(word) for word in _GENERIC_WORDS.split())
 
-# Plain English, a line each; the first word stands for the others. Opposites never share a line.
-_SYNONYM_LINES = """
-maximum max largest biggest most highest longest
-minimum min smallest least lowest shortest
-increase rise rises grow grows raise raises climb
-decrease fall falls shrink shrinks reduce lower drop
-remove delete erase
-keep keeps kept retain remain remains stay stays
-begin begins start starts
-end ends expire expires expiry expiration finish
-need needs require requires required must
-run runs execute executes
-show shows display displays
-build builds create creates
-fast quick rapid
-price cost costs
-permit permits
-user users people
-wait waiting pause pauses
-attempt attempts retry retries retried try tries
-"""
-_SYNONYMS = {
-    stem(word): stem(line.split()[0])
-    for line in _SYNONYM_LINES.strip().splitlines()
-    for word in line.split()
+
+def read_lines(name: str) -> Iterator[str]:
+    """Yield the lines of one of the word lists, without comments and empty ones."""
+    for line in (_FOLDER / name).read_text("utf-8").splitlines():
+        if line.strip() and not line.startswith("#"):
+            yield line
+
+
+_PLAIN = {
+    stem(form): stem(plain)
+    for plain, *forms in (line.split() for line in read_lines("irregular.txt"))
+    for form in forms
 }
+_SYNONYMS: dict[str, str] = {}
+for _line in read_lines("synonyms.txt"):
+    _first, *_others = (_PLAIN.get(stem(word), stem(word)) for word in _line.split())
+    for _other in _others:
+        _SYNONYMS.setdefault(_other, _SYNONYMS.get(_first, _first))
+
+# Phrases that mean one word, and what is shortened. Those that negate are all "not".
+_PHRASES = (
+    (r"\b(?:no longer|not any ?more|by no means|far from)\b", "not"),
+    (r"\b(can|could|would|should|do|does|did|is|are|was|were|has|have|had|must|need|might)n't\b",
+     r"\1 not"),
+    (r"\bwon't\b", "will not"),
+    (r"\b(?:cannot|can't)\b", "can not"),
+    (r"\b(it|he|she|that|there|what|who)'s\b(?=\s+(?:an?|the|not|been|\w+(?:ed|ing))\b)", r"\1 is"),
+    (r"\b(we|you|they)'re\b", r"\1 are"),
+    (r"\bU\.?S\.?A?\b\.?(?! dollar)|\bUnited States(?: of America)?", "United States"),
+    (r"\bU\.?K\b\.?|\bGreat Britain\b", "United Kingdom"),
+    (r"\bU\.N\.|\bUN\b", "United Nations"),
+    (r"\bE\.U\.|\bEU\b", "European Union"),
+    (r"\bL\.A\.|\bLA\b(?!\s?=)", "Los Angeles"),
+    (r"\bN\.Y\.C\.|\bNYC\b", "New York City"),
+    (r"\bste(?:p|ps|pped|pping) down\b", "resigned"),
+    (r"\b(?:set|sets|setting) up\b", "established"),
+    (r"\b(?:turn|turns|turned|turning) down\b", "rejected"),
+    (r"\b(?:carry|carries|carried|carrying) out\b", "performed"),
+    (r"\b(?:come|comes|came|coming) out\b", "released"),
+    (r"\b(?:take|takes|took|taken|taking) place\b", "happened"),
+    (r"\b(?:take|takes|took|taken|taking) part\b", "participated"),
+    (r"\b(?:go|goes|went|gone|going) up\b", "rose"),
+    (r"\b(?:go|goes|went|gone|going) down\b", "fell"),
+    (r"\b(?:find|finds|found|finding) out\b", "discovered"),
+    (r"\b(?:call|calls|called|calling) off\b", "cancelled"),
+    (r"\b(?:put|puts|putting) off\b", "postponed"),
+    (r"\b(?:give|gives|gave|given|giving) up\b", "quit"),
+    (r"\b(?:point|points|pointed|pointing) out\b", "said"),
+    (r"\b(?:pass|passes|passed|passing) away\b", "died"),
+    (r"\b(?:is|are|was|were|be|been) able to\b", "can"),
+)  # fmt: skip
+_COMPILED = [
+    (
+        re.compile(pattern, 0 if re.search(r"\[A-Z]|U\\|L\\|N\\|E\\", pattern) else re.IGNORECASE),
+        new,
+    )
+    for pattern, new in _PHRASES
+]
+_QUOTES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "“": '"', "”": '"', "„": '"', "−": "-"})
 
 
-def content_words(text: str, without: Sequence[Fact] = ()) -> list[str]:
+@lru_cache(maxsize=20_000)
+def normalize(text: str) -> str:
+    """Return a sentence with plain quotes, and with one word for phrases that mean it."""
+    text = unify_characters(text).translate(_QUOTES)
+    for pattern, replacement in _COMPILED:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+@lru_cache(maxsize=100_000)
+def canonical(word: str) -> str:
+    """Return the word that stands for a word, its other forms and its synonyms: `buy`."""
+    return _canonical_stem(stem(word.lower()))
+
+
+def _canonical_stem(term: str) -> str:
+    term = fold_accents(_PLAIN.get(term, term))
+    return _SYNONYMS.get(term, term)
+
+
+def content_words(text: str, without: Sequence[tuple[int, int]] = ()) -> list[str]:
     """Return the words of a text that say what it is about.
 
     Args:
         text: A sentence.
-        without: Facts of the text whose words are left out, names excepted.
+        without: Spans of the text whose words are left out.
     """
-    spans = [(fact.start, fact.end) for fact in without if fact.kind != "name"]
     return [
-        _SYNONYMS.get(token.term, token.term)
+        _canonical_stem(token.term)
         for token in tokenize(text)
         if token.term not in STOP_WORDS
         and token.term not in _GENERIC
         and not any(char.isdigit() for char in token.term)
-        and not any(start <= token.start < end for start, end in spans)
+        and not any(start <= token.start < end for start, end in without)
     ]

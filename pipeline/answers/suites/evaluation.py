@@ -285,7 +285,7 @@ def _lock(run: SuiteRun, settings: Settings) -> HomeLock:
 def _score(call: PlannedCall, response: ModelResponse, prices: PriceList) -> ScoredAnswer:
     outcome, why = score(call.question, response.text)
     text = whole_sentences(response.text) if response.is_cut else response.text
-    verdicts = check(text, call.passages)
+    verdicts = check(text, call.passages, question=call.question.question)
     claims = [verdict for verdict in verdicts if verdict.verdict != Verdict.ABSTAINED]
     return ScoredAnswer(
         question_id=call.question.id,

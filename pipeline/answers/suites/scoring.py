@@ -6,7 +6,8 @@ import re
 from enum import StrEnum
 
 from pipeline.answers.check.claims import is_abstention, strip_markup
-from pipeline.answers.check.facts import Quantity, find_facts
+from pipeline.answers.check.facts import find_facts
+from pipeline.answers.check.quantities import Quantity
 from pipeline.answers.suites.suites import AnswerCheck, QuestionKind, SuiteQuestion
 
 

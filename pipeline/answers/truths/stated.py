@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.answers.check.claims import split_sentences
-from pipeline.answers.check.numbers import DateSpan, Number, read_dates, read_numbers
+from pipeline.answers.check.dates import DateSpan, read_dates
+from pipeline.answers.check.numbers import Number, read_numbers
 
 NumberUnit = Literal[
     "trips", "dollars", "percent", "change", "miles", "minutes", "hour", "day", "zone"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from pipeline.answers.check.numbers import MONTHS
+from pipeline.answers.check.dates import MONTHS
 from pipeline.answers.truths.stated import NumberUnit
 from pipeline.core.datasets import DEFAULT_DATASET, Dataset
 from pipeline.core.sql import statement

@@ -1,0 +1,231 @@
+"""Compare a claim with the passages: which window says it, what is missing, what objects to it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from pipeline.answers.check.claims import split_sentences
+from pipeline.answers.check.facts import Fact, FactIndex
+from pipeline.answers.check.reading import SentenceReading, read_sentence
+from pipeline.answers.check.relations import find_contradiction
+from pipeline.answers.check.windows import Window, read_passage
+from pipeline.answers.documents.retrieval import Passage
+
+NEAR = 0.5  # from here on the claim is about the same as the passage, and only a value differs
+ACROSS = 0.75  # share of a claim's words that all passages together must have
+_FEWEST_ACROSS = 4  # words and values of a claim that may be found across sentences
+_NEAREST = 12  # windows by words, of which values and relations are compared
+
+_NAMES = ("name", "identifier")
+_VALUES = ("number", "clock", "score", "date", "ordinal")
+_DEFAULT = re.compile(r"\bdefaults?\b", re.IGNORECASE)
+# What follows a name as subject: an auxiliary, a past form, or a verb in -s.
+_VERB = re.compile(
+    r"is|was|has|had|will|would|can|could|may|might|does|did|won|lost|led|held|made|took|gave"
+    r"|became|"
+    r"began|went|came|got|said|told|wrote|built|bought|sold|sent|met|ran|rose|fell|grew|left|paid|"
+    r"beat|set|cut|put|\w{2,}ed|\w{2,}[^su]s"
+)
+
+
+@dataclass(frozen=True)
+class _Document:
+    """The windows of the passages of one document, and the words of all of them."""
+
+    windows: tuple[tuple[Passage, Window], ...]
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        return frozenset[str]().union(*(w.words | w.context for _, w in self.windows))
+
+
+class Sources:
+    """The windows of all passages, by document too, and which words are names."""
+
+    def __init__(self, passages: Sequence[Passage], question: str = "") -> None:
+        readings = [(passage, read_passage(passage)) for passage in passages]
+        self.windows = tuple((passage, window) for passage, r in readings for window in r.windows)
+        self.names = frozenset[str]().union(*(reading.names for _, reading in readings))
+        self.first_names = frozenset[str]().union(*(r.first_names for _, r in readings))
+        self.words = _Document(self.windows).words
+        self.documents = [
+            _Document(tuple(pair for pair in self.windows if pair[0].document_id == document_id))
+            for document_id in dict.fromkeys(passage.document_id for passage in passages)
+        ]
+        asked = read_sentence(question)
+        self.known = {fact.value for fact in asked.facts if fact.kind in _NAMES}
+        self.known |= {word.raw for word in asked.sequence if word.raw in self.names}
+
+
+@dataclass(frozen=True)
+class Match:
+    """How a window compares with a claim."""
+
+    passage: Passage
+    window: Window
+    share: float
+    is_said: bool
+    missing: tuple[Fact, ...]
+    objection: str
+
+    @property
+    def is_found(self) -> bool:
+        return self.is_said and not self.missing and not self.objection
+
+
+def claimed_facts(reading: SentenceReading, sources: Sources) -> tuple[Fact, ...]:
+    """Return the facts of a claim, with names that only the sources tell from other words.
+
+    They are lower-case names, the first word if the sources have it as a name, and a first word
+    that the sources do not have at all if it is followed by a verb, as in "Madrid hosted".
+    """
+    facts = [fact for fact in reading.facts if fact.value not in sources.known]
+    for position, word in enumerate(reading.sequence):
+        if not word.is_content or word.raw in sources.known:
+            continue
+        if any(fact.start <= word.start < fact.end for fact in reading.facts):
+            continue
+        is_name = word.raw in sources.names
+        if position == 0 and not is_name:
+            is_name = word.raw in sources.first_names or (
+                word.term not in sources.words and _is_subject(reading)
+            )
+        if is_name:
+            text = reading.text[word.start : word.end]
+            facts.append(Fact("name", text, word.raw, word.start, word.end))
+    return tuple(facts)
+
+
+def _is_subject(reading: SentenceReading) -> bool:
+    """Return whether the first word looks like a name: no plural, and right before a verb."""
+    if len(reading.sequence) < 2:
+        return False
+    first, second = reading.sequence[0].raw, reading.sequence[1].raw
+    return not first.endswith(("s", "ing", "ly")) and _VERB.fullmatch(second) is not None
+
+
+def best_match(
+    claim: SentenceReading, facts: Sequence[Fact], sources: Sources, threshold: float
+) -> Match | None:
+    """Return the window that says a claim, otherwise the one that comes nearest."""
+    words = claim.words
+    nearest = sorted(
+        sources.windows,
+        key=lambda pair: len(words & pair[1].words) + len(words & pair[1].context) / 4,
+        reverse=True,
+    )
+    best: Match | None = None
+    for passage, window in nearest[:_NEAREST]:
+        match = _match(claim, facts, passage, window, threshold)
+        if match.is_found:
+            return match
+        if best is None or (match.share, -len(match.missing)) > (best.share, -len(best.missing)):
+            best = match
+    return best
+
+
+def _match(
+    claim: SentenceReading,
+    facts: Sequence[Fact],
+    passage: Passage,
+    window: Window,
+    threshold: float,
+) -> Match:
+    missing = tuple(window.facts.missing(facts))
+    words = claim.words
+    own = words & window.words
+    values = [fact for fact in facts if fact.kind != "name"]
+    absent = sum(fact.kind != "name" for fact in missing)
+    total = len(words) + len(values)
+    covered = len(own | (words & window.context)) + len(values) - absent
+    share = covered / total if total else 0.0
+    # Title, headings and sentences before lend names: the sentence must say what is said of them.
+    lent = (window.context | window.inherited) - window.reading.all_words
+    rest = words - lent
+    says = len(rest & window.words) >= threshold * len(rest) - 0.5 if rest else bool(own or values)
+    is_said = share >= threshold and says and (bool(own) or not words)
+    objection = _objection(claim, passage, window) if share >= NEAR else ""
+    return Match(passage, window, share, is_said, missing, objection)
+
+
+def is_across(claim: SentenceReading, facts: Sequence[Fact], sources: Sources) -> bool:
+    """Return whether the passages of one document together hold a claim, uncontradicted.
+
+    Each value must stand in a sentence that has another word of the claim, not of the title.
+    """
+    if len(claim.words) + sum(fact.kind != "name" for fact in facts) < _FEWEST_ACROSS:
+        return False
+    return any(_is_across_document(claim, facts, part) for part in sources.documents)
+
+
+def _is_across_document(claim: SentenceReading, facts: Sequence[Fact], document: _Document) -> bool:
+    words = claim.words
+    if len(words & document.words) < ACROSS * len(words):
+        return False
+    for fact in facts:
+        if not any(
+            window.facts.has(fact)
+            and (
+                (fact.kind not in _VALUES and words & window.words - {str(fact.value)})
+                or (words - window.context - {str(fact.value)}) & window.reading.all_words
+            )
+            and not _other_row_or_column(claim, window)
+            for _, window in document.windows
+        ):
+            return False
+    for start, end in claim.clauses:
+        part = read_sentence(claim.text[start:end].strip())
+        if len(part.words) < 2:
+            continue
+        passage, window = max(document.windows, key=lambda pair: len(part.words & pair[1].words))
+        near = len(part.words & window.words) >= NEAR * len(part.words)
+        if near and _objection(part, passage, window):
+            return False
+    return True
+
+
+def _objection(claim: SentenceReading, passage: Passage, window: Window) -> str:
+    """Return in a few words why a window with a claim's words does not say it, or nothing."""
+    return (
+        find_contradiction(claim, window.reading, passage.heading)
+        or _other_row_or_column(claim, window)
+        or _other_default(claim, passage)
+    )
+
+
+def _other_default(claim: SentenceReading, passage: Passage) -> str:
+    """Return the default that a passage states, if a claim states another."""
+    if not _DEFAULT.search(claim.text):
+        return ""
+    defaults = [
+        fact
+        for sentence in split_sentences(passage.text, at_semicolons=True)
+        if _DEFAULT.search(sentence.text)
+        for fact in read_sentence(sentence.text).facts
+        if fact.kind in ("identifier", "number")
+    ]
+    if defaults and len(FactIndex(claim.text).missing(defaults)) == len(defaults):
+        return f"the default is {defaults[0].text}"
+    return ""
+
+
+def _other_row_or_column(claim: SentenceReading, window: Window) -> str:
+    """Return which other row or column of a table a claim is about, or nothing."""
+    words = claim.all_words
+    for own, others in window.rivals:
+        named = [other for other in others if other and other <= words and not other <= own]
+        if named and not own <= words:
+            return f"it is about {' '.join(sorted(named[0]))}"
+        named = [(other - own) & words for other in others if (other - own) & words]
+        if named and not words & own:
+            return f"it is about {' '.join(sorted(named[0]))}"
+    for fact in claim.facts:
+        if fact.kind in _VALUES and window.cells:
+            cells = [cell for cell in window.cells if FactIndex(cell.text).has(fact)]
+            objections = [_other_row_or_column(claim, cell) for cell in cells]
+            if objections and all(objections):
+                return objections[0]
+    return ""

@@ -1,0 +1,155 @@
+"""Recognize where a claim asserts what a source negates, or has a word's opposite.
+
+"All" against "some" and "is" against "may be" belong to it too.
+"""
+
+from __future__ import annotations
+
+import re
+
+from pipeline.answers.check.reading import SentenceReading, Word
+from pipeline.answers.check.vocabulary import canonical, read_lines
+
+# Of words such as before and after, both sides must be followed by the same word.
+_LITTLE_WORDS = """
+before after above over below under up down on off in inside outside within with without more
+for against mainly mostly usually often always frequently chiefly rarely seldom hardly never fewer
+less first last left right all every both none neither
+"""
+_LITTLE = frozenset(_LITTLE_WORDS.split())
+OPPOSITES: dict[str, set[str]] = {}
+for _line in read_lines("opposites.txt"):
+    _left, _right = ({canonical(word) for word in side.split()} for side in _line.split("|"))
+    if not _left & _right:
+        for _word in _left:
+            OPPOSITES.setdefault(_word, set()).update(_right)
+        for _word in _right:
+            OPPOSITES.setdefault(_word, set()).update(_left)
+
+# They say without "not" that something is no longer so.
+_GONE = re.compile(
+    r"\b(?:gone|removed?|dropped|ended|refused|exempt|only|until|unlikely|minimum|instead)\b",
+    re.IGNORECASE,
+)
+# Behind "not" they carry little: what is negated stands behind them.
+_LIGHT_WORDS = """
+manage appear seem want yet even really actually fully currently officially able plan intend ever
+still happen necessarily immediately directly personally
+"""
+_LIGHT = frozenset(canonical(word) for word in _LIGHT_WORDS.split())
+
+_TOTAL = re.compile(
+    r"\b(all|every|each|none|everyone|everybody|always|entire|any)\b", re.IGNORECASE
+)
+_PARTIAL = re.compile(
+    r"\b(?:some(?! \d)|many|(?<!at )most|several|few|certain|half|part|parts|majority|minority"
+    r"|sometimes|often|usually"
+    r"|occasionally|generally|typically|mostly|rarely|nearly all|almost all|not all|a number of)\b",
+    re.IGNORECASE,
+)
+
+
+def find_reversal(claim: SentenceReading, source: SentenceReading, is_of_fixes: bool) -> str:
+    """Return in a few words how a claim reverses a sentence of a source, or nothing.
+
+    Args:
+        claim: What is checked.
+        source: The sentence of the source.
+        is_of_fixes: Whether the sentence says what was wrong, so that a claim may negate it.
+    """
+    negated = "" if is_of_fixes else _negated(claim, source)
+    return negated or _opposite(claim, source) or _quantifier(claim, source)
+
+
+def _negated(claim: SentenceReading, source: SentenceReading) -> str:
+    """Return that one side negates what the other asserts, if so."""
+    for heads in claim.negations:
+        opposed = set().union(*(OPPOSITES.get(word, set()) for word in heads))
+        if source.negated.intersection(heads) or opposed & source.terms:
+            continue
+        head = _head(heads, source)
+        if head in source.terms and head not in claim.asserted:
+            return "one is negated"
+        is_plain = not source.negations and not _GONE.search(source.text)
+        if claim.has_negation and not source.has_negation and is_plain:
+            return "one is negated"
+    for heads in source.negations:
+        if claim.negated.intersection(heads):
+            continue
+        head = _head(heads, claim)
+        if head in claim.terms and head not in source.asserted:
+            return "one is negated"
+    return ""
+
+
+def _head(heads: tuple[str, ...], other: SentenceReading) -> str:
+    """Return the word that is negated: of "did not manage to land" the second."""
+    light = heads[0] in _LIGHT and heads[0] not in other.terms
+    return heads[1] if light and len(heads) > 1 else heads[0]
+
+
+def _opposite(claim: SentenceReading, source: SentenceReading) -> str:
+    """Return a word of the claim and its opposite in the source, if both say it of the same."""
+    for word in claim.sequence:
+        opposites = OPPOSITES.get(word.term)
+        if not opposites:
+            continue
+        is_little = word.raw in _LITTLE
+        if not is_little and (word.term in source.terms or opposites & claim.terms):
+            continue
+        for other in source.sequence:
+            if other.term not in opposites:
+                continue
+            if (word.term in claim.negated) != (other.term in source.negated):
+                continue  # did not rise, and fell
+            if is_little or other.raw in _LITTLE:
+                behind = _next_content(claim, word)
+                if not behind or behind != _next_content(source, other):
+                    continue
+                if any(
+                    same.term == word.term and _next_content(source, same) == behind
+                    for same in source.sequence
+                ):
+                    continue
+            elif not _shares_clause(claim, source, other):
+                continue
+            return f"{word.raw} against {other.raw}"
+    return ""
+
+
+def _next_content(reading: SentenceReading, word: Word) -> str:
+    behind = (other for other in reading.sequence if other.start >= word.end and other.is_content)
+    return next((other.term for other in behind), "")
+
+
+def _shares_clause(claim: SentenceReading, source: SentenceReading, word: Word) -> bool:
+    """Return whether the clause around a word of the source has something else of the claim."""
+    start, end = source.clause_at(word.start)
+    if any(
+        start <= other.start < end and other.is_content and other.term in claim.terms
+        for other in source.sequence
+    ):
+        return True
+    values = {fact.value for fact in claim.facts}
+    return any(start <= fact.start < end and fact.value in values for fact in source.facts)
+
+
+def _quantifier(claim: SentenceReading, source: SentenceReading) -> str:
+    """Return that the claim says more than the source: all for some, is for may be."""
+    if not _PARTIAL.search(claim.text) and not _TOTAL.search(source.text):
+        for total in _TOTAL.finditer(claim.text):
+            for partial in _PARTIAL.finditer(source.text):
+                if total[0].lower() == "always" or _follows_same(claim, total, source, partial):
+                    return f"{total[0]} against {partial[0]}"
+    hedged = source.hedged & claim.terms
+    if hedged and not claim.has_modal and not hedged & claim.negated:
+        return "the source says that it may be"
+    return ""
+
+
+def _follows_same(
+    claim: SentenceReading, total: re.Match[str], source: SentenceReading, partial: re.Match[str]
+) -> bool:
+    first = next((w.term for w in claim.sequence if w.start >= total.end() and w.is_content), "")
+    behind = [w.term for w in source.sequence if w.start >= partial.end() and w.is_content]
+    return bool(first) and first in behind[:2]

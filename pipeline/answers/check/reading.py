@@ -1,0 +1,190 @@
+"""Read a sentence once: its facts, its words in order, its clauses, and what it negates."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import NamedTuple
+
+from pipeline.answers.check.facts import Fact, find_facts
+from pipeline.answers.check.vocabulary import canonical, content_words, normalize
+from pipeline.answers.documents.tokens import STOP_WORDS
+
+_WORD = re.compile(r"[^\W\d_]+")
+# Where a clause ends. "and" ends one too: of "opens at 6 and closes at 9" each value has its own.
+_CLAUSE_END = re.compile(
+    r"[,;:()](?=\s|$)|\s[–—]\s|\b(?:but|and|while|whereas|although|though|unless|until|because"
+    r"|which|who|"
+    r"that|when|where|if|instead of|rather than)\b",
+    re.IGNORECASE,
+)
+_COMMA = re.compile(r"[,;:()](?=\s|$)|\s[–—]\s")
+_NEGATION = re.compile(
+    r"\bnot\b(?! (?:only|just|least|necessarily|less|more|fewer|later)\b)"
+    r"|\b(?:never|neither|nor|nobody|without|hardly|nowhere)\b"
+    r"|(?<!`)\b(?:none|no one)\b(?!`)(?: of)?"
+    r"|\bno\b(?! (?:more|less|later|fewer|longer|doubt|matter|one)\b)(?![.:]? ?\d)"
+    r"|\b(?:fail(?:s|ed|ing)?|refus(?:es?|ed|ing)|declin(?:es?|ed|ing)|unable|ceas(?:es?|ed|ing)"
+    r"|forg[eo]ts?|neglect(?:s|ed)?|decid(?:es?|ed) against|refrain(?:s"
+    r"|ed)? from) (?:to )?(?!\w+s\b|the\b)"
+    r"|\bagainst(?= \w+ing\b)|\b(?:drop|end|stop|remov|discontinu)(?:s|es|ed|ped|e|ing"
+    r"|ping)?(?= support)"
+    r"|\b(?:avoid(?:s|ed|ing)?|lack(?:s|ed|ing)?|stop(?:s|ped)?(?= \w+ing\b)"
+    r"|den(?:y|ies|ied)(?= \w+ing\b)|prevent(?:s|ed|ing)?)\b",
+    re.IGNORECASE,
+)
+_FAILS = re.compile(r"^(?:fail|refus|declin|ceas|forg|neglect)", re.IGNORECASE)
+_PREFIX = re.compile(r"^(?:un|non|dis|in|im|ir|il)(?=\w{4})")
+_HEADS = 2  # content words behind a negation that it is about, and of "neither" or "none" more
+_WHOLE_CLAUSE = re.compile(r"^(?:neither|nor|none|no one|nobody)", re.IGNORECASE)
+_MODAL = re.compile(
+    r"\b(?:may|might|could|possibly|perhaps|plan(?:s|ned)? to|hope(?:s|d)? to|aim(?:s|ed)? to"
+    r"|expected to"
+    r"|considering|propos(?:es|ed) to|want(?:s|ed)? to|intend(?:s|ed)? to|threaten(?:s|ed) to"
+    r"|tr(?:y|ies|ied) to)\b",
+    re.IGNORECASE,
+)
+
+
+class Word(NamedTuple):
+    """A word of a sentence at `start` to `end`, in lower case and as its canonical form."""
+
+    raw: str
+    term: str
+    start: int
+    end: int
+    is_content: bool
+
+
+@dataclass(frozen=True, eq=False)
+class SentenceReading:
+    """What is read of a sentence; everything is read at most once."""
+
+    text: str
+
+    @cached_property
+    def facts(self) -> tuple[Fact, ...]:
+        return tuple(find_facts(self.text))
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """The words that say what it is about, without its values."""
+        spans = [m.span() for m in _NEGATION.finditer(self.text) if _FAILS.match(m[0])]
+        text = self.text
+        for start, end in spans:
+            text = text[:start] + " " * (end - start) + text[end:]
+        values = [(fact.start, fact.end) for fact in self.facts if fact.kind != "name"]
+        return frozenset(content_words(text, values))
+
+    @cached_property
+    def all_words(self) -> frozenset[str]:
+        """The words, those in values included."""
+        return frozenset(content_words(self.text))
+
+    @cached_property
+    def sequence(self) -> tuple[Word, ...]:
+        """All words in order."""
+        return tuple(
+            Word(m[0].lower(), canonical(m[0]), *m.span(), m[0].lower() not in STOP_WORDS)
+            for m in _WORD.finditer(self.text)
+        )
+
+    @cached_property
+    def terms(self) -> frozenset[str]:
+        """The canonical forms of all words, stop words included."""
+        return frozenset(word.term for word in self.sequence)
+
+    @cached_property
+    def clauses(self) -> tuple[tuple[int, int], ...]:
+        """The spans of the clauses, in order."""
+        spans, begin = [], 0
+        for match in _CLAUSE_END.finditer(self.text):
+            spans.append((begin, match.start()))
+            begin = match.end()
+        return (*spans, (begin, len(self.text)))
+
+    @cached_property
+    def spans(self) -> tuple[tuple[int, int], ...]:
+        """The spans between commas, semicolons and colons, in which words keep their roles."""
+        spans, begin = [], 0
+        for match in _COMMA.finditer(self.text):
+            spans.append((begin, match.start()))
+            begin = match.end()
+        return (*spans, (begin, len(self.text)))
+
+    def clause_at(self, position: int) -> tuple[int, int]:
+        """Return the span of the clause around a position."""
+        return next(
+            (span for span in self.clauses if span[0] <= position < span[1]),
+            (0, len(self.text)),
+        )
+
+    @cached_property
+    def _scopes(self) -> tuple[tuple[int, int, int], ...]:
+        """The spans behind "not" and the like, within the clause, and how many words count."""
+        spans = []
+        for cue in _NEGATION.finditer(self.text):
+            inside = min(cue.end(), len(self.text) - 1)
+            heads = 3 * _HEADS if _WHOLE_CLAUSE.match(cue[0]) else _HEADS
+            spans.append((cue.end(), max(cue.end(), self.clause_at(inside)[1]), heads))
+        return tuple(spans)
+
+    @cached_property
+    def negations(self) -> tuple[tuple[str, ...], ...]:
+        """What each negation is about: "not" its next two words, unsupported is about supported."""
+        heads = [
+            tuple(w.term for w in self.sequence if start <= w.start < end and w.is_content)[:most]
+            for start, end, most in self._scopes
+        ]
+        heads += [(t,) for word in self.sequence for t in [_without_prefix(word.raw)] if t]
+        firsts = [head[0] for head in heads if head]
+        twice = {term for term in firsts if firsts.count(term) > 1}  # not unsupported
+        return tuple(head for head in heads if head and head[0] not in twice)
+
+    @cached_property
+    def negated(self) -> frozenset[str]:
+        """All words that a negation is about."""
+        return frozenset(term for heads in self.negations for term in heads)
+
+    @cached_property
+    def asserted(self) -> frozenset[str]:
+        """The words that stand somewhere outside of a negation."""
+        return frozenset(
+            word.term
+            for word in self.sequence
+            if not any(start <= word.start < end for start, end, _ in self._scopes)
+        )
+
+    @cached_property
+    def has_negation(self) -> bool:
+        return _NEGATION.search(self.text) is not None
+
+    @cached_property
+    def hedged(self) -> frozenset[str]:
+        """The words right behind "may", "might", "plans to": what is said to be possible only."""
+        heads = []
+        for cue in _MODAL.finditer(self.text):
+            if cue[0] == "May":
+                continue
+            behind = [w for w in self.sequence if cue.end() <= w.start and w.is_content]
+            heads += [word.term for word in behind[:1]]
+        return frozenset(heads)
+
+    @cached_property
+    def has_modal(self) -> bool:
+        return bool(self.hedged) or re.search(r"\b(?:can|up to|would|likely|maximum|at most)\b",
+                                              self.text) is not None  # fmt: skip
+
+
+@lru_cache(maxsize=200_000)
+def _without_prefix(word: str) -> str:
+    """Return the canonical form of `supported` for `unsupported`, or nothing."""
+    match = _PREFIX.match(word)
+    return canonical(word[match.end() :]) if match else ""
+
+
+@lru_cache(maxsize=20_000)
+def read_sentence(text: str) -> SentenceReading:
+    """Return the reading of a sentence, from a cache if it was read before."""
+    return SentenceReading(normalize(text))

@@ -1,0 +1,195 @@
+"""Read a passage as the pieces that claims are compared with, each once.
+
+A piece is a sentence, a list item with its lead-in, or a row or cell of a table. A sentence that
+goes on about what the one before names ("It ...", "The film ...") is joined with it too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from itertools import pairwise
+
+from pipeline.answers.check.claims import Sentence, split_cells, split_sentences
+from pipeline.answers.check.facts import FactIndex
+from pipeline.answers.check.reading import SentenceReading, read_sentence
+from pipeline.answers.check.vocabulary import content_words
+from pipeline.answers.documents.retrieval import Passage
+
+_CONTINUES = re.compile(
+    r"(?:it|its|he|his|she|her|they|their|this|these|those|the default|both|there)\b", re.IGNORECASE
+)
+_PRONOUN = re.compile(
+    r"\b(?:it|its|he|his|him|she|her|they|their|them|this|these|who)\b|^(?:the|that|those|both"
+    r"|in|on|"
+    r"at|after|before)\b",
+    re.IGNORECASE,
+)
+_ITEM = re.compile(r"[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]+$")
+_NAME_WITHIN = re.compile(r"(?:(?<=[\w,;:] )|(?<=[(\"]))[^\W\d_a-z][^\W\d_]+")
+_NAME_FIRST = re.compile(r"[^\W\d_a-z][^\W\d_]*[^\W\d_A-Z]")
+_LOWER = re.compile(r"(?<![\w`])[^\W\d_A-Z][^\W\d_]+")
+_DATE_OF_DOCUMENT = re.compile(r"\b\d{4}-\d\d-\d\d\b")
+
+Rivals = tuple[frozenset[str], tuple[frozenset[str], ...]]
+"""The words that name a row or column of a table, and those that name each of the others."""
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """A piece of a passage.
+
+    Attributes:
+        quote: Its span (start, end) of the passage's text; None of what the document's date says.
+        reading: What it says.
+        context: The words of the title and the headings above it.
+        inherited: The names in the sentences before, if it goes on about them.
+        rivals: What names the other rows and columns of its table.
+        cells: Of a whole row, the windows of its cells.
+        above: Title, date and headings; their values count as its own.
+    """
+
+    quote: tuple[int, int] | None
+    reading: SentenceReading
+    context: frozenset[str]
+    inherited: frozenset[str]
+    rivals: tuple[Rivals, ...]
+    above: str
+    cells: tuple[Window, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """What it says, on one line."""
+        return self.reading.text
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """The words that it says itself, with names that it goes on about."""
+        return self.reading.all_words | self.inherited
+
+    @cached_property
+    def facts(self) -> FactIndex:
+        """Its values and names, with those of title, headings and the sentences before."""
+        return FactIndex(self.reading.text, self.above, " ".join(sorted(self.inherited)))
+
+
+@dataclass(frozen=True, eq=False)
+class PassageReading:
+    """The windows of a passage, and which of its words are names: capitalised within sentences.
+
+    `first_names` are capitalised too, but only where a sentence begins.
+    """
+
+    windows: tuple[Window, ...]
+    names: frozenset[str]
+    first_names: frozenset[str]
+
+
+def read_passage(passage: Passage) -> PassageReading:
+    """Return the reading of a passage, from a cache if it was read before."""
+    return _read_passage(passage.document, passage.context, passage.text)
+
+
+@lru_cache(maxsize=512)
+def _read_passage(document: str, context: str, text: str) -> PassageReading:
+    sentences = split_sentences(text, at_semicolons=True)
+    above = read_sentence(context)
+    words = above.all_words
+    windows = list(_windows(text, sentences, words, context))
+    if date := _DATE_OF_DOCUMENT.search(context):
+        released = read_sentence(f"{document} was released on {date[0]}.")
+        windows.append(Window(None, released, words, frozenset(), (), context))
+    spoken = [sentence.text for sentence in sentences if sentence.kind == "text"]
+    lower = {word for text in spoken for word in _LOWER.findall(text)}
+    within = {name.lower() for text in spoken for name in _NAME_WITHIN.findall(text)} - lower
+    first = {m[0].lower() for text in spoken if (m := _NAME_FIRST.match(text))} - lower
+    return PassageReading(tuple(windows), frozenset(within), frozenset(first))
+
+
+def _windows(
+    text: str, sentences: list[Sentence], words: frozenset[str], context: str
+) -> Iterator[Window]:
+    chain: list[Sentence] = []
+    lead: Sentence | None = None
+    recent: list[SentenceReading] = []  # the sentences before, of which names are inherited
+    rows = _rows(sentences)
+    for before, sentence in pairwise([None, *sentences]):
+        assert sentence is not None
+        span = (sentence.start, sentence.end)
+        if sentence.kind == "row" and sentence.head:
+            whole, *cells = [
+                Window(span, read_sentence(row_text), words, frozenset(), rivals, context)
+                for row_text, rivals in _row_texts(sentence, rows[sentence.head])
+            ]
+            yield replace(whole, cells=tuple(cells))
+            yield from cells
+            continue
+        reading = read_sentence(sentence.text)
+        inherited = _inherited(reading, recent) if sentence.kind == "text" else frozenset()
+        yield Window(span, reading, words, inherited, (), context)
+        is_item = _is_item(text, sentence.start)
+        if lead and is_item:
+            joined = read_sentence(f"{lead.text.rstrip(':')} {sentence.text}")
+            yield Window(span, joined, words, inherited, (), context)
+        if before and before.kind == sentence.kind == "text" and _continues(before, sentence):
+            chain = [*(chain or [before]), sentence]
+            joined = read_sentence(" ".join(part.text for part in chain[-3:]))
+            yield Window((chain[-3:][0].start, sentence.end), joined, words, inherited, (), context)
+        else:
+            chain = []
+        if sentence.text.endswith(":") or (lead and not is_item):
+            lead = sentence if sentence.text.endswith(":") else None
+        recent = [*recent[-1:], reading] if sentence.kind == "text" else recent
+
+
+def _is_item(text: str, start: int) -> bool:
+    line = text.rfind("\n", 0, start) + 1
+    return _ITEM.fullmatch(text, line, start) is not None
+
+
+def _continues(before: Sentence, sentence: Sentence) -> bool:
+    return before.text.endswith(";") or _CONTINUES.match(sentence.text) is not None
+
+
+def _inherited(reading: SentenceReading, recent: list[SentenceReading]) -> frozenset[str]:
+    if not _PRONOUN.search(reading.text):
+        return frozenset()
+    names: set[str] = set()
+    for before in recent:
+        names |= {str(fact.value) for fact in before.facts if fact.kind in ("name", "identifier")}
+        first = before.sequence[0] if before.sequence else None
+        if first and first.is_content:
+            names.add(first.term)
+            names.add(first.raw)
+    return frozenset(names)
+
+
+def _rows(sentences: Iterable[Sentence]) -> dict[str, set[str]]:
+    """Return the first cells of all rows by the header of their table."""
+    keys: dict[str, set[str]] = {}
+    for sentence in sentences:
+        if sentence.kind == "row" and sentence.head:
+            keys.setdefault(sentence.head, set()).add(split_cells(sentence.text)[0])
+    return keys
+
+
+def _row_texts(row: Sentence, keys: set[str]) -> Iterator[tuple[str, tuple[Rivals, ...]]]:
+    """Yield a table row and each of its cells as text, with the rows and columns they compete with.
+
+    Args:
+        row: The row.
+        keys: The first cells of all rows: a row is named by its first cell.
+    """
+    heads, values = split_cells(row.head), split_cells(row.text)
+    rows = _rivals(values[0], keys - {values[0]})
+    pairs = list(zip(heads, values, strict=False))
+    yield ", ".join(f"{head}: {value}" for head, value in pairs), (rows,)
+    for head, value in pairs[1:]:
+        columns = _rivals(head, {other for other in heads[1:] if other != head})
+        yield f"{heads[0]} {values[0]}: {head}: {value}", (rows, columns)
+
+
+def _rivals(own: str, others: Iterable[str]) -> Rivals:
+    return frozenset(content_words(own)), tuple(frozenset(content_words(name)) for name in others)

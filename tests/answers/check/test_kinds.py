@@ -1,0 +1,250 @@
+"""The check reads values, names, polarity and relations by their kind, however they are written."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.answers.check.claims import find_claims
+from pipeline.answers.check.grounding import Verdict, check
+from pipeline.answers.documents.chunks import cut
+from pipeline.answers.documents.retrieval import Passage
+
+
+def verdict(claim: str, source: str, title: str = "Notes", question: str = "") -> Verdict:
+    passages = [
+        Passage(title, chunk.heading, chunk.text, 1.0, (), chunk.context, "id", "paste:notes")
+        for chunk in cut(source, title)
+    ]
+    (checked,) = check(claim, passages, question=question)
+    return checked.verdict
+
+
+@pytest.mark.parametrize(
+    ("source", "same", "other"),
+    [
+        (
+            "The choir has 42 singers.",
+            "The choir has forty-two singers.",
+            "The choir has 24 singers.",
+        ),
+        (
+            "The fee is 250,000 euros.",
+            "The fee is two hundred and fifty thousand euros.",
+            "The fee is €25,000.",
+        ),
+        (
+            "The hall seats 3 500 guests.",
+            "The hall seats 3,500 guests.",
+            "The hall seats 350 guests.",
+        ),
+        ("They sold a dozen boats.", "They sold 12 boats.", "They sold 20 boats."),
+        (
+            "A third of the voters stayed home.",
+            "33.3 percent of the voters stayed home.",
+            "30 percent of the voters stayed home.",
+        ),
+        ("The prize is £1.2m.", "The prize is £1.2 million.", "The prize is £1.2 billion."),
+        (
+            "The tunnel is 3 km long.",
+            "The tunnel is 3,000 metres long.",
+            "The tunnel is 3 miles long.",
+        ),
+        (
+            "The film lasts 90 minutes.",
+            "The film lasts 1 hour 30 minutes.",
+            "The film lasts 1 hour 40 minutes.",
+        ),
+        (
+            "The shop opens at 7 p.m. on Fridays.",
+            "The shop opens at 19:00 on Fridays.",
+            "The shop opens at 7 a.m. on Fridays.",
+        ),
+        (
+            "The treaty was signed on 3 March 1954.",
+            "The treaty was signed on Wednesday, March 3, 1954.",
+            "The treaty was signed on Thursday, March 3, 1954.",
+        ),
+        (
+            "The treaty was signed on 03.03.1954.",
+            "The treaty was signed on 3 March 1954.",
+            "The treaty was signed on 3 May 1954.",
+        ),
+        (
+            "In June 41,250 visitors came.",
+            "41,250 visitors came in June.",
+            "41,250 visitors came in July.",
+        ),
+        (
+            "He finished third in the race.",
+            "He finished 3rd in the race.",
+            "He finished fourth in the race.",
+        ),
+        ("The home side won 4-2.", "The home side won 4–2.", "The home side won 2-4."),
+        (
+            "It was -7 degrees at night.",
+            "It was minus 7 degrees at night.",
+            "It was 7 degrees at night.",
+        ),
+        (
+            "At least 40 people attended the talk.",
+            "At least forty people attended the talk.",
+            "At most 40 people attended the talk.",
+        ),
+        (
+            "The dam holds 1,240 cubic yards, more than 900 visitors saw it.",
+            "More than 900 visitors saw the dam.",
+            "Exactly 900 visitors saw the dam.",
+        ),
+        (
+            "The tray holds 600 sheets.",
+            "The tray holds 600 sheets.",
+            "The tray holds 600 kilobytes.",
+        ),
+        (
+            "The law applies in the United Kingdom.",
+            "The law applies in the UK.",
+            "The law applies in the US.",
+        ),
+        (
+            "The European Space Agency built the probe.",
+            "ESA built the probe.",
+            "NASA built the probe.",
+        ),
+        ("Zoë Núñez leads the team.", "Zoe Nunez leads the team.", "Zara Nolan leads the team."),
+        (
+            "The neighbours organised a colourful parade.",
+            "The neighbors organized a colorful parade.",
+            "The neighbours organised a colourful market.",
+        ),
+        (
+            "The German government paid the bill.",
+            "The government of Germany paid the bill.",
+            "The government of France paid the bill.",
+        ),
+    ],
+)
+def test_value_or_name_is_found_however_it_is_written(source: str, same: str, other: str) -> None:
+    assert verdict(same, source) == Verdict.FOUND
+    assert not verdict(other, source).is_found
+
+
+@pytest.mark.parametrize(
+    ("source", "same", "reverse"),
+    [
+        (
+            "The bank doesn’t charge a fee.",
+            "The bank does not charge a fee.",
+            "The bank charges a fee.",
+        ),
+        (
+            "The union no longer supports the plan.",
+            "The union doesn't support the plan any more.",
+            "The union supports the plan.",
+        ),
+        (
+            "The crew failed to reach the summit.",
+            "The crew did not reach the summit.",
+            "The crew reached the summit.",
+        ),
+        (
+            "The court rejected the appeal of the firm.",
+            "The court refused the appeal of the firm.",
+            "The court accepted the appeal of the firm.",
+        ),
+        (
+            "Imports of steel rose in May.",
+            "Imports of steel grew in May.",
+            "Exports of steel rose in May.",
+        ),
+        (
+            "The strike began before the election.",
+            "The strike started before the election.",
+            "The strike began after the election.",
+        ),
+        (
+            "The price went from $30 to $45.",
+            "The price went from 30 to 45 dollars.",
+            "The price went from $45 to $30.",
+        ),
+        (
+            "Most pupils passed the test.",
+            "Most pupils passed the test.",
+            "All pupils passed the test.",
+        ),
+        (
+            "The merger may cost 200 jobs.",
+            "The merger might cost 200 jobs.",
+            "The merger costs 200 jobs.",
+        ),
+        (
+            "Otto sued the newspaper in 2011.",
+            "The newspaper was sued by Otto in 2011.",
+            "The newspaper sued Otto in 2011.",
+        ),
+        (
+            "The pool opens at 8:00 and closes at 20:30.",
+            "The pool closes at 8:30 p.m.",
+            "The pool closes at 8:00.",
+        ),
+        (
+            "A filter that removes dust cleans the air.",
+            "A filter cleans the air.",
+            "A filter doesn't clean the air.",
+        ),
+    ],
+)
+def test_polarity_and_direction_count(source: str, same: str, reverse: str) -> None:
+    assert verdict(same, source) == Verdict.FOUND
+    assert not verdict(reverse, source).is_found
+
+
+def test_title_lends_its_name_and_front_matter_its_date() -> None:
+    source = (
+        "---\ntitle: Wren 4.1\ndate: 2024-11-05\n---\n\nOn a tablet of 2019 it starts in 2 s.\n"
+    )
+    passage = Passage("Wren 4.1", "", source, 1.0, (), "Wren 4.1, 2024-11-05", "id", "paste:wren")
+    claims = ["Wren 4.1 was released in 2024.", "Wren 4.1 was released in 2019."]
+    found = [check(claim, [passage])[0].verdict for claim in claims]
+    assert found[0] == Verdict.FOUND
+    assert not found[1].is_found
+
+
+def test_pronoun_is_the_subject_before_and_items_belong_to_their_lead_in() -> None:
+    source = "Lena Voss founded the club. She left it in 2015."
+    assert verdict("Lena Voss left the club in 2015.", source) == Verdict.FOUND
+    source = "The importer reads:\n\n- CSV files\n- Parquet files\n"
+    assert verdict("The importer reads Parquet files.", source) == Verdict.FOUND
+
+
+def test_sentences_are_joined_across_one_document_only() -> None:
+    parts = ("The gallery opened in Basel in 1988.", "The café seats sixty people.")
+    claim = "The gallery in Basel opened in 1988 and the café seats 60 people."
+    passages = [
+        Passage("A", "", text, 1.0, (), "A", document, "x")
+        for text, document in zip(parts, ("one", "two"), strict=True)
+    ]
+    assert check(claim, passages)[0].verdict != Verdict.ACROSS
+    assert verdict(claim, " ".join(parts)) == Verdict.ACROSS
+
+
+def test_names_in_the_question_count_as_known() -> None:
+    source = "The ferry carries 80 cars."
+    assert not verdict("The Aurora ferry carries 80 cars.", source).is_found
+    question = "How many cars does the Aurora carry?"
+    assert verdict("The Aurora ferry carries 80 cars.", source, question=question).is_found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hello there, I hope this helps you!",
+        "Let me know if you want more details.",
+        "Sure! Here is a summary of the report.",
+        "If you have other questions, feel free to ask.",
+        "Would you like a table of the prices?",
+        "Thank you for your question.",
+    ],
+)
+def test_what_is_said_to_the_reader_is_no_claim(text: str) -> None:
+    assert find_claims(text) == []
+    assert find_claims("Sure, the limit is 5.") != []
