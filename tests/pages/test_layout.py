@@ -30,6 +30,8 @@ from tests.support.gemini_server import GeminiRequest, GeminiServer, ScriptedAns
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 GOOD = 0.1
+# On a desk nearly all that moves is Streamlit's own navigation, when its icons' font comes: 0.05.
+PAGE_GOOD = {"desk": 0.06, "phone": GOOD}
 WIDTHS = {"desk": (1280, 800), "phone": (390, 844)}
 
 WATCH = """
@@ -215,5 +217,6 @@ def test_no_page_jumps_while_it_is_drawn(
             page.wait_for_timeout(300)
             settle(visitor)
             moves[f"{number}: {path} again"] = shifts(page)
-    jumps = {view: moved for view, moved in moves.items() if sum(s["value"] for s in moved) >= GOOD}
+    most = PAGE_GOOD[width]
+    jumps = {view: moved for view, moved in moves.items() if sum(s["value"] for s in moved) >= most}
     assert not jumps, "\n".join(map(str, jumps.items()))

@@ -75,7 +75,7 @@ def choose_file() -> ChosenFile | None:
     _URL.show_problems()
     with st.container(border=True):
         row = st.container(horizontal=True)
-        mode = row.segmented_control(
+        mode = _slot(row, 284).segmented_control(
             "File",
             list(MODES),
             format_func=lambda name: f":yellow[{MODES[name]}]",
@@ -150,8 +150,13 @@ def _tab_link() -> Params:
     return {"tab": [tab]} if tab != "rows" else {}
 
 
+def _slot(row: DeltaGenerator, width: int) -> DeltaGenerator:
+    """Return a slot of a fixed size, in pixels, so that nothing moves when a widget is drawn."""
+    return row.container(width=width, height=72, border=False)
+
+
 def _choose_published(row: DeltaGenerator) -> ChosenFile | None:
-    dataset = row.segmented_control(
+    dataset = _slot(row, 72 * len(DATASETS)).segmented_control(
         "Taxis",
         list(DATASETS),
         format_func=lambda name: f":yellow[{name}]",
