@@ -47,7 +47,7 @@ _ABBREVIATION = re.compile(
     re.IGNORECASE,
 )
 _CITATION = re.compile(
-    r"\s*(?:\[(?:source\s*)?\d{1,3}(?:\s*[,;–-]\s*(?:source\s*)?\d{1,3})*\]"
+    r"(?<!\s)\s*(?:\[(?:source\s*)?\d{1,3}(?:\s*[,;–-]\s*(?:source\s*)?\d{1,3})*\]"
     r"|【[^】]{0,40}】|\((?:sources?)\s*\d[\d,\s]*\))",
     re.IGNORECASE,
 )

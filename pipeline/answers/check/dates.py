@@ -140,7 +140,10 @@ def read_months_and_years(text: str, dates: list[DateSpan]) -> list[DateSpan]:
         if _overlaps(match, [*dates, *spans]):
             continue
         is_counted = _COUNTED.match(text, match.end()) is not None
-        if not is_counted and (_YEAR_BEFORE.search(text[: match.start()]) or int(match[0]) >= 1900):
+        if not is_counted and (
+            _YEAR_BEFORE.search(text[max(0, match.start() - 24) : match.start()])
+            or int(match[0]) >= 1900
+        ):
             spans.append(DateSpan(Date(int(match["year"]), 0, 0), *match.span()))
     return spans
 

@@ -111,13 +111,16 @@ def find_facts(text: str) -> list[Fact]:
 @lru_cache(maxsize=20_000)
 def _find_facts(text: str) -> tuple[Fact, ...]:
     facts: list[Fact] = []
+    taken = bytearray(len(text) + 1)
+    spans: set[tuple[int, int]] = set()
     for fact in _candidates(text):
-        if not any(
-            fact.start < other.end and other.start < fact.end
-            for other in facts
-            if other.value is not fact.value or other.kind != fact.kind
-        ):
+        span = (fact.start, fact.end)
+        is_range = fact.kind == "date" and span in spans  # 3 to 5 May: both days have one span
+        if is_range or not any(taken[fact.start : fact.end]):
             facts.append(fact)
+            taken[fact.start : fact.end] = b"\1" * (fact.end - fact.start)
+            if fact.kind == "date":
+                spans.add(span)
     return tuple(sorted(facts, key=lambda fact: fact.start))
 
 
@@ -187,7 +190,9 @@ def _scores_and_ordinals(text: str) -> Iterator[Fact]:
     for match in _ORDINAL.finditer(text):
         if match["word"]:
             word = match["word"].lower()
-            if word in ("first", "second") and not _BEFORE_ORDINAL.search(text[: match.start()]):
+            if word in ("first", "second") and not _BEFORE_ORDINAL.search(
+                text[max(0, match.start() - 24) : match.start()]
+            ):
                 continue
             number = _ORDINALS[word]
         elif match["tens"]:

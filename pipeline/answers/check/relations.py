@@ -19,6 +19,8 @@ from pipeline.answers.check.reading import SentenceReading, Word, read_sentence
 from pipeline.answers.check.vocabulary import canonical
 
 _FIXES = re.compile(r"\b(?:fix(?:ed|es)?|bugs?|corrected)\b", re.IGNORECASE)
+# Characters of what is compared: the time grows with the square of the number of clauses.
+_LONGEST = 600
 _MOST_EQUAL = 0.7  # of a claim's words, for one of the others to count as replaced
 _NAMES = ("name", "identifier")
 _NUMBERS = ("number", "version")
@@ -60,6 +62,8 @@ def contradicts(claim: str, source: str, heading: str = "") -> str:
 
 def find_contradiction(claim: SentenceReading, source: SentenceReading, heading: str = "") -> str:
     """Return what `contradicts` returns, of sentences that have been read."""
+    if max(len(claim.text), len(source.text)) > _LONGEST:
+        return ""
     if words := find_reversal(claim, source, _FIXES.search(heading) is not None):
         return words
     if subject := _other_version(claim, source) or _other_value(claim, source):
@@ -225,7 +229,8 @@ def _changes(reading: SentenceReading) -> Iterator[tuple[object, object]]:
 
 
 def _is_behind(reading: SentenceReading, fact: Fact, word: str) -> bool:
-    return reading.text[: fact.start].rstrip(" $€£").lower().endswith(f" {word}")
+    before = reading.text[max(0, fact.start - 12) : fact.start]
+    return before.rstrip(" $€£").lower().endswith(f" {word}")
 
 
 def _bare(fact: Fact) -> object:

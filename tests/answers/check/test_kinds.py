@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.answers import bag_of_words, balanced_accuracy, our_check, read_labelled_claims
 from pipeline.answers.check.claims import find_claims
-from pipeline.answers.check.grounding import Verdict, check
+from pipeline.answers.check.grounding import COVERAGE, Verdict, check
 from pipeline.answers.documents.chunks import cut
 from pipeline.answers.documents.retrieval import Passage
 
@@ -248,3 +249,12 @@ def test_names_in_the_question_count_as_known() -> None:
 def test_what_is_said_to_the_reader_is_no_claim(text: str) -> None:
     assert find_claims(text) == []
     assert find_claims("Sure, the limit is 5.") != []
+
+
+@pytest.mark.parametrize("half", ["choose", "report"])
+def test_check_tells_true_from_false_better_than_a_bag_of_words(half: str) -> None:
+    claims = [claim for claim in read_labelled_claims() if claim.half == half]
+    ours, precision = balanced_accuracy(claims, our_check(COVERAGE))
+    words, _ = balanced_accuracy(claims, bag_of_words(0.8))
+    assert ours > 0.85 > words
+    assert precision > 0.87
