@@ -140,8 +140,8 @@ def test_viewer_sees_the_page_and_a_forged_press_does_nothing(
     put_trips(folder, GREEN, [trip(GREEN)])
     backfill(lists, request(folder, GREEN))
     for page in ("backfill", "runs", "setup", "answers"):
-        link = {"source": "sample"} if page == "backfill" else {}
-        app = open_as(VIEWER, page, monkeypatch, **link)
+        links = {"backfill": {"source": "sample"}, "answers": {"mode": "library"}}
+        app = open_as(VIEWER, page, monkeypatch, **links.get(page, {}))
         if page == "runs":
             open_tab(app, "runs tab", "Schedules")
         assert not app.exception, page
