@@ -97,7 +97,8 @@ class AnswerComparison:
     def verdicts(self, side: Side) -> list[ClaimVerdict]:
         """Return the verdict on each claim of a side's answer; none about a number."""
         answer = self.sides[side]
-        return [] if self.exact else check(answer.checked or answer.text, self.passages)
+        text = answer.checked or answer.text
+        return [] if self.exact else check(text, self.passages, question=self.question)
 
     def with_pasted(self, side: Side, text: str) -> AnswerComparison:
         """Return the comparison with a text from elsewhere in place of a side's answer."""

@@ -91,7 +91,9 @@ def ask(
             _print_prompts(prompt_of, as_json=as_json)
             return
         calls = _call_all(prompt_of, settings, model, rag_model or model)
-        sides = [_side_values(side, call, passages, settings) for side, call in calls.items()]
+        sides = [
+            _side_values(side, call, question, passages, settings) for side, call in calls.items()
+        ]
         if as_json:
             print_json(
                 {
@@ -160,7 +162,7 @@ def _call_all(
 
 
 def _side_values(
-    side: Side, call: ModelCall, passages: list[Passage], settings: Settings
+    side: Side, call: ModelCall, question: str, passages: list[Passage], settings: Settings
 ) -> dict[str, Any]:
     """Return the fields of one side's answer in JSON."""
     from pipeline.answers.check.grounding import check, describe_outcome
@@ -170,7 +172,7 @@ def _side_values(
     response, answered = call.response, answered_name(call.response)
     prices = read_prices(settings)
     text = call.checked_text
-    verdicts = check(text, passages) if text.strip() else []
+    verdicts = check(text, passages, question=question) if text.strip() else []
     outcome = describe_outcome(text, verdicts) if text.strip() else "no answer"
     return {
         "mode": side.value,

@@ -87,7 +87,8 @@ class AnswerPair:
         """Return the verdict on each claim of a side's answer; each text is checked once."""
         checked = self._verdicts.get(side)
         if checked is None or checked[0] != text:
-            checked = self._verdicts[side] = (text, check(text, self.passages))
+            verdicts = check(text, self.passages, question=self.question)
+            checked = self._verdicts[side] = (text, verdicts)
         return checked[1]
 
     def score(self, side: Side, text: str) -> NumberScore | None:
