@@ -245,10 +245,13 @@ def print_diff(difference: FileDiff, subject: Subject) -> None:
     out.print(
         f"A load would insert {difference.inserted:,}, update {difference.updated:,} and delete "
         f"{difference.deleted:,} rows, leave {difference.unchanged:,} unchanged and reject "
-        f"{difference.rejected:,}.\n"
-        f"The total amount would change from ${difference.amount_before:,} to "
-        f"${difference.amount_after:,}."
+        f"{difference.rejected:,}."
     )
+    if difference.amount_before is not None:
+        out.print(
+            f"The total amount would change from ${difference.amount_before:,} to "
+            f"${difference.amount_after:,}."
+        )
     if difference.cells:
         cells = make_table("column", "updated rows in which it changes")
         for name, count in difference.cells:

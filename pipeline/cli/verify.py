@@ -170,9 +170,8 @@ def _print_comparison(comparison: Comparison, sides: tuple[str, str]) -> None:
     parts = [f"{_GLYPHS[comparison.state]} {comparison.file.stem:<23} {comparison.state:<9}"]
     for name, side in zip(sides, (comparison.ours, comparison.theirs), strict=True):
         if side is not None:
-            parts.append(
-                f"{name}: {side.rows:,} rows, ${side.total_amount:,.2f}, ids {side.ids[:12]}"
-            )
+            dollars = "" if side.total_amount is None else f", ${side.total_amount:,.2f}"
+            parts.append(f"{name}: {side.rows:,} rows{dollars}, ids {side.ids[:12]}")
     if comparison.reason:
         parts.append(comparison.reason)
     out.print("  ".join(parts), markup=False)

@@ -34,6 +34,10 @@ class Column:
         fee: Whether only newer files have the column. A file without it loads without a warning.
         flag: Whether the column holds Y or N; yes, true and 1 are then read as Y.
         miles: Whether an amount is in miles; other amounts are in dollars, and may say so ($8).
+        optional: Whether a file loads without the column although it is part of the identity,
+            because files of older years lack it.
+        spellings: Its names in files of other years. Where a file has several of its names, the
+            first of these has the values, and `name` comes last.
     """
 
     name: str
@@ -43,6 +47,13 @@ class Column:
     fee: bool = False
     flag: bool = False
     miles: bool = False
+    optional: bool = False
+    spellings: tuple[str, ...] = ()
+
+    @property
+    def is_code(self) -> bool:
+        """Whether the column holds short texts, such as numbers of bases."""
+        return self.type == "STRING" and not self.flag
 
 
 @dataclass(frozen=True, order=True)
@@ -77,6 +88,11 @@ class Dataset:
     schedule_hour: int = field(default=9, hash=False, repr=False)
     known_counts: tuple[tuple[Month, Month, int], ...] = field(default=(), hash=False, repr=False)
     sample: SampleShape | None = field(default=None, hash=False, repr=False)
+
+    @property
+    def word(self) -> str:
+        """The word for it on buttons and in charts: the first of its label, such as `yellow`."""
+        return self.label.split()[0].lower()
 
     @property
     def vehicle(self) -> str:
@@ -247,15 +263,28 @@ def match_columns(dataset: Dataset, header: tuple[str, ...]) -> dict[str, str]:
     Columns that the file lacks are absent from the result. Columns that we do not know are left
     out; `unknown_columns` lists them.
     """
-    spelled = {normalize_name(name): name for name in header}
-    return {
-        column.name: spelled[normalize_name(column.name)]
-        for column in dataset.columns
-        if normalize_name(column.name) in spelled
-    }
+    in_file = {normalize_name(name): name for name in header}
+    matched = {}
+    for column in dataset.columns:
+        for name in map(normalize_name, (*column.spellings, column.name)):
+            if name in in_file:
+                matched[column.name] = in_file[name]
+                break
+    return matched
 
 
 def unknown_columns(dataset: Dataset, header: tuple[str, ...]) -> tuple[str, ...]:
     """Return the file's columns that match no column of the dataset, as the file spells them."""
-    known = {normalize_name(column.name) for column in dataset.columns}
+    known = _known_names(dataset)
     return tuple(name for name in header if normalize_name(name) not in known)
+
+
+def superseded_columns(dataset: Dataset, header: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the file's columns that are ours by name, but another one has the values."""
+    known, matched = _known_names(dataset), set(match_columns(dataset, header).values())
+    return tuple(name for name in header if normalize_name(name) in known and name not in matched)
+
+
+def _known_names(dataset: Dataset) -> set[str]:
+    names = (name for column in dataset.columns for name in (column.name, *column.spellings))
+    return set(map(normalize_name, names))

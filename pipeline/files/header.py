@@ -20,6 +20,9 @@ _NUMBER_OR_TIME = re.compile(r"[+-]?[0-9][0-9.,:/ TZ+-]*")
 # The ends of the names that the TLC gave to coordinates in its three old layouts.
 _COORDINATES = ("_longitude", "_latitude", "start_lon", "start_lat", "end_lon", "end_lat")
 
+# The column that only files of high-volume services have, which no dataset is.
+_HIGH_VOLUME = normalize_name("hvfhs_license_num")
+
 MOST_COLUMNS = 1000  # so that reading and showing a header stays quick
 
 
@@ -76,9 +79,18 @@ def first_line(text: str) -> str:
 
 
 def lacking_columns(header: tuple[str, ...], dataset: Dataset) -> list[str]:
-    """Return the columns of the row identity that a header lacks."""
-    matched = match_columns(dataset, header)
-    return [c.name for c in dataset.columns if c.identity and c.name not in matched]
+    """Return the columns that a file of the dataset must have and this header lacks.
+
+    They are those of the row identity, except columns that older files lack. A file of high-volume
+    services is a file of no dataset, whatever columns it shares with one.
+    """
+    is_other = _HIGH_VOLUME in map(normalize_name, header)
+    matched = {} if is_other else match_columns(dataset, header)
+    return [
+        column.name
+        for column in dataset.columns
+        if column.identity and not column.optional and column.name not in matched
+    ]
 
 
 def excerpt(text: str, most: int = 80) -> str:
@@ -103,16 +115,16 @@ def _refuse_header(header: tuple[str, ...], missing: list[str], dataset: Dataset
             "Put the line of column names back, in the order of its cells; the published one is "
             f"{columns}.",
         )
+    if _HIGH_VOLUME in map(normalize_name, header):
+        raise InvalidFile(
+            "is a file of high-volume services, such as Uber and Lyft, for which there is no table",
+            f"Give the file of the {dataset.vehicle}s.",
+        )
     lowered = [name.strip().lower() for name in header]
     if any(name.endswith(_COORDINATES) for name in lowered):
         raise InvalidFile(
             "has coordinates instead of zones, like the TLC's csv files before July 2016",
             "Take the month with --source tlc, whose parquet files have zones for every month.",
-        )
-    if {"dispatching_base_num", "hvfhs_license_num"} & set(lowered):
-        raise InvalidFile(
-            "is a file of for-hire vehicles, for which there is no table",
-            "Give the file of the yellow or green taxis.",
         )
     others = [
         other

@@ -13,7 +13,7 @@ from pipeline.core.datasets import Column, Dataset
 from pipeline.core.sql import statement
 from pipeline.core.trips import TripFile
 from pipeline.warehouse import Parameters, Warehouse
-from pipeline.warehouse.measures import amount_of
+from pipeline.warehouse.measures import amount_of, has_amount
 
 
 @dataclass(frozen=True)
@@ -22,14 +22,14 @@ class FileFingerprint:
 
     Attributes:
         rows: The number of rows.
-        total_amount: The sum of the column of that name, in dollars.
+        total_amount: The sum of the column of that name, in dollars; None without that column.
         ids: A digest of all values of unique_row_id, whatever the order of the rows.
         contents: A digest of all cells, whatever the order of the rows.
         buckets: The figures by the first byte of unique_row_id, in hex.
     """
 
     rows: int
-    total_amount: Decimal
+    total_amount: Decimal | None
     ids: str
     contents: str
     buckets: Mapping[str, tuple[int, ...]]
@@ -57,7 +57,8 @@ class WarehouseFile:
                            .encode()).hexdigest()[:32]
             for part in (slice(2, 5), slice(5, 8))
         )  # fmt: skip
-        return FileFingerprint(count, Decimal(cents) / 100, ids, contents, buckets)
+        amount = Decimal(cents) / 100 if has_amount(self._file.dataset) else None
+        return FileFingerprint(count, amount, ids, contents, buckets)
 
     def rows(self, buckets: list[str]) -> Any:
         """Return ids and digests of the rows in these buckets, as an Arrow table."""

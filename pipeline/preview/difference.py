@@ -29,6 +29,7 @@ from pipeline.warehouse import Warehouse
 from pipeline.warehouse.extract.cells import row_identifiers, stored_type
 from pipeline.warehouse.extract.reader import extract
 from pipeline.warehouse.ledger import LedgerEntry
+from pipeline.warehouse.measures import has_amount
 
 if TYPE_CHECKING:
     import pyarrow
@@ -66,7 +67,7 @@ class FileDiff:
         rows: Rows of the file in the table after the load: inserted, updated and unchanged ones.
         deleted: Rows in the table that the file no longer has.
         rejected: Rows that a load would write to `rejects`.
-        amount_before, amount_after: Sums of total_amount in dollars.
+        amount_before, amount_after: Sums of total_amount in dollars; None without that column.
         cells: Columns that differ in any updated row, each with the number of such rows.
         examples: The first rows of each kind of change.
     """
@@ -80,8 +81,8 @@ class FileDiff:
     deleted: int
     unchanged: int
     rejected: int
-    amount_before: Decimal
-    amount_after: Decimal
+    amount_before: Decimal | None
+    amount_after: Decimal | None
     cells: tuple[tuple[str, int], ...] = ()
     examples: tuple[ChangedRow, ...] = ()
 
@@ -127,7 +128,7 @@ def diff_file(
 
 
 def _same_bytes_diff(loaded: LedgerEntry) -> FileDiff:
-    rows, amount = loaded.rows or 0, loaded.total_amount or Decimal(0)
+    rows, amount = loaded.rows or 0, loaded.total_amount
     rejected = loaded.rejected or 0
     return FileDiff(loaded.file, loaded, True, rows, 0, 0, 0, rows, rejected, amount, amount)
 
@@ -193,9 +194,10 @@ def _count_changes(
     names: dict[str, str],
 ) -> FileDiff:
     counts = connection.execute(statement("duckdb/count_changes", **names)).fetchone()
+    has_dollars = has_amount(staged.file.dataset)
+    amount = "coalesce(sum(total_amount), 0)" if has_dollars else "NULL"
     totals = connection.execute(
-        f"SELECT (SELECT coalesce(sum({names['amount']}), 0) FROM loaded),"
-        f" count(*), coalesce(sum({names['amount']}), 0) FROM incoming"
+        f"SELECT (SELECT {amount} FROM loaded), count(*), {amount} FROM incoming"
     ).fetchone()
     assert counts is not None  # an aggregate always returns a row
     assert totals is not None

@@ -19,6 +19,7 @@ from pipeline.core.sql import statement
 from pipeline.core.trips import MOST_MILES, Month, TripFile
 from pipeline.preview.rows import EXAMPLES, Extraction, fetch_dicts, fetch_value
 from pipeline.warehouse.extract.cells import row_identifiers
+from pipeline.warehouse.measures import has_amount
 
 CountUnit = Literal["rows", "pairs", "cells"]
 
@@ -153,13 +154,13 @@ def _make_checks(dataset: Dataset, month: Month) -> tuple[_RowCheck, ...]:
         _RowCheck(
             "dropoff-before-pickup",
             "Dropoff before pickup",
-            "The meter's clock was wrong, or changed during the trip.",
+            "A clock was wrong, or changed during the trip.",
             f"{dropoff} < {pickup}",
         ),
         _RowCheck(
             "long-trips",
             f"Longer than {MOST_HOURS} hours",
-            "The meter was probably left running.",
+            "The trip was probably not ended when it was over.",
             f"{dropoff} - {pickup} > INTERVAL {MOST_HOURS} HOUR",
         ),
         _RowCheck(
@@ -210,7 +211,7 @@ def _make_checks(dataset: Dataset, month: Month) -> tuple[_RowCheck, ...]:
             "Unknown codes",
             "A vendor, rate code, payment or trip type that the TLC's dictionary does not list, or "
             "a store_and_fwd_flag other than Y and N.",
-            " OR ".join(known_codes) or "FALSE",
+            " OR ".join(known_codes),
         ),
         _RowCheck(
             "rounded",
@@ -219,7 +220,13 @@ def _make_checks(dataset: Dataset, month: Month) -> tuple[_RowCheck, ...]:
             "rounded",
         ),
     )
-    return tuple(check for check in checks if dataset.supports(check.predicate))
+    needless = set() if known_codes else {"unknown-codes"}
+    needless |= set() if has_amount(dataset) else {"rounded"}
+    return tuple(
+        check
+        for check in checks
+        if check.name not in needless and dataset.supports(check.predicate)
+    )
 
 
 def _timestamp_literal(month: Month) -> str:
@@ -257,24 +264,26 @@ def _find_shared_identities(
         ),
     }
     connection.execute(statement("duckdb/pair_voids", **names))
-    voids = "partner_row IS NOT NULL AND amount > 0"
-    yield RowFinding(
-        "voids",
-        "Voids with their trip",
-        "Two rows of one trip: a charge and its reversal by the same amount. Both are loaded, so "
-        "sums are right.",
-        fetch_value(connection, f"SELECT count(*) FROM alike WHERE {voids}"),
-        "pairs",
-        fetch_dicts(
-            connection, statement("duckdb/select_voids", **names), {"pairs": EXAMPLES // 2}
-        ),
-    )
+    if has_amount(dataset):
+        voids = "partner_row IS NOT NULL AND amount > 0"
+        yield RowFinding(
+            "voids",
+            "Voids with their trip",
+            "Two rows of one trip: a charge and its reversal by the same amount. Both are loaded, "
+            "so sums are right.",
+            fetch_value(connection, f"SELECT count(*) FROM alike WHERE {voids}"),
+            "pairs",
+            fetch_dicts(
+                connection, statement("duckdb/select_voids", **names), {"pairs": EXAMPLES // 2}
+            ),
+        )
+    identity = ", ".join(column.name for column in dataset.columns if column.identity)
     kinds = (
         (
             "same-identity",
             "Other rows of one identity",
-            "Vendor, times and zones equal those of another row, which it does not void. All are "
-            "loaded; an ordinal tells them apart.",
+            f"{identity} equal those of another row, which it does not void. All are loaded; an "
+            "ordinal tells them apart.",
             "partner_row IS NULL",
         ),
         (

@@ -90,7 +90,7 @@ def _compare(column: Column, file_name: str | None, types: dict[str, str]) -> Sc
 
 
 def _missing_status(column: Column) -> tuple[ColumnStatus, str]:
-    if column.identity:
+    if column.identity and not column.optional:
         return "missing", "The row identity needs it: without it the file cannot be loaded."
     if column.fee:
         return "not yet", "A fee that only newer files have; loaded as NULL."

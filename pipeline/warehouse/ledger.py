@@ -30,7 +30,8 @@ class LedgerEntry:
         rows: Rows of the file that are in the table afterwards.
         inserted, updated, deleted, unchanged, rejected: Rows, of this load.
         rounded: Rows with an amount of more than two decimals.
-        total_amount: The sum of the column of that name over `rows`, in dollars.
+        total_amount: The sum of the column of that name over `rows`, in dollars; None for a dataset
+            without dollars.
         unpacked_bytes: Size of the file without compression; None in entries from before it was
             recorded.
         unknown_columns: The file's columns that its dataset did not have, joined by commas; None in
@@ -90,12 +91,13 @@ class LedgerEntry:
         rows: int,
         rejected: int,
         rounded: int,
-        total_amount: Decimal,
+        total_amount: Decimal | None,
     ) -> LedgerEntry:
         """Return the entry of a load that ends now.
 
         Args:
             changes: The number of rows inserted, updated and deleted, by these words.
+            total_amount: None for a dataset without dollars.
         """
         inserted, updated = changes.get("inserted", 0), changes.get("updated", 0)
         unknown = unknown_columns(staged.file.dataset, staged.header)
@@ -118,7 +120,7 @@ class LedgerEntry:
             unchanged=rows - inserted - updated,
             rejected=rejected,
             rounded=rounded,
-            total_amount=total_amount if staged.file.dataset.has("total_amount") else None,
+            total_amount=total_amount,
             unknown_columns=",".join(filter(str.isidentifier, unknown)),
             unpacked_bytes=staged.unpacked_bytes,
         )

@@ -6,6 +6,8 @@ money, distances or payments has NULL in them.
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from pipeline.core.datasets import Dataset
 
 MEASURES = {
@@ -35,3 +37,16 @@ def with_measures(dataset: Dataset, rows: str) -> str:
 def amount_of(dataset: Dataset) -> str:
     """Return the SQL for the dollars of a trip, NULL in a dataset without money."""
     return "total_amount" if dataset.has("total_amount") else "CAST(NULL AS NUMERIC)"
+
+
+def has_amount(dataset: Dataset) -> bool:
+    """Whether trips have dollars, whose sum a load reconciles.
+
+    Without them it reconciles a checksum of the columns of the row identity instead.
+    """
+    return dataset.has("total_amount")
+
+
+def describe_sum(dataset: Dataset, value: Decimal | int) -> str:
+    """Return in words what a load reconciles beside the number of rows."""
+    return f"${value:,}" if has_amount(dataset) else f"checksum {value}"

@@ -1,11 +1,11 @@
 -- Abort the transaction unless the file's rows and dollars in the table equal those that were read.
--- A dataset without amounts has NULL for its dollars.
+-- A dataset without dollars has a checksum of the columns of the row identity.
 SELECT
     IF(
-        COUNT(*) = @rows AND COALESCE(SUM({amount}), 0) = COALESCE(@total_amount, 0),
+        COUNT(*) = @rows AND COALESCE(SUM({checksum}), 0) = COALESCE(@checksum, 0),
         TRUE,
-        ERROR(CONCAT('does not reconcile: ', CAST(COUNT(*) AS STRING), ' rows and $',
-            CAST(COALESCE(SUM({amount}), 0) AS STRING), ' in the table'))
+        ERROR(CONCAT('does not reconcile: ', CAST(COUNT(*) AS STRING), ' rows and a sum of ',
+            CAST(COALESCE(SUM({checksum}), 0) AS STRING), ' in the table'))
     ) AS reconciled
 FROM {table} AS loaded
 WHERE loaded.filename = @filename

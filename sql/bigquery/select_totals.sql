@@ -1,10 +1,11 @@
 -- Count the rows and sum the dollars that were read, for reconciliation to the cent, and list the
--- months (202004; 0 for none) of their pickups.
+-- months (202004; 0 for none) of their pickups. A dataset without dollars has a checksum of the
+-- columns of the row identity.
 SELECT
     COUNT(*) AS read_rows,
     COUNTIF(bad_column IS NOT NULL) AS misfits,
     COUNTIF(bad_column IS NULL AND rounded) AS rounded,
-    COALESCE(SUM(IF(bad_column IS NULL, {amount}, NULL)), 0) AS total_amount,
+    CAST(COALESCE(SUM(IF(bad_column IS NULL, {checksum}, NULL)), 0) AS NUMERIC) AS checksum,
     STRING_AGG(
         DISTINCT IF(
             bad_column IS NULL,

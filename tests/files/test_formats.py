@@ -430,9 +430,9 @@ REFUSED: dict[str, tuple[bytes | Callable[[], bytes], str, str]] = {
     "colons": (TEXT.replace(b",", b":"), "separates its cells by ':', which also occurs", "commas"),
     "blanks": (TEXT.replace(b",", b" "), "separates its cells by ' '", "commas"),
     "several letters": (TEXT.replace(b",", b"=>"), "lacks VendorID", ""),
-    "for-hire vehicles": (
-        b"dispatching_base_num,pickup_datetime,dropOff_datetime\nB1,2020-04-01,2020-04-01\n",
-        "is a file of for-hire vehicles",
+    "high-volume services": (
+        b"hvfhs_license_num,dispatching_base_num,pickup_datetime\nHV1,B1,2020-04-01\n",
+        "is a file of high-volume services",
         "green taxis",
     ),
     "error of Cloud Storage": (

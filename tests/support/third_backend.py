@@ -47,7 +47,7 @@ from pipeline.warehouse.extract.reader import extract, header_notes
 from pipeline.warehouse.extract.rejects import Reject, sorted_by_line
 from pipeline.warehouse.extract.statements import ExtractStatements
 from pipeline.warehouse.ledger import FileRecord, LedgerEntry, records_by_file
-from pipeline.warehouse.measures import amount_of, with_measures
+from pipeline.warehouse.measures import has_amount, with_measures
 from pipeline.warehouse.results import QueryResult, collect
 from pipeline.warehouse.rollups import ROLLUPS
 from pipeline.warehouse.sandbox.vetting import vet
@@ -299,6 +299,7 @@ def _load_statements(staged: StagedFile) -> dict[str, str]:
     dataset, filename = staged.file.dataset, f"'{staged.file.filename}'"
     columns = row_identifiers(dataset)["columns"]
     others = [column.name for column in dataset.columns if not column.identity]
+    amount = "coalesce(sum(total_amount), 0)" if has_amount(dataset) else "NULL"
     differ = " OR ".join(f"loaded.{name} IS DISTINCT FROM identified.{name}" for name in others)
     return {
         "identify": "CREATE OR REPLACE TEMP TABLE identified AS "
@@ -314,7 +315,7 @@ def _load_statements(staged: StagedFile) -> dict[str, str]:
         "delete": f"DELETE FROM {dataset.table} WHERE filename = {filename}",
         "insert": f"INSERT INTO {dataset.table} BY NAME"
         f" SELECT unique_row_id, filename, {columns} FROM identified",
-        "total": f"SELECT count(*) AS rows, coalesce(sum({amount_of(dataset)}), 0) AS total_amount,"
+        "total": f"SELECT count(*) AS rows, {amount} AS total_amount,"
         " count(*) FILTER (rounded) AS rounded FROM identified",
     }
 

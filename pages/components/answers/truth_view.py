@@ -84,9 +84,9 @@ def show_picked_truth(truth: GroundTruth) -> None:
     name = truth.template.name
     st.selectbox("Question", [name], format_func=_in_words, key="asked template", disabled=True)
     row = st.container(horizontal=True)
-    slots = {"Color": truth.dataset, "From": truth.earlier, "To": truth.month}
+    slots = {"Taxis": truth.dataset.word, "From": truth.earlier, "To": truth.month}
     if truth.earlier is None:
-        slots = {"Color": truth.dataset, "Month": truth.month}
+        slots = {"Taxis": truth.dataset.word, "Month": truth.month}
     for label, value in slots.items():
         row.selectbox(label, [str(value)], key=f"asked {label}", width=_SLOT_WIDTH, disabled=True)
     _show_truth(truth)
@@ -138,7 +138,12 @@ def _pick_slots(
     )
     dataset = find_dataset(
         row.selectbox(
-            "Color", colors, index=colors.index(default), key="truth color", width=_SLOT_WIDTH
+            "Taxis",
+            colors,
+            index=colors.index(default),
+            format_func=lambda name: DATASETS[name].word,
+            key="truth color",
+            width=_SLOT_WIDTH,
         )
     )
     loaded_months = [file.month for file in loaded if file.dataset == dataset]
@@ -166,7 +171,10 @@ def _pick_slots(
         help=help,
     )
     if not months:
-        st.info(f"No month of {dataset} is loaded. Load one, or type one to see what it needs.")
+        st.info(
+            f"No month of {dataset.vehicle} trips is loaded. Load one, or type one to see what it "
+            "needs."
+        )
     return template, dataset, Month.parse(typed) if typed else None, earlier
 
 

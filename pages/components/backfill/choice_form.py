@@ -12,7 +12,7 @@ from pages.components.common.layout import keep_room
 from pages.components.common.runs import Activity
 from pages.components.common.source_consent import pick_source
 from pages.components.common.url_state import Params, UrlState
-from pages.components.common.words import plain
+from pages.components.common.words import dataset_label, plain
 from pipeline.core.datasets import DATASETS
 from pipeline.core.trips import Month, TripFile, months_between
 from pipeline.runs.policy import Policy
@@ -94,7 +94,7 @@ def _draw() -> Choice:
             "Taxis",
             list(DATASETS),
             selection_mode="multi",
-            format_func=lambda name: f":yellow[{name}]",
+            format_func=dataset_label,
             key="colors",
             width=128,
             persist_state="session",

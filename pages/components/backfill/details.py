@@ -71,8 +71,8 @@ def _show_entry(entry: LedgerEntry) -> None:
     for name in _COUNTS:
         grid.metric(name, count(getattr(entry, name)), help=_HELP.get(name))
     amount = entry.total_amount
-    facts = {
-        "amount": "unknown" if amount is None else f"${amount:,.2f} in all",
+    facts = {} if amount is None else {"amount": f"${amount:,.2f} in all"}
+    facts |= {
         "loaded": when(entry.finished_at),
         "from": entry.address or entry.source,
         "size": f"{_size(entry.bytes)}, {entry.format or 'unknown format'}",

@@ -1,7 +1,7 @@
 """The grid of months: a cell with the state of each trip file. Pure: no Streamlit, no I/O.
 
-A row is a month of the year, and a column is a color of one year, the newest year first. A phone
-has room for two columns, so it shows both colors of the newest year.
+A row is a month of the year, and a column is a dataset in one year, the newest year first. A phone
+has room for two columns.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def grid_columns(cells: Iterable[TripFile]) -> dict[str, tuple[Dataset, int]]:
         {(file.dataset, file.month.year) for file in cells},
         key=lambda column: (-column[1], order.index(column[0])),
     )
-    return {f"{dataset} {year}": (dataset, year) for dataset, year in columns}
+    return {f"{dataset.word} {year}": (dataset, year) for dataset, year in columns}
 
 
 def grid_table(cells: Mapping[TripFile, Cell]) -> Styler:

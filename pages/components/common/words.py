@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 
+from pipeline.core.datasets import DATASETS
 from pipeline.files.staging import size_in_words
 from pipeline.runs.run_records import GLYPHS, RunFile
 
@@ -20,6 +21,11 @@ TINTS = {
     "unavailable": "rgba(120, 120, 120, 0.28)",
     "stale": "rgba(217, 119, 6, 0.36)",
 }
+
+
+def dataset_label(name: str) -> str:
+    """Return the label of a dataset on a button, such as `for-hire`, in the theme's accent."""
+    return f":yellow[{DATASETS[name].word}]"
 
 
 def state_words(state: str) -> str:

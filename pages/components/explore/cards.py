@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import streamlit as st
@@ -31,6 +31,7 @@ from pages.components.explore.selections import chart_key, take_selection
 from pages.components.explore.zone_files import offer_shapes
 from pipeline.charts import CHARTS, Chart, ChartQuery, CrossFilter, Section, build_query
 from pipeline.charts.zones import Zones
+from pipeline.core.datasets import Dataset
 from pipeline.warehouse.registry import all_backends
 from pipeline.warehouse.results import QueryResult
 
@@ -42,6 +43,7 @@ class Card:
     """A chart of the page, with the query for its rows and what else it shows.
 
     Attributes:
+        lacking: The chosen datasets without what the chart is about, which it leaves out.
         in_bigquery: The query for the same rows in BigQuery, whose cost the menu says; None where
             reading is billed, and the menu says what was.
     """
@@ -49,6 +51,7 @@ class Card:
     chart: Chart
     query: ChartQuery
     view: ChartView
+    lacking: tuple[Dataset, ...] = ()
     in_bigquery: ChartQuery | None = None
 
 
@@ -98,12 +101,15 @@ def make_cards(section: Section, page_filters: PageFilters, zones: Zones) -> Car
         if chart.section != section:
             continue
         filters = page_filters.combine(leave_out=chart.selection)
-        if not chart.suits(filters.datasets):
+        suited = tuple(dataset for dataset in filters.datasets if chart.suits((dataset,)))
+        if not suited:
             continue
+        lacking = tuple(dataset for dataset in filters.datasets if dataset not in suited)
+        filters = replace(filters, datasets=suited)
         query = build_query(chart, filters, target(), page_filters.grain)
         selected = page_filters.selections.get(chart.selection, "") if chart.selection else ""
         twin = build_query(chart, filters, billed[0], page_filters.grain) if billed else None
-        cards.append(Card(chart, query, make_view(page_filters, zones, selected), twin))
+        cards.append(Card(chart, query, make_view(page_filters, zones, selected), lacking, twin))
     return CardGrid(cards, zones)
 
 
@@ -164,6 +170,9 @@ def _show_result(card: Card, result: QueryResult) -> FigureSpec | None:
         st.info(plain(note))
         return None
     figure = _show_chart(card.chart, figure)
+    if card.lacking:
+        names = " and ".join(dataset.word for dataset in card.lacking)
+        note = f"Without {names}: not recorded. {note}".strip()
     if note:
         st.caption(plain(note))
     return figure

@@ -69,7 +69,8 @@ def _selection_chips(page_filters: PageFilters, zones: Zones) -> Iterator[Chip]:
 def _filter_chips(page_filters: PageFilters, zones: Zones) -> Iterator[Chip]:
     state, filters = st.session_state, page_filters.filters
     if len(state.taxi) not in (0, len(DATASETS)):
-        yield Chip("taxi", " and ".join(state.taxi), partial(_set, "taxi", list(DATASETS)))
+        label = " and ".join(DATASETS[name].word for name in state.taxi)
+        yield Chip("taxi", label, partial(_set, "taxi", list(DATASETS)))
     if state.period != ALL:
         label = f"{filters.first} to {filters.last}"
         yield Chip("period", label, partial(_set, "period", ALL))

@@ -141,11 +141,11 @@ def make_comparison(page_filters: PageFilters) -> CompareTab:
     if versus == "colors":
         if len(filters.datasets) < 2:
             return nothing(
-                f"Only {filters.datasets[0]} is loaded or chosen. Choose or load other taxis to "
+                f"Only {filters.datasets[0].word} is loaded or chosen. Choose or load other taxis to "
                 "compare with."
             )
         sides = [
-            side(dataset.name, dataset.tint, dataset.dash, replace(filters, datasets=(dataset,)))
+            side(dataset.word, dataset.tint, dataset.dash, replace(filters, datasets=(dataset,)))
             for dataset in filters.datasets
             if _suits(dataset, metric)
         ]
@@ -154,7 +154,7 @@ def make_comparison(page_filters: PageFilters) -> CompareTab:
         return nothing(NOTHING)
     before = previous_period(first, last) if versus == "before" else year_earlier(first, last)
     if not is_loaded(filters.datasets, *before, page_filters.files):
-        names = " and ".join(dataset.name for dataset in filters.datasets)
+        names = " and ".join(dataset.word for dataset in filters.datasets)
         return nothing(
             f"To compare {first} to {last} with {before[0]} to {before[1]}, load those months of "
             f"{names} too, or choose a shorter period above."

@@ -97,7 +97,7 @@ def months_table(coverage: pa.Table, loaded: Loaded) -> pa.Table:
         rows.append(
             {
                 "month": str(file.month),
-                "taxis": file.dataset.name,
+                "taxis": file.dataset.word,
                 "trips": row["trips"],
                 "strays": row["strays"],
                 "rejects": entry.rejected if entry else None,
@@ -126,7 +126,7 @@ def published_table(coverage: pa.Table) -> pa.Table:
         months = str(first) if first == last else f"{first} to {last}"
         rows.append(
             {
-                "trips of": f"{dataset} {months}",
+                "trips of": f"{dataset.word} {months}",
                 "files loaded": f"{len(loaded_trips):,} of {len(files):,}",
                 "loaded": f"{sum(loaded_trips):,}",
                 "published": f"{published:,}",

@@ -14,6 +14,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pages.components.common.glossary import explain
+from pages.components.common.words import dataset_label
 from pages.components.explore.metrics import METRICS
 from pages.components.explore.origin import choose_origin
 from pages.components.explore.page_filters import (
@@ -111,7 +112,7 @@ def _draw_datasets(row: DeltaGenerator) -> list[str]:
         "Taxis",
         list(DATASETS),
         selection_mode="multi",
-        format_func=lambda name: f":yellow[{name}]",
+        format_func=dataset_label,
         key="taxi",
         help="Without a choice all are shown.",
         persist_state="session",

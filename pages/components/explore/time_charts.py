@@ -38,20 +38,23 @@ def draw_over_time(table: pa.Table, view: ChartView) -> Drawn:
     metric = view.metric
     if not rows:
         return None, NOTHING
-    traces, has_partial = [], False
+    traces, lacking, has_partial = [], list[str](), False
     for dataset, dataset_rows in by_dataset(rows):
+        if not metric.suits((dataset,)):
+            lacking.append(dataset.word)
+            continue
         values = [metric.measure([row]) for row in dataset_rows]
         selections = [
             f"{row['period']}/{period_end(row['period'], view.grain)}" for row in dataset_rows
         ]
         trace: Row = {
-            "name": dataset.name,
+            "name": dataset.word,
             "x": [row["period"] for row in dataset_rows],
             "y": values,
             "customdata": selections,
             "hovertext": [
                 f"{_period_words(row['period'], view.grain)}<br>"
-                f"{dataset}: {'–' if value is None else metric.write(value)}"
+                f"{dataset.word}: {'–' if value is None else metric.write(value)}"
                 for row, value in zip(dataset_rows, values, strict=True)
             ],
             "hoverinfo": "text",
@@ -89,8 +92,12 @@ def draw_over_time(table: pa.Table, view: ChartView) -> Drawn:
         clickmode="event+select",
         selectdirection="h",
     )
-    note = f"Hatched: each {view.grain} that is not charted whole, or not loaded for all taxis."
-    return figure, note if has_partial else ""
+    notes = [f"Without {' and '.join(lacking)}: not recorded."] if lacking else []
+    if has_partial:
+        notes.append(
+            f"Hatched: each {view.grain} that is not charted whole, or not loaded for all taxis."
+        )
+    return figure, " ".join(notes)
 
 
 def _period_words(period: date, grain: str) -> str:
@@ -203,7 +210,7 @@ def draw_colors(table: pa.Table, view: ChartView) -> Drawn:
         traces.append(
             {
                 "type": "scatter",
-                "name": dataset.name,
+                "name": dataset.word,
                 "x": [row["hour"] for row in dataset_rows],
                 "y": [row["trips"] / total for row in dataset_rows],
                 "customdata": selections,
@@ -213,7 +220,7 @@ def draw_colors(table: pa.Table, view: ChartView) -> Drawn:
                     "color": dataset.tint,
                     "dash": dataset.dash,
                 },
-                "hovertemplate": f"%{{x:02d}}:00<br>{dataset}: %{{y:.1%}} of its trips"
+                "hovertemplate": f"%{{x:02d}}:00<br>{dataset.word}: %{{y:.1%}} of its trips"
                 "<extra></extra>",
             }
         )

@@ -91,14 +91,15 @@ def _draw_distribution(table: pa.Table, bins: _Bins) -> Drawn:
     traces = [
         {
             "type": "bar",
-            "name": dataset.name,
+            "name": dataset.word,
             "x": [(row[column] + 0.5) * width for row in dataset_rows],
             "y": [row["trips"] for row in dataset_rows],
             "width": width,
             "marker": {"color": dataset.tint, "line": {"width": 0}},
             "hovertext": [
                 f"{bins.prefix}{row[column] * width:g} to under "
-                f"{bins.prefix}{(row[column] + 1) * width:g}<br>{dataset}: {row['trips']:,} trips"
+                f"{bins.prefix}{(row[column] + 1) * width:g}<br>"
+                f"{dataset.word}: {row['trips']:,} trips"
                 for row in dataset_rows
             ],
             "hoverinfo": "text",
@@ -192,7 +193,7 @@ def draw_tips(table: pa.Table, view: ChartView) -> Drawn:
         traces.append(
             {
                 "type": "bar",
-                "name": dataset.name,
+                "name": dataset.word,
                 "x": [row["hour"] for row in dataset_rows],
                 "y": [row["tips"] / row["fares"] for row in dataset_rows],
                 "customdata": selections,
@@ -201,7 +202,7 @@ def draw_tips(table: pa.Table, view: ChartView) -> Drawn:
                     "opacity": opacities(selections, view.selected),
                 },
                 "hovertext": [
-                    f"{row['hour']:02}:00 to {row['hour']:02}:59<br>{dataset}: "
+                    f"{row['hour']:02}:00 to {row['hour']:02}:59<br>{dataset.word}: "
                     f"{row['tips'] / row['fares']:.1%} of the fare, {row['trips']:,} card trips"
                     for row in dataset_rows
                 ],

@@ -83,9 +83,10 @@ def _show_difference(difference: FileDiff) -> None:
         "Deleted": count(difference.deleted),
         "Unchanged": count(difference.unchanged),
         "Rejected": count(difference.rejected),
-        "Total now": f"${difference.amount_before:,.2f}",
-        "Total after": f"${difference.amount_after:,.2f}",
     }
+    if difference.amount_before is not None:
+        figures["Total now"] = f"${difference.amount_before:,.2f}"
+        figures["Total after"] = f"${difference.amount_after:,.2f}"
     grid = st.grid("auto", min_column_width=120)
     for name, figure in figures.items():
         grid.metric(name, figure, help=explain("reject") if name == "Rejected" else None)

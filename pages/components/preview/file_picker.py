@@ -12,6 +12,7 @@ from pages.components.common.choice import USUAL_MONTH, has_login
 from pages.components.common.params import describe_invalid
 from pages.components.common.source_consent import pick_source
 from pages.components.common.url_state import Params, UrlState
+from pages.components.common.words import dataset_label
 from pages.components.preview.uploads import Upload, choose_upload
 from pipeline.core.cancel import Cancel
 from pipeline.core.datasets import DATASETS, DEFAULT_DATASET, either_of, find_dataset
@@ -159,7 +160,7 @@ def _choose_published(row: DeltaGenerator) -> ChosenFile | None:
     dataset = _slot(row, 72 * len(DATASETS)).segmented_control(
         "Taxis",
         list(DATASETS),
-        format_func=lambda name: f":yellow[{name}]",
+        format_func=dataset_label,
         required=True,
         key="file_color",
         persist_state="session",

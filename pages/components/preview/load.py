@@ -91,8 +91,8 @@ def _confirm(chosen: ChosenFile, loaded: LedgerEntry) -> None:
     )
     by = f"your file **{plain(upload.name)}**" if upload else f"those of {plain(_source(chosen))}"
     st.markdown(
-        f"{rows_in_words(loaded.rows or 0)} of **{file.dataset} {file.month}** are loaded, from "
-        f"{plain(loaded.source)}. They are replaced by {by}. To get them back, {back}."
+        f"{rows_in_words(loaded.rows or 0)} of **{file.dataset.word} {file.month}** are loaded, "
+        f"from {plain(loaded.source)}. They are replaced by {by}. To get them back, {back}."
     )
     row = st.container(horizontal=True)
     with reported():

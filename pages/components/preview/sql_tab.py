@@ -15,6 +15,7 @@ from pipeline.warehouse.sandbox import Scope
 _TRIP_EXAMPLES = (
     "SELECT payment_type, count(*) AS trips, sum(total_amount) AS dollars\n"
     "FROM trips GROUP BY payment_type ORDER BY trips DESC",
+    "SELECT PULocationID AS zone, count(*) AS trips\nFROM trips GROUP BY zone ORDER BY trips DESC",
     "FROM file LIMIT 20",
     "SUMMARIZE trips",
 )
@@ -27,6 +28,7 @@ def show_sql_tab(preview: Preview | TablePreview) -> None:
     database = backend().database(settings)
     warehouse = (database.path, backend().tables) if database else (None, ())
     columns: dict[str, Columns] = {}
+    examples: tuple[str, ...] = _TABLE_EXAMPLES
     if isinstance(preview, TablePreview):
         scope = Scope(preview.database, TABLE, None, *warehouse)
         columns[TABLE] = preview.columns
@@ -39,6 +41,7 @@ def show_sql_tab(preview: Preview | TablePreview) -> None:
         columns["trips"] = [*((c.name, c.type) for c in dataset.columns), ("ordinal", "INT64")]
         columns["file"] = preview.subject.columns
         meaning = "`trips` has the rows as a load stores them, `file` the cells as they are."
+        examples = tuple(filter(dataset.supports, _TRIP_EXAMPLES))
     if not scope.tables:
         st.info("There is nothing to query: no row of the file could be read.")
         return
@@ -47,6 +50,5 @@ def show_sql_tab(preview: Preview | TablePreview) -> None:
         meaning += " All others are tables of the warehouse."
     else:
         meaning += f" The tables of {backend().storage} are not here: use its own console for them."
-    examples = _TABLE_EXAMPLES if isinstance(preview, TablePreview) else _TRIP_EXAMPLES
     about = preview.database or scope.tables
     show_sql_box(SqlBox("preview", about, scope, columns, examples, meaning))

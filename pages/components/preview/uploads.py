@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from pages.components.common.tasks import await_result, drop_task, resume_task
+from pages.components.common.words import dataset_label
 from pipeline.core.cancel import Cancel
 from pipeline.core.datasets import DATASETS, find_dataset
 from pipeline.core.scratch import ScratchFolder
@@ -91,7 +92,7 @@ def _confirm(identity: Identity, upload_id: str) -> TripFile | None:
     dataset = row.segmented_control(
         "Taxis",
         list(DATASETS),
-        format_func=lambda name: f":yellow[{name}]",
+        format_func=dataset_label,
         required=True,
         key="own_color",
         persist_state="session",

@@ -64,7 +64,7 @@ def draw_durations(timings: Sequence[Timing]) -> go.Figure:
     ]
     figure = make_subplots(
         rows=len(datasets), cols=1, shared_xaxes=True, vertical_spacing=0.12,
-        subplot_titles=[dataset.name for dataset in datasets],
+        subplot_titles=[dataset.word for dataset in datasets],
     )  # fmt: skip
     for row, dataset in enumerate(datasets, start=1):
         its_timings = [timing for timing in timed if timing.run_file.file.dataset == dataset]
@@ -109,7 +109,7 @@ def draw_rates(timings: Sequence[Timing]) -> go.Figure | None:
         files = [timing.run_file for timing in its_timings]
         rates = [(file.rows or 0) / (file.seconds or 1.0) for file in files]
         figure.add_bar(
-            name=dataset.name,
+            name=dataset.word,
             x=[str(file.file.month) for file in files],
             y=rates,
             marker_color=dataset.tint,
@@ -143,8 +143,8 @@ def draw_costs(timings: Sequence[Timing]) -> go.Figure | None:
         )
         for row, heights in enumerate(values, start=1):
             figure.add_bar(
-                name=dataset.name,
-                legendgroup=dataset.name,
+                name=dataset.word,
+                legendgroup=dataset.word,
                 showlegend=row == 1,
                 x=[str(file.file.month) for file in files],
                 y=heights,

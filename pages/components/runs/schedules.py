@@ -17,7 +17,7 @@ from pages.components.common.messages import reported, show_error
 from pages.components.common.runs import Activity, read_activity, scheduler
 from pages.components.common.source_consent import source_options
 from pages.components.common.target import target, target_label
-from pages.components.common.words import files_in_words, plain, state_words, when
+from pages.components.common.words import dataset_label, files_in_words, plain, state_words, when
 from pipeline.core.datasets import DATASETS, DEFAULT_DATASET, find_dataset
 from pipeline.core.errors import UsageError
 from pipeline.core.settings.settings import load_settings
@@ -184,7 +184,7 @@ def _show_form(schedules: Schedules) -> None:
         st.segmented_control(
             "Taxis",
             list(DATASETS),
-            format_func=lambda name: f":yellow[{name}]",
+            format_func=dataset_label,
             default=DEFAULT_DATASET.name,
             required=True,
             key="s-color",

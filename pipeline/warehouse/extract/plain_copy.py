@@ -18,11 +18,10 @@ from pipeline.core.scratch import ScratchFolder
 from pipeline.core.settings.settings import Settings
 from pipeline.core.sql import literal_path, statement
 from pipeline.files.staging import StagedFile
-from pipeline.warehouse.extract.cells import row_identifiers, time_limits
+from pipeline.warehouse.extract.cells import portable_checksum, row_identifiers, time_limits
 from pipeline.warehouse.extract.parquet import ParquetColumn, is_fast, read_parquet_columns
 from pipeline.warehouse.extract.reader import extract
 from pipeline.warehouse.extract.rejects import Reject
-from pipeline.warehouse.measures import amount_of
 
 
 @dataclass(frozen=True)
@@ -32,13 +31,14 @@ class PlainCopy:
     Attributes:
         staged: The copy, a csv.gz with our names of the columns.
         rounded: Rows whose amounts had more than two decimals; in the copy they have two.
+        checksum: The sum that a load reconciles; see `portable_checksum`.
     """
 
     staged: StagedFile
     rejects: list[Reject]
     rows: int
     rounded: int
-    total_amount: Decimal
+    checksum: Decimal
 
 
 def write_plain_copy(
@@ -57,8 +57,8 @@ def write_plain_copy(
     with _database(settings, cancel) as connection:
         share = settings.max_rejected_share
         rejects = extract(connection, staged, share, on_note, cancel.check)
-        ((rows, rounded, amount),) = connection.execute(
-            f"SELECT count(*), count(*) FILTER (rounded), coalesce(sum({amount_of(dataset)}), 0)"
+        ((rows, rounded, checksum),) = connection.execute(
+            f"SELECT count(*), count(*) FILTER (rounded), {portable_checksum(dataset)}"
             " FROM incoming"
         ).fetchall()
         copying = statement("duckdb/copy_plain", columns=row_identifiers(dataset)["columns"])
@@ -76,7 +76,7 @@ def write_plain_copy(
         carriage_returns=False,
         unpacked=None,
     )
-    return PlainCopy(copy, rejects, rows, rounded, Decimal(amount))
+    return PlainCopy(copy, rejects, rows, rounded, Decimal(checksum))
 
 
 def has_plain_types(staged: StagedFile, settings: Settings, cancel: Cancel) -> bool:

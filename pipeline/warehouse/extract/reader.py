@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import duckdb
 
-from pipeline.core.datasets import match_columns, unknown_columns
+from pipeline.core.datasets import match_columns, superseded_columns, unknown_columns
 from pipeline.core.errors import TripFileError
 from pipeline.files.staging import StagedFile
 from pipeline.warehouse.extract.careful import FileReading, read_carefully
@@ -36,6 +36,8 @@ def header_notes(staged: StagedFile) -> Iterator[str]:
     if unknown:
         shown = ", ".join(repr(name[:40]) for name in unknown[:10])
         yield f"warning: unknown column {shown} in the file; not loaded"
+    for name in superseded_columns(dataset, staged.header):
+        yield f"warning: column {name!r} in the file is not loaded: another column has its values"
 
 
 def extract(

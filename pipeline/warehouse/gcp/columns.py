@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from functools import cache
 
 from pipeline.core.datasets import Column, Dataset, Type, match_columns
-from pipeline.warehouse.measures import amount_of
+from pipeline.warehouse.measures import has_amount
 
 TYPES: dict[Type, str] = {
     "INT64": "INT64",
@@ -34,7 +34,7 @@ def table_identifiers(dataset: Dataset) -> dict[str, str]:
     others = [column.name for column in columns if not column.identity]
     return {
         "table": dataset.table,
-        "amount": amount_of(dataset),
+        "checksum": _checksum(dataset),
         "pickup": dataset.pickup,
         "columns": ", ".join(column.name for column in columns),
         "column_definitions": ",\n    ".join(define_column(column) for column in columns),
@@ -142,6 +142,8 @@ def _cell(column: Column, spelled: str | None, parquet: bool) -> str:
         return f"CAST(NULL AS STRING) AS {column.name}"
     # BigQuery matches names without regard to case. It reads an empty cell as "", which means NULL.
     text = f"CAST({column.name} AS STRING)" if parquet else column.name
+    if column.is_code:
+        text = f"TRIM({text}, ' ')"
     return f"NULLIF({text}, '') AS {column.name}"
 
 
@@ -186,9 +188,28 @@ def _does_not_fit(column: Column) -> str:
 
 
 def _identity_text(columns: tuple[Column, ...]) -> str:
-    parts = ["@filename"]
-    for column in columns:
-        if column.identity:
-            value = f"UNIX_MICROS({column.name})" if column.type == "TIMESTAMP" else column.name
-            parts.append(f"COALESCE(CAST({value} AS STRING), '')")
-    return "CONCAT({})".format(", '|', ".join([*parts, "CAST(ordinal AS STRING)"]))
+    return _joined(["@filename", *_identity_parts(columns), "CAST(ordinal AS STRING)"])
+
+
+def _checksum(dataset: Dataset) -> str:
+    """Return what is added up of each row for reconciliation, as `portable_checksum` does."""
+    if has_amount(dataset):
+        return "total_amount"
+    digest = f"TO_HEX(MD5({_joined(_identity_parts(dataset.columns))}))"
+    return f"CAST(CONCAT('0x', SUBSTR({digest}, 1, 8)) AS INT64)"
+
+
+def _identity_parts(columns: tuple[Column, ...]) -> list[str]:
+    return [
+        f"COALESCE(CAST({_printable(column)} AS STRING), '')"
+        for column in columns
+        if column.identity
+    ]
+
+
+def _printable(column: Column) -> str:
+    return f"UNIX_MICROS({column.name})" if column.type == "TIMESTAMP" else column.name
+
+
+def _joined(parts: list[str]) -> str:
+    return "CONCAT({})".format(", '|', ".join(parts))

@@ -29,6 +29,7 @@ _TYPES = {
     "previous_entry": "INT64",
     "changed_rows": "INT64",
     "total_amount": "NUMERIC",
+    "checksum": "NUMERIC",
     "finished_at": "TIMESTAMP",
     "seconds": "FLOAT64",
 }

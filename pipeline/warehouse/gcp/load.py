@@ -32,6 +32,7 @@ from pipeline.warehouse.gcp.location import CloudLocation
 from pipeline.warehouse.gcp.stage import delete_object, upload
 from pipeline.warehouse.gcp.statements import GoogleStatements
 from pipeline.warehouse.ledger import LedgerEntry
+from pipeline.warehouse.measures import has_amount
 from pipeline.warehouse.statements import LoadStep, Statement
 
 if TYPE_CHECKING:
@@ -55,12 +56,13 @@ class _ExtractedRows:
 
     Attributes:
         rounded: Rows with an amount of more than two decimals.
+        checksum: The sum that is reconciled, of dollars or a checksum.
         months: The months of their pickups, such as 202004, with 0 for rows without a pickup.
     """
 
     rows: int
     rounded: int
-    total_amount: Decimal
+    checksum: Decimal
     months: frozenset[int]
 
 
@@ -131,7 +133,7 @@ class _FileLoad:
         self._begin("merge")
         entry = self._entry(totals, rejects, changes)
         self._save_rejects(rejects)
-        merging = self._statements.transaction(entry, previous, totals.months)
+        merging = self._statements.transaction(entry, previous, totals.months, totals.checksum)
         self._run("merge", f"merge {self._staged.file}", merging)
         return replace(entry, seconds=round(time.monotonic() - self._started, 3))
 
@@ -177,7 +179,7 @@ class _FileLoad:
             )
             self._extract(copy.staged)
         totals, misfits = self._count()
-        if (totals.rows, totals.total_amount, misfits) != (copy.rows, copy.total_amount, 0) or (
+        if (totals.rows, totals.checksum, misfits) != (copy.rows, copy.checksum, 0) or (
             staged.data_lines != copy.rows + len(copy.rejects)
         ):
             raise TripFileError(
@@ -203,7 +205,7 @@ class _FileLoad:
         totals = _ExtractedRows(
             rows=row["read_rows"] - row["misfits"],
             rounded=row["rounded"],
-            total_amount=row["total_amount"],
+            checksum=row["checksum"],
             months=parse_months(row["pickup_months"]),
         )
         return totals, row["misfits"]
@@ -231,7 +233,7 @@ class _FileLoad:
             rows=totals.rows,
             rejected=len(rejects),
             rounded=totals.rounded,
-            total_amount=totals.total_amount,
+            total_amount=totals.checksum if has_amount(self._staged.file.dataset) else None,
         )
 
     def _save_rejects(self, rejects: list[Reject]) -> None:

@@ -6,6 +6,7 @@ Their texts are in sql/bigquery. Each is one job; the last one, the transaction,
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from pipeline.core.sql import statement
@@ -69,7 +70,7 @@ class GoogleStatements:
             self.extract_file(),
             self.select_totals(),
             *(compared if previous.entry is not None else []),
-            self.transaction(entry, previous, own),
+            self.transaction(entry, previous, own, entry.total_amount),
         ]
 
     def create_external(self) -> Statement:
@@ -107,10 +108,18 @@ class GoogleStatements:
         return months_condition(self._file.dataset, frozenset(own) | previous.months)
 
     def transaction(
-        self, entry: LedgerEntry, previous: PreviousLoad, months: Iterable[int]
+        self,
+        entry: LedgerEntry,
+        previous: PreviousLoad,
+        months: Iterable[int],
+        checksum: Decimal | None,
     ) -> Statement:
         """Return the script that merges the rows, replaces rejects and rollups, reconciles and
-        writes the ledger, all or nothing."""
+        writes the ledger, all or nothing.
+
+        Args:
+            checksum: What select_totals added up.
+        """
         own = frozenset(months)
         changed = (entry.inserted or 0) + (entry.updated or 0) + (entry.deleted or 0)
         merge = "insert_file" if previous.entry is None else "merge_file"
@@ -126,7 +135,11 @@ class GoogleStatements:
         statements += fill_rollups(self._file.dataset, f"({read} WHERE bad_column IS NULL)")
         statements += [statement("bigquery/record_entry", **identifiers)]
         sql = "\n".join(["BEGIN TRANSACTION;", *statements, "COMMIT TRANSACTION;"])
-        values = {"previous_entry": previous.entry, "changed_rows": changed}
+        values = {
+            "previous_entry": previous.entry,
+            "changed_rows": changed,
+            "checksum": checksum,
+        }
         return Statement("merge", "transaction", sql, entry_values(entry, own) | values)
 
     def _named(

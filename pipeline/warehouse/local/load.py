@@ -26,6 +26,7 @@ from pipeline.warehouse.ledger import LedgerEntry
 from pipeline.warehouse.local.ledger import record_entry
 from pipeline.warehouse.local.rollups import roll_up_incoming
 from pipeline.warehouse.local.statements import LocalStatements
+from pipeline.warehouse.measures import describe_sum, has_amount
 from pipeline.warehouse.statements import LoadStep
 
 
@@ -121,7 +122,7 @@ class _LoadedRows:
 
     rows: int
     rounded: int
-    total_amount: Decimal
+    total_amount: Decimal | None
 
 
 def _reconcile(cursor: duckdb.DuckDBPyConnection, staged: StagedFile, rejected: int) -> _LoadedRows:
@@ -131,20 +132,23 @@ def _reconcile(cursor: duckdb.DuckDBPyConnection, staged: StagedFile, rejected: 
     """
     row = execute(cursor, LocalStatements(staged).select_totals()).fetchone()
     assert row is not None  # an aggregate always returns a row
-    table_rows, table_amount, read_rows, read_amount, rounded = row
+    table_rows, table_sum, read_rows, read_sum, rounded = row
     if staged.data_lines != read_rows + rejected:
         raise TripFileError(
             f"{staged.file} has {staged.data_lines:,} data lines, but {read_rows:,} rows were "
             f"read and {rejected:,} rejected; nothing was changed.",
             cure="Look for line breaks inside quotes in the file, or fetch it again.",
         )
-    if (table_rows, table_amount) != (read_rows, read_amount):
+    dataset = staged.file.dataset
+    if (table_rows, table_sum) != (read_rows, read_sum):
         raise TripFileError(
-            f"{staged.file} does not reconcile: {read_rows:,} rows and ${read_amount:,} read, "
-            f"{table_rows:,} rows and ${table_amount:,} in the table; nothing was changed.",
+            f"{staged.file} does not reconcile: {read_rows:,} rows and "
+            f"{describe_sum(dataset, read_sum)} read, {table_rows:,} rows and "
+            f"{describe_sum(dataset, table_sum)} in the table; nothing was changed.",
             cure="Run the backfill again; if it happens twice, report it with this message.",
         )
-    return _LoadedRows(rows=table_rows, rounded=int(rounded), total_amount=table_amount)
+    amount = table_sum if has_amount(dataset) else None
+    return _LoadedRows(rows=table_rows, rounded=int(rounded), total_amount=amount)
 
 
 def _save_rejects(

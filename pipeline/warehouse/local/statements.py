@@ -73,7 +73,7 @@ class LocalStatements:
         return self._named("merge", "merge_file", self._file)
 
     def select_totals(self) -> Statement:
-        """Add up rows and dollars, both as read and in the table."""
+        """Add up rows and dollars or a checksum, both as read and in the table."""
         return self._named("reconcile", "select_totals", self._file)
 
     def delete_rejects(self) -> Statement:

@@ -41,7 +41,7 @@ TYPE_NAMES = ("BYTES", "STRING", "INT64", "NUMERIC", "TIMESTAMP", "FLOAT64", "BO
 PARAMETERS = {
     "INT64": "schema_version previous_entry changed_rows bytes unpacked_bytes loader_version rows"
     " inserted updated deleted unchanged rejected rounded year_month part parts",
-    "NUMERIC": "total_amount",
+    "NUMERIC": "total_amount checksum",
     "TIMESTAMP": "finished_at",
     "FLOAT64": "seconds",
     "STRING": "filename color month state run_id source address format sha256 etag reason"
