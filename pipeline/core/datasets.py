@@ -16,7 +16,12 @@ from typing import Literal
 
 from pipeline.core.errors import UsageError
 from pipeline.core.months import Month
-from pipeline.core.sample_shapes import GREEN_SAMPLE, YELLOW_SAMPLE, SampleShape
+from pipeline.core.sample_shapes import (
+    FOR_HIRE_SAMPLE,
+    GREEN_SAMPLE,
+    YELLOW_SAMPLE,
+    SampleShape,
+)
 
 Type = Literal["INT64", "STRING", "NUMERIC", "TIMESTAMP"]
 
@@ -123,9 +128,11 @@ class Dataset:
         return self.name
 
 
-def _time(name: str, moment: str) -> Column:
+def _time(
+    name: str, moment: str, *, optional: bool = False, spellings: tuple[str, ...] = ()
+) -> Column:
     text = f"{moment}, New York wall-clock time as published"
-    return Column(name, "TIMESTAMP", text, identity=True)
+    return Column(name, "TIMESTAMP", text, identity=True, optional=optional, spellings=spellings)
 
 
 _VENDOR = Column("VendorID", "INT64", "Code of the provider that sent the record", identity=True)
@@ -226,7 +233,51 @@ GREEN_TAXIS = Dataset(
     sample=GREEN_SAMPLE,
 )
 
-DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in (YELLOW_TAXIS, GREEN_TAXIS)}
+# Files of 2015 and 2016 have the base, the pickup and its zone only. Those of 2018 have the base in
+# Dispatching_base_number, and a column Dispatching_base_num that is empty.
+FOR_HIRE_VEHICLES = Dataset(
+    name="fhv",
+    label="For-hire vehicles",
+    columns=(
+        Column(
+            "dispatching_base_num",
+            "STRING",
+            "TLC license number of the base that dispatched the trip",
+            identity=True,
+            spellings=("Dispatching_base_number",),
+        ),
+        _time("pickup_datetime", "When the trip began", spellings=("Pickup_date",)),
+        _time("dropOff_datetime", "When the trip ended", optional=True),
+        Column(
+            "PUlocationID",
+            "INT64",
+            "TLC taxi zone of the pickup",
+            identity=True,
+            spellings=("locationID",),
+        ),
+        Column(
+            "DOlocationID", "INT64", "TLC taxi zone of the dropoff", identity=True, optional=True
+        ),
+        Column("SR_Flag", "INT64", "1 for a shared trip of a high-volume service, else empty"),
+        Column(
+            "Affiliated_base_number",
+            "STRING",
+            "TLC license number of the base with which the vehicle is affiliated",
+        ),
+    ),
+    pickup="pickup_datetime",
+    dropoff="dropOff_datetime",
+    published={"github": (Month(2019, 1), Month(2021, 7)), "tlc": (Month(2015, 1), None)},
+    tint="#7A5FB0",
+    dash="dash",
+    schedule_hour=11,
+    known_counts=((Month(2019, 1), Month(2019, 12), 43_244_696),),
+    sample=FOR_HIRE_SAMPLE,
+)
+
+DATASETS: dict[str, Dataset] = {
+    dataset.name: dataset for dataset in (YELLOW_TAXIS, GREEN_TAXIS, FOR_HIRE_VEHICLES)
+}
 """The registry, by name, in the order in which people see the datasets."""
 
 DEFAULT_DATASET = GREEN_TAXIS

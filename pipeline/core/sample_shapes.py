@@ -1,4 +1,4 @@
-"""What the built-in sample of a dataset looks like: how busy, how paid, where. Pure: no I/O."""
+"""What the built-in sample of a dataset looks like: how busy, where, how paid. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -13,6 +13,21 @@ class SampleShape:
 
     Attributes:
         rows: Trips in an average month before 2020.
+        base: Popularity of the zones that `popular` does not list: those of Manhattan below 96th
+            Street, and all others.
+        popular: Popular pickup zones, as `zone:popularity`.
+    """
+
+    rows: int
+    base: tuple[float, float]
+    popular: str
+
+
+@dataclass(frozen=True)
+class TaxiShape(SampleShape):
+    """The sample of a dataset of taxis, with meters, fares and payments.
+
+    Attributes:
         without_vendor: Share of the trips without VendorID.
         second_vendor: Share of VendorID 2 among the trips with a vendor.
         without_distance: Share of the trips with a distance of 0.
@@ -22,12 +37,8 @@ class SampleShape:
         negotiated: Share of the trips with a negotiated fare (RatecodeID 5).
         congestion: Congestion surcharge in cents.
         congestion_without_vendor: Whether trips without a vendor are charged it, too.
-        base: Popularity of the zones that `popular` does not list: those of Manhattan below 96th
-            Street, and all others.
-        popular: Popular pickup zones, as `zone:popularity`.
     """
 
-    rows: int
     without_vendor: float
     second_vendor: float
     without_distance: float
@@ -37,11 +48,27 @@ class SampleShape:
     negotiated: float
     congestion: int
     congestion_without_vendor: bool
-    base: tuple[float, float]
-    popular: str
 
 
-YELLOW_SAMPLE = SampleShape(
+@dataclass(frozen=True)
+class DispatchedShape(SampleShape):
+    """The sample of a dataset of trips that a base dispatched, without fares.
+
+    Attributes:
+        bases: The numbers of the bases, without their letter.
+        without_pickup_zone, without_dropoff_zone: Shares of the trips without such a zone.
+        shared: Share of the shared trips.
+        repeated: Share of the rows that occur twice.
+    """
+
+    bases: tuple[int, ...]
+    without_pickup_zone: float
+    without_dropoff_zone: float
+    shared: float
+    repeated: float
+
+
+YELLOW_SAMPLE = TaxiShape(
     rows=84_000,
     without_vendor=0.05,
     second_vendor=0.62,
@@ -59,7 +86,7 @@ YELLOW_SAMPLE = SampleShape(
     "75:20 151:15 74:12 41:10 166:10",
 )
 
-GREEN_SAMPLE = SampleShape(
+GREEN_SAMPLE = TaxiShape(
     rows=27_000,
     without_vendor=0.37,
     second_vendor=0.82,
@@ -73,4 +100,16 @@ GREEN_SAMPLE = SampleShape(
     base=(0.4, 4),
     popular="74:94 75:87 41:61 42:56 244:33 97:26 166:30 95:25 65:20 116:20 61:18 82:24 188:14 "
     "159:12 130:16 43:12 25:16 7:22 152:12 33:12 181:14 129:14 247:8 243:10 49:10 66:10 17:10",
+)
+
+FOR_HIRE_SAMPLE = DispatchedShape(
+    rows=60_000,
+    base=(2, 2),
+    popular="132:30 138:24 161:18 230:18 79:16 48:16 61:22 76:20 37:20 17:20 225:18 89:16 7:16 "
+    "181:15 42:15 159:14 168:14 213:14 254:14 82:14 129:14 36:13 97:13 255:12 188:12 39:12 72:12",
+    bases=(9, 13, 21, 53, 112, 254, 310, 477, 647, 856, 900, 1061, 1312, 1539, 2133, 2292, 2550),
+    without_pickup_zone=0.3,
+    without_dropoff_zone=0.12,
+    shared=0.02,
+    repeated=0.003,
 )

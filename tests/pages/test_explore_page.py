@@ -171,6 +171,7 @@ def test_link_of_an_earlier_version_opens_and_gets_the_present_names() -> None:
     assert app.number_input(key="miles").value == 1.5
     assert app.toggle(key="strays").value is True
     assert {button.label for button in app.button if str(button.key).startswith("clear-")} == {
+        "green and yellow",
         "2020-04-02 to 2020-04-30",
         "credit card",
         "not recorded",
@@ -297,6 +298,8 @@ def test_charts_of_what_no_loaded_color_has_are_left_out(
     cards_shown = texts(explore(tab="Money"))
     money = [chart for chart in DRAWN_CHARTS if chart.section == "money"]
     assert all(f"**{chart.title}**" in cards_shown for chart in money)
+    assert cards_shown.count("Without hired: not recorded.") == len(money)
+    assert "Without hired: not recorded." in texts(explore(metric="fare", tab="Where"))
     assert "**Card tips by hour**" not in texts(explore(taxi="cars", tab="Money"))
 
 

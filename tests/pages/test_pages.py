@@ -64,7 +64,8 @@ from tests.support.servers import Server
 
 ROOT = Path(__file__).parents[2]
 DRAWN_CHARTS = [chart for chart in CHARTS.values() if chart.section]
-SAMPLE = {"source": "sample", "color": ["yellow", "green"], "from": "2020-04", "to": "2020-04"}
+TAXIS: dict[str, str | list[str]] = {"color": ["yellow", "green"]}
+SAMPLE = {**TAXIS, "source": "sample", "from": "2020-04", "to": "2020-04"}
 
 # AppTest reads the metadata of every installed package anew each time, to look for components.
 manifest_scanner.scan_component_manifests = functools.cache(
@@ -229,7 +230,7 @@ def test_runs_page_without_runs_offers_the_sample(settings: Settings) -> None:
 
 def test_plan_says_which_files_will_run_and_why(settings: Settings, folder: Path) -> None:
     put_trips(folder, GREEN, [trip(GREEN)])
-    app = open_app(source=str(folder), **{"from": "2020-04", "to": "2020-05"})
+    app = open_app(**TAXIS, source=str(folder), **{"from": "2020-04", "to": "2020-05"})
     rows = {row["file"]: row for row in table(app, "file")}
     assert rows["green_tripdata_2020-04"]["load"] == "▶ yes"
     assert rows["green_tripdata_2020-04"]["why"] == "not loaded yet"
@@ -294,7 +295,8 @@ def test_failed_file_says_why_and_can_be_retried(settings: Settings, folder: Pat
     put_trips(folder, YELLOW, [trip(YELLOW)])
     broken = put(folder, GREEN, b"<html>not a trip file</html>", "csv")
     broken = broken.rename(broken.with_suffix(".csv.gz"))
-    app = run_to_end(open_app(source=str(folder), **{"from": "2020-04", "to": "2020-04"}))
+    months = {"from": "2020-04", "to": "2020-04"}
+    app = run_to_end(open_app(**TAXIS, source=str(folder), **months))
     assert grid(app)["green 2020", "Apr"] == "✕ failed"
     assert grid(app)["yellow 2020", "Apr"] == "● loaded 1"
     assert "green_tripdata_2020-04.csv.gz is a web page, not a trip file" in texts(app)

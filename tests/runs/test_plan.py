@@ -144,7 +144,7 @@ def test_many_months_that_are_late_are_said_once() -> None:
     request = Request(Selection(tuple(DATASETS.values()), Month(2020, 4), Month(2025, 7)), "tlc")
     planned = make_plan(request, "TLC parquet", probes, {})
     assert planned.summary("40 s") == (
-        "2 of 128 files to load, 200 bytes, about 40 s, from TLC parquet. "
+        "3 of 192 files to load, 300 bytes, about 40 s, from TLC parquet. "
         "63 months are not published yet (2020-05 to 2025-07)."
     )
     closed = make_plan(replace(request, source="github"), "GitHub releases", probes, {})
@@ -152,7 +152,7 @@ def test_many_months_that_are_late_are_said_once() -> None:
 
 
 def test_months_of_one_color_that_are_absent_are_named_by_it() -> None:
-    yellow, green = (TripFile(dataset, Month(2013, 1)) for dataset in DATASETS.values())
+    yellow, green = (TripFile(DATASETS[name], Month(2013, 1)) for name in ("yellow", "green"))
     selection = Selection((yellow.dataset, green.dataset), Month(2013, 1), Month(2013, 1))
     probes: dict[TripFile, Probe] = {yellow: replace(OFFER, file=yellow), green: Missing(green, "")}
     summary = make_plan(Request(selection, "tlc"), "TLC parquet", probes, {}).summary()

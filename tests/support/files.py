@@ -56,11 +56,14 @@ def header(dataset: Dataset) -> list[str]:
 
 def trip(file: TripFile, **changes: Any) -> dict[str, Any]:
     """One plausible row of this file, with some cells changed; None is an empty cell."""
-    prefix = "lpep" if file.dataset == GREEN_TAXIS else "tpep"
+    dataset = file.dataset
     row: dict[str, Any] = {
         "VendorID": "2",
-        f"{prefix}_pickup_datetime": f"{file.month}-01 08:00:00",
-        f"{prefix}_dropoff_datetime": f"{file.month}-01 08:12:30",
+        "dispatching_base_num": "B00254",
+        "Affiliated_base_number": "B00647",
+        "SR_Flag": None,
+        dataset.pickup: f"{file.month}-01 08:00:00",
+        dataset.dropoff: f"{file.month}-01 08:12:30",
         "store_and_fwd_flag": "N",
         "RatecodeID": "1",
         "PULocationID": "42",
@@ -76,11 +79,15 @@ def trip(file: TripFile, **changes: Any) -> dict[str, Any]:
         "total_amount": "9.3",
         "payment_type": "1",
         "congestion_surcharge": "0",
+        "ehail_fee": None,
+        "trip_type": "1",
     }
-    if file.dataset == GREEN_TAXIS:
-        row |= {"ehail_fee": None, "trip_type": "1"}
-    short = {"pickup": f"{prefix}_pickup_datetime", "dropoff": f"{prefix}_dropoff_datetime"}
-    return row | {short.get(name, name): value for name, value in changes.items()}
+    spelled = {column.name.casefold(): column.name for column in dataset.columns}
+    spelled |= {"pickup": dataset.pickup, "dropoff": dataset.dropoff}
+    own = {
+        spelled[name.casefold()]: value for name, value in row.items() if name.casefold() in spelled
+    }
+    return own | {spelled.get(name.casefold(), name): value for name, value in changes.items()}
 
 
 def csv_bytes(

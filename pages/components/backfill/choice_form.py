@@ -96,7 +96,7 @@ def _draw() -> Choice:
             selection_mode="multi",
             format_func=dataset_label,
             key="colors",
-            width=128,
+            width=208,
             persist_state="session",
         )
         span = keep_room(row)

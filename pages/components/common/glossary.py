@@ -20,8 +20,8 @@ WORDS = {
     "2020. It is loaded with its file; charts exclude it unless you include strays.",
     "reject": "A row with a cell that cannot be read, or a line that is not a row. It is not "
     "loaded; the table rejects keeps it with its line and the reason.",
-    "ordinal": "The number of a row among the rows of one file that have the same vendor, times "
-    "and zones, such as a trip and its void. It makes the id of each row unique.",
+    "ordinal": "The number of a row among the rows of one file that have the same vendor or "
+    "base, times and zones, such as a trip and its void. It makes the id of each row unique.",
     "void": "A row that cancels a trip: the same vendor, times and zones, and the opposite "
     "amounts.",
 }

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from pipeline.core.datasets import DATASETS, either_of
+
 _MOST_SHOWN = 40  # letters of an invalid value
 
 SHARED = "target"  # the parameter that stands in the address of every page
@@ -34,7 +36,13 @@ class Param:
 
 PARAMS = (
     Param(SHARED, "the warehouse: `local` or `gcp`"),
-    Param("color", "`yellow` or `green`", ("Backfill", "Preview", "Explore"), ("taxi",), True),
+    Param(
+        "color",
+        either_of(f"`{name}`" for name in DATASETS),
+        ("Backfill", "Preview", "Explore"),
+        ("taxi",),
+        True,
+    ),
     Param("from", "first month (Explore: first day)", ("Backfill", "Explore"), ("since",)),
     Param("to", "last month (Explore: last day)", ("Backfill", "Explore"), ("until",)),
     Param("month", "the month of a trip file, such as `2020-04`", ("Preview",)),

@@ -24,7 +24,7 @@ TINTS = {
 
 
 def dataset_label(name: str) -> str:
-    """Return the label of a dataset on a button, such as `for-hire`, in the theme's accent."""
+    """Return the label of a dataset on a button, such as `yellow`, in the theme's accent."""
     return f":yellow[{DATASETS[name].word}]"
 
 

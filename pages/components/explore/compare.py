@@ -141,8 +141,8 @@ def make_comparison(page_filters: PageFilters) -> CompareTab:
     if versus == "colors":
         if len(filters.datasets) < 2:
             return nothing(
-                f"Only {filters.datasets[0].word} is loaded or chosen. Choose or load other taxis to "
-                "compare with."
+                f"Only {filters.datasets[0].word} is loaded or chosen. Choose or load other taxis "
+                "to compare with."
             )
         sides = [
             side(dataset.word, dataset.tint, dataset.dash, replace(filters, datasets=(dataset,)))

@@ -108,7 +108,7 @@ def _slot(row: DeltaGenerator, width: int, height: int = 72) -> DeltaGenerator:
 
 
 def _draw_datasets(row: DeltaGenerator) -> list[str]:
-    return _slot(row, 136).pills(
+    return _slot(row, 212).pills(
         "Taxis",
         list(DATASETS),
         selection_mode="multi",
