@@ -32,7 +32,7 @@ from pipeline.core.errors import UsageError
 from pipeline.core.regular_file import read_regular_file
 from pipeline.core.settings.settings import Settings
 
-DATA = Path(__file__).with_name("data")
+DATA = Path(__file__).parents[1] / "data"
 MAX_BYTES = 1_000_000
 MAX_QUESTIONS = 500
 MAX_DEPTH = 10
