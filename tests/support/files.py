@@ -83,11 +83,14 @@ def trip(file: TripFile, **changes: Any) -> dict[str, Any]:
         "trip_type": "1",
     }
     spelled = {column.name.casefold(): column.name for column in dataset.columns}
-    spelled |= {"pickup": dataset.pickup, "dropoff": dataset.dropoff}
     own = {
         spelled[name.casefold()]: value for name, value in row.items() if name.casefold() in spelled
     }
-    return own | {spelled.get(name.casefold(), name): value for name, value in changes.items()}
+    names = {name.casefold(): name for name in own} | {
+        "pickup": dataset.pickup,
+        "dropoff": dataset.dropoff,
+    }
+    return own | {names.get(name.casefold(), name): value for name, value in changes.items()}
 
 
 def csv_bytes(
