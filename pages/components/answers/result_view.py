@@ -123,7 +123,7 @@ def _show_claim(
     number: int, verdict: ClaimVerdict, side: Side, guesses: Guesses, comparison: AnswerComparison
 ) -> None:
     """Draw a claim; a click opens the passage in its document, once it may be seen."""
-    claim = verdict.claim
+    claim = verdict.claim.replace("`", "")  # its label shows text, not code
     if len(claim) > _LONGEST_LABEL:
         claim = f"{claim[:_LONGEST_LABEL]}…"
     if guesses.hides_claim(side, number):
