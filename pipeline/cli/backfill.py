@@ -25,7 +25,7 @@ from pipeline.cli.console import (
     print_json,
 )
 from pipeline.cli.runs import print_files, run_document
-from pipeline.core.datasets import DATASETS, find_dataset
+from pipeline.core.datasets import DEFAULT_DATASETS, find_dataset
 from pipeline.core.errors import UsageError
 from pipeline.files.staging import size_in_words
 from pipeline.warehouse.registry import DEFAULT_TARGET, find_backend
@@ -37,8 +37,10 @@ if TYPE_CHECKING:
     from pipeline.runs.plan import Plan, Request
     from pipeline.runs.run_records import RunState
 
-BACKFILL_HELP = """
+BACKFILL_HELP = f"""
 Load the trip files of the given datasets and months that the policy takes.
+
+Without --dataset these are {" and ".join(dataset.name for dataset in DEFAULT_DATASETS)}.
 
 Re-running is always safe: a file that did not change is skipped, a corrected one is merged.
 
@@ -79,7 +81,8 @@ def backfill(
         if resume:
             request = resume_request(resume, settings)
         else:
-            request = _make_request(color or list(DATASETS), first, last, source, policy)
+            names = color or [dataset.name for dataset in DEFAULT_DATASETS]
+            request = _make_request(names, first, last, source, policy)
             request = replace(request, force=force, target=target)
         plan = prepare_plan(request, settings, read_only=dry_run)
         if dry_run:

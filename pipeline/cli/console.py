@@ -56,9 +56,7 @@ TargetOption = Annotated[str, typer.Option(help=f"Warehouse: {either_of(target_n
 DatasetOption = Annotated[str, typer.Option("--dataset", "--color", help=f"{either_of(DATASETS)}.")]
 DatasetsOption = Annotated[
     list[str] | None,
-    typer.Option(
-        "--dataset", "--color", help=f"{either_of(DATASETS)}; repeat for several (default: all)."
-    ),
+    typer.Option("--dataset", "--color", help=f"{either_of(DATASETS)}; repeat for several."),
 ]
 MonthOption = Annotated[str, typer.Option(help="The month, YYYY-MM.")]
 FirstOption = Annotated[str, typer.Option("--from", help="First month, YYYY-MM.")]

@@ -80,6 +80,9 @@ class Dataset:
         tint: Color in charts.
         dash: Line style in charts, so that color is not the only difference.
         sample: What the built-in sample looks like, or None where there is none.
+        is_default: Whether a backfill loads it when no dataset is named. Months of for-hire
+            vehicles are large (23 M rows in 2019-01), and commands from before they could be
+            loaded name none.
     """
 
     name: str
@@ -93,6 +96,7 @@ class Dataset:
     schedule_hour: int = field(default=9, hash=False, repr=False)
     known_counts: tuple[tuple[Month, Month, int], ...] = field(default=(), hash=False, repr=False)
     sample: SampleShape | None = field(default=None, hash=False, repr=False)
+    is_default: bool = field(default=True, hash=False, repr=False)
 
     @property
     def word(self) -> str:
@@ -273,12 +277,16 @@ FOR_HIRE_VEHICLES = Dataset(
     schedule_hour=11,
     known_counts=((Month(2019, 1), Month(2019, 12), 43_244_696),),
     sample=FOR_HIRE_SAMPLE,
+    is_default=False,
 )
 
 DATASETS: dict[str, Dataset] = {
     dataset.name: dataset for dataset in (YELLOW_TAXIS, GREEN_TAXIS, FOR_HIRE_VEHICLES)
 }
 """The registry, by name, in the order in which people see the datasets."""
+
+DEFAULT_DATASETS = tuple(dataset for dataset in DATASETS.values() if dataset.is_default)
+"""What a backfill loads when no dataset is named."""
 
 DEFAULT_DATASET = GREEN_TAXIS
 """Taken where one dataset is needed and none was named: its files are the smallest."""

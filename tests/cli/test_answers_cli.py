@@ -106,7 +106,9 @@ def test_preset_from_a_host_that_is_not_allowed_is_not_fetched(settings: Setting
         assert server.requests == []
 
 
-@pytest.mark.parametrize("path", ["-", pytest.param("/dev/stdin", marks=POSIX)])
+@pytest.mark.parametrize(
+    "path", ["-", *(pytest.param(f"/dev/{name}", marks=POSIX) for name in ("stdin", "fd/0"))]
+)
 def test_answer_is_read_from_stdin_and_pipes(settings: Settings, notes: Path, path: str) -> None:
     pipeline(settings, "answers", "add", str(notes))
     result = subprocess.run(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from pages.components.common.params import describe_invalid
-from pipeline.core.datasets import DATASETS, Dataset, either_of, find_dataset
+from pipeline.core.datasets import DATASETS, DEFAULT_DATASETS, Dataset, either_of, find_dataset
 from pipeline.core.errors import FaregroundError, UsageError
 from pipeline.core.trips import Month, Selection
 from pipeline.runs.plan import Request
@@ -32,7 +32,7 @@ PARAMS = ("color", "from", "to", "source", "policy", "force")  # of a link to a 
 class Choice:
     """What the widgets of the Backfill page hold. Unlike a Request it may be invalid."""
 
-    datasets: tuple[Dataset, ...] = field(default_factory=lambda: tuple(DATASETS.values()))
+    datasets: tuple[Dataset, ...] = DEFAULT_DATASETS
     first: Month = USUAL_MONTH
     last: Month = USUAL_MONTH
     source: str = "github"
