@@ -14,7 +14,7 @@ import pytest
 from pipeline.answers.truths.templates import TEMPLATES, identifiers
 from pipeline.charts import CHARTS, build_query
 from pipeline.charts.queries import Query, find_rollup
-from pipeline.core.datasets import GREEN_TAXIS, YELLOW_TAXIS
+from pipeline.core.datasets import DATASETS, YELLOW_TAXIS
 from pipeline.core.sql import statement
 from pipeline.warehouse.scan import Layout, estimate
 from tests.support.chart_cases import FILTERS
@@ -74,7 +74,11 @@ def parameters() -> dict[str, str]:
 
 
 def our_tables() -> dict[str, dict[str, str]]:
-    return tables_of(GREEN_TAXIS) | tables_of(YELLOW_TAXIS)
+    return {
+        table: columns
+        for dataset in DATASETS.values()
+        for table, columns in tables_of(dataset).items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +144,5 @@ def test_month_in_a_chart_reads_the_partitions_of_that_month_only() -> None:
     trips = build_query(CHARTS["routes"], FILTERS["miles of a month"], "gcp", "week")
     found = estimate(trips.sql, TABLES, Layout("DAY"), parameters=trips.parameters)
     assert {scan.table: (scan.read, scan.partitions) for scan in found.scans} == {
-        "yellow_tripdata": (30, 61),
-        "green_tripdata": (30, 61),
+        dataset.table: (30, 61) for dataset in DATASETS.values()
     }

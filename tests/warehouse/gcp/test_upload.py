@@ -130,7 +130,7 @@ def test_an_upload_tells_its_bytes_and_a_cancel_ends_the_run_while_one_hangs(
     pressed = time.monotonic()
     work.cancel.set()
     jobs.join(10)
-    assert time.monotonic() - pressed < 2.0
+    assert time.monotonic() - pressed < 4.0  # the send hangs for 6
     assert work.state == "cancelled"
     assert {f.state for f in files_of(settings, work.run_id).values()} == {"cancelled"}
     for thread in threading.enumerate():  # the send that was left behind, so that the proxy can go
