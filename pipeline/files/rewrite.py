@@ -1,4 +1,4 @@
-"""Rewrite a text to a csv.gz that every reader reads: in UTF-8, with commas between the cells.
+"""Convert text files of other encodings and separators to a UTF-8, comma-separated csv.gz.
 
 The cells keep every letter; a cell with a comma, such as 4,50, is put into quotes.
 """

@@ -47,7 +47,7 @@ def read_columns(path: Path, format: Format) -> tuple[tuple[str, str], ...]:
 
 
 def own_names(columns: Sized) -> list[str]:
-    """Return a name for each column of the file, which no statement names as the file does."""
+    """Return an SQL name for each column of the file; names in the file are never used in SQL."""
     return [f"c{number}" for number in range(len(columns))]
 
 

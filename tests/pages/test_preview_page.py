@@ -145,7 +145,7 @@ def test_cancelled_fetch_says_so_and_can_be_continued(settings: Settings) -> Non
         assert server.holding.wait(10)
         check(app.button(key="fetch-cancel").click().run())
         settle(app, "fetch")
-        assert "The fetch was cancelled" in texts(app)
+        assert "The download was cancelled" in texts(app)
         assert app.button(key="fetch")
     assert History(settings.history_path).runs() == []
 

@@ -49,7 +49,7 @@ def show_key_notice() -> None:
 def ask_documents(documents: Sequence[Document]) -> None:
     """Draw a conversation about documents."""
     if not documents:
-        st.info("There is no document to ask yet.")
+        st.info("No documents are stored yet.")
         st.button(
             "Add a document",
             icon=":material/add:",

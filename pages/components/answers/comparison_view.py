@@ -1,4 +1,4 @@
-"""Draw both answers to a question side by side while they arrive, then what is known of them."""
+"""Draw two answers side by side while they arrive, then their verdicts, sources and costs."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def show_claims(
 
 
 def show_score(truth: GroundTruth, score: NumberScore) -> None:
-    """Draw how a stated number compares with the exact answer."""
+    """Draw the verdict on a number: equal to the exact answer, different, or not judged."""
     words, color = SCORE_BADGES[score.outcome]
     with st.container(border=True, gap="xsmall"):
         st.badge(words, color=color)

@@ -30,7 +30,7 @@ def show_explain_plan(plan: Plan) -> None:
     """Draw the choice of a file of the plan, and explain its load."""
     published = {p.file.stem: p for p in plan.files if not isinstance(p.probe, Missing)}
     if not published:
-        st.caption("No file of this choice is published, so there is no load to explain.")
+        st.caption("The source has none of the chosen files, so there is no load to explain.")
         return
     with reported():
         name = st.selectbox("File", list(published), key="explained", width=280)

@@ -59,7 +59,7 @@ def _show_unknown_names(title: str) -> None:
     state[_UNKNOWN] = noted
     if noted[1]:
         names = ", ".join(name[:40] for name in noted[1][:5])
-        st.caption(f"No page has these parameters of the address, and none is used: {plain(names)}")
+        st.caption(f"The link has parameters that no page uses: {plain(names)}")
 
 
 def _open_start() -> None:

@@ -79,7 +79,7 @@ def _show_measured(
             show(task.result())
         except FaregroundError as error:
             _start_measuring.clear(*question)  # the cause may be gone at the next call
-            st.caption(f"What BigQuery would scan is not known: {plain(error.problem)}")
+            st.caption(f"Cannot estimate what BigQuery would scan: {plain(error.problem)}")
 
     st.fragment(run_every=None if task.done() else _REDRAW_SECONDS)(watch)()
 

@@ -164,4 +164,4 @@ def _show_fetch(chosen: ChosenFile) -> None:
         try:
             task.result()
         except Cancelled:
-            st.info("The fetch was cancelled. The next one continues it.")
+            st.info("The download was cancelled. The next one resumes it.")

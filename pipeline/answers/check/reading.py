@@ -1,4 +1,4 @@
-"""Read a sentence once: its facts, its words in order, its clauses, and what it negates."""
+"""Parse a sentence into facts, words, clauses and negations; results are cached."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ def _front_matter(text: str) -> dict[str, str]:
 
 
 def _first_heading(text: str, format: str) -> str:
-    """Return the first heading, of plain text its first line if that is short, or nothing.
+    """Return the first heading, or the first line of plain text if it is short; else "".
 
     The headings of a PDF are ours, one a page.
     """

@@ -149,7 +149,7 @@ def _explain_quota(
 
 
 def _message(body: object, default: str) -> str:
-    """Return the sentence of an error's body, at any of the places where servers put it."""
+    """Return the message in an error response; servers use different fields for it."""
     if isinstance(body, Mapping):
         inner = body.get("error", body)
         if isinstance(inner, str):

@@ -148,7 +148,7 @@ def estimate_calls(
 
 
 def _price(reference: str, prices: PriceList) -> ModelPrice | None:
-    """Return the price of a model that is named as `choose_model` reads it."""
+    """Return the price of a model; `choose_model` says which forms a name has."""
     return prices.of(reference) or prices.of(reference.partition(":")[2])
 
 
