@@ -22,7 +22,7 @@ from pipeline.answers.model import (
 from pipeline.answers.model.endings import check_ending
 from pipeline.answers.model.gemini_client import connect, explainer
 from pipeline.answers.model.prompts import Prompt
-from pipeline.answers.model.retry import PATIENCE, quote, retry, run_request
+from pipeline.answers.model.retry import PATIENCE, quote, retry, retry_answer, run_request
 from pipeline.core.cancel import Cancel
 from pipeline.core.errors import ModelError
 from pipeline.core.settings.settings import Settings
@@ -84,17 +84,11 @@ class Gemini:
 
         async def ask() -> None:
             async with self._connect() as client:
-                started = time.monotonic()
-
-                def note_wait() -> None:
-                    response.waited_seconds = time.monotonic() - started
-
-                await retry(
+                await retry_answer(
                     lambda: _stream(client, prompt, response, schema, self._patience),
                     explainer(self._settings, response.model),
                     on_wait,
-                    may_retry=lambda: not response.text,
-                    waited=note_wait,
+                    response,
                 )
 
         run_request(ask, cancel)

@@ -24,7 +24,14 @@ from pipeline.answers.model import (
 from pipeline.answers.model.endings import check_ending
 from pipeline.answers.model.openai_compatible_errors import explainer, unreadable
 from pipeline.answers.model.prompts import Prompt
-from pipeline.answers.model.retry import IDLE_PATIENCE, PATIENCE, quote, retry, run_request
+from pipeline.answers.model.retry import (
+    IDLE_PATIENCE,
+    PATIENCE,
+    quote,
+    retry,
+    retry_answer,
+    run_request,
+)
 from pipeline.core.cancel import Cancel
 from pipeline.core.errors import ModelError, ModelGone
 from pipeline.core.settings.settings import Settings
@@ -105,17 +112,11 @@ class OpenAICompatible:
             async with self._connect() as client:
                 if not response.model:
                     response.model = await self._first_model(client)
-                started = time.monotonic()
-
-                def note_wait() -> None:
-                    response.waited_seconds = time.monotonic() - started
-
-                await retry(
+                await retry_answer(
                     lambda: _stream(client, prompt, response, schema, self._patience),
                     explainer(self._settings, response.model),
                     on_wait,
-                    may_retry=lambda: not response.text,
-                    waited=note_wait,
+                    response,
                 )
 
         run_request(ask, cancel)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from pipeline.answers.model import OnWait
+from pipeline.answers.model import ModelResponse, OnWait
 from pipeline.core.cancel import Cancel
 from pipeline.core.errors import ModelError
 from pipeline.core.redact import redact
@@ -80,6 +80,24 @@ async def retry(
             await asyncio.sleep(min(left, 1.0))
         waited()
     raise AssertionError  # the loop ends in a return or raise
+
+
+async def retry_answer(
+    attempt: Callable[[], Awaitable[None]],
+    explain: Explain,
+    on_wait: OnWait,
+    response: ModelResponse,
+) -> None:
+    """Repeat `attempt`, which fills `response`, as `retry` does, until the first text arrived.
+
+    The seconds until the last try began are set as `response.waited_seconds`.
+    """
+    started = time.monotonic()
+
+    def note_wait() -> None:
+        response.waited_seconds = time.monotonic() - started
+
+    await retry(attempt, explain, on_wait, lambda: not response.text, note_wait)
 
 
 def explain_transport(error: Exception, address: str, setting: str) -> FailedTry:
