@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 EXPORT_HELP = """
 Export loaded trips as Parquet files, a DuckDB file, or csv.gz files.
 
+Without --dataset trips of all datasets are exported.
+
 Only what was loaded since the last export is written; what is no longer loaded is removed. Each
 file is replaced whole or not at all, so that Ctrl-C and a later export are always safe.
 

@@ -35,6 +35,8 @@ _USUAL = target_names()[:2]  # the warehouses that are compared when none is nam
 VERIFY_HELP = """
 Compare trips row by row: two warehouses, or one of them with the staged files.
 
+Without --dataset files of all datasets are compared.
+
 For each file the command compares rows, dollars, and fingerprints of unique_row_id and of all
 cells. It lists the rows that differ. If the file is staged, it also reads a sample of 500 rows by
 the grammar of cells, to find casts that are wrong on both sides.
