@@ -433,8 +433,8 @@ def test_link_with_invalid_values_falls_back_and_says_so() -> None:
 @pytest.mark.usefixtures("settings")
 def test_parameter_that_no_page_has_is_named() -> None:
     app = open_app("pages/setup.py", colour="green", color="green")
-    assert "none is used: colour" in texts(app)
-    assert "none is used" not in texts(open_app("pages/setup.py", color="green"))
+    assert "parameters that no page uses: colour" in texts(app)
+    assert "no page uses" not in texts(open_app("pages/setup.py", color="green"))
 
 
 def test_first_month_behind_the_last_moves_it_and_the_other_way_round() -> None:
