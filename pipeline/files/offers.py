@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Format = Literal["csv", "csv.gz", "parquet"]
 
 FORMATS: tuple[Format, ...] = ("csv.gz", "parquet", "csv")
+PUBLIC = ("github", "tlc")  # the names of the sources of files that the TLC published
 SAMPLE = "sample"  # the name of the source of synthetic trips
 SAMPLE_SCHEME = "sample:"
 UPLOAD = "upload"  # the name of the source of uploaded files

@@ -28,6 +28,7 @@ from pipeline.core.trips import Month, TripFile
 from pipeline.files.nearby import NearbyFiles, find_nearby, format_named
 from pipeline.files.offers import (
     FORMATS,
+    PUBLIC,
     SAMPLE_SCHEME,
     UPLOAD,
     Format,
@@ -236,7 +237,7 @@ class WebSource:
 
     def _never_published(self, file: TripFile) -> str:
         """Return the reason the source cannot have the file, or "" if it might have it."""
-        if self.name not in ("github", "tlc"):
+        if self.name not in PUBLIC:
             return ""
         if self.name not in file.dataset.published:
             return f"{self.label} has no {file.dataset} trips"

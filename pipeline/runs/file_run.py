@@ -217,6 +217,7 @@ class FileRun:
         )
         warehouse.record(entry)
         reason = f"unchanged: the same bytes were loaded {loaded.finished_at:%Y-%m-%d %H:%M} UTC"
+        reason += f"; {staged.remark}" if staged.remark else ""
         self.log(reason)
         self.progress.rows = loaded.rows
         return self._run_file(entry, "skipped", reason)

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Literal
 
 from pipeline.core.trips import Selection, TripFile
-from pipeline.files.offers import SAMPLE, Missing, Offer, Probe, Unknown
+from pipeline.files.offers import PUBLIC, SAMPLE, Missing, Offer, Probe, Unknown
 from pipeline.files.staging import size_in_words
 from pipeline.runs.policy import Policy
 from pipeline.runs.unpublished import describe_unpublished
@@ -318,7 +318,8 @@ def _decide(
     if _is_replaced_sample(loaded, request.source):
         return True, "replaces synthetic trips of the sample"
     description = f"loaded {loaded.finished_at:%Y-%m-%d %H:%M} UTC from {loaded.source}"
-    if policy != Policy.ALL:
+    asks_for_own_files = request.source not in (*PUBLIC, SAMPLE, loaded.source)
+    if policy == Policy.MISSING or not (policy == Policy.ALL or asks_for_own_files):
         return False, description
     if _is_unchanged(probe, loaded, request.source):
         return False, f"unchanged since it was {description}"

@@ -39,6 +39,6 @@ class Policy(StrEnum):
         return {
             Policy.MISSING: "Files that were never loaded.",
             Policy.MISSING_AND_FAILED: "Files that were never loaded, that failed, or that the "
-            "source has changed since their load.",
+            "source has changed since their load; and files of your own in place of other trips.",
             Policy.ALL: "Every file: each is compared with its source and loaded if it changed.",
         }[self]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -71,6 +72,12 @@ def test_file_under_a_nearly_published_name_is_found_and_loads(
     assert f"found as {path}" in files[GREEN].reason
     _, files = backfill(settings, request(folder, GREEN))
     assert (files[GREEN].state, "found as" in files[GREEN].reason) == ("skipped", True)
+    elsewhere = folder.with_name("another folder with the same bytes")
+    shutil.copytree(folder, elsewhere)
+    _, files = backfill(settings, request(elsewhere, GREEN))
+    assert files[GREEN].state == "skipped"
+    assert files[GREEN].reason.startswith("unchanged: the same bytes were loaded")
+    assert f"found as {path}" in files[GREEN].reason
 
 
 @pytest.mark.parametrize(

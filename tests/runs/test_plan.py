@@ -106,6 +106,18 @@ def test_file_of_another_source_is_not_stale_and_policy_all_replaces_it() -> Non
     assert plan(CHANGED, record(LOADED), ALL, source="tlc").to_run
 
 
+@pytest.mark.parametrize("source", ["another/folder", "https://trips.example/", "upload"])
+def test_files_of_ones_own_are_compared_with_trips_of_another_source(source: str) -> None:
+    (planned,) = plan(OFFER, record(LOADED), MF, source=source).files
+    assert (planned.state, planned.runs) == (FileState.LOADED, True)
+    assert planned.reason == "loaded 2026-01-02 03:04 UTC from folder; checked for changes"
+    assert not plan(OFFER, record(LOADED), M, source=source).to_run
+    assert not plan(GONE, record(LOADED), MF, source=source).to_run
+    public = record(replace(LOADED, source="github"))
+    assert plan(OFFER, public, MF, source=source).to_run
+    assert not plan(OFFER, public, MF, source="tlc").to_run
+
+
 @pytest.mark.parametrize("policy", list(Policy))
 def test_real_trips_replace_synthetic_ones_under_every_policy(policy: Policy) -> None:
     synthetic = record(replace(LOADED, source="sample"))
