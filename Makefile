@@ -1,8 +1,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Tests wait for servers, processes and clocks, so that more workers than cores use the cores.
+PARALLEL = -n $$($(BIN)/python -c "import os; print(os.cpu_count() * 3 // 2)") --dist worksteal
 
-.PHONY: help app test test-gcp test-readers test-cloud test-slow test-slow-short fuzz audit outdated licences lint format house hooks bench bench-full bench-gcp screenshots clean
+.PHONY: help app test test-browser test-gcp test-readers test-cloud test-slow test-slow-short fuzz audit outdated licences lint format house hooks bench bench-full bench-gcp screenshots clean
 
 help:  ## list all targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -19,32 +21,35 @@ $(VENV)/.dev: $(VENV)/.app requirements-dev.txt
 app: $(VENV)/.app  ## install and start the app on http://127.0.0.1:8501
 	$(BIN)/python -m streamlit run app.py $(OPTIONS)
 
-test: $(VENV)/.dev lint  ## lint, types and all ordinary tests
+test: $(VENV)/.dev lint  ## lint, types and all tests that need nothing else
 	@started=$$(date +%s); \
-	$(BIN)/python -m pytest -n logical --dist worksteal --durations=10 -m "not slow and not gcp and not readers"; \
+	$(BIN)/python -m pytest $(PARALLEL) --durations=10 -m "not slow and not gcp and not readers and not browser"; \
 	code=$$?; echo "The tests took $$(( $$(date +%s) - started )) s."; exit $$code
+
+test-browser: $(VENV)/.dev  ## the pages in Chromium
+	$(BIN)/python -m pytest $(PARALLEL) --durations=10 -m "browser and not slow and not gcp"
 
 test-gcp: $(VENV)/.dev  ## test the Google Cloud warehouse on emulators (Python 3.13 or uv)
 	sh tests/support/gcp/install.sh
-	$(BIN)/python -m pytest -n logical --dist worksteal --durations=10 -o timeout=300 -m "gcp and not slow"
+	$(BIN)/python -m pytest $(PARALLEL) --durations=10 -o timeout=300 -m "gcp and not slow"
 
 test-readers: $(VENV)/.dev  ## DuckDB 1.2 to 1.5, pyarrow and dbt read what Fareground writes
 	PYTHON=$(PYTHON) sh tests/support/readers/install.sh
-	$(BIN)/python -m pytest -n logical --dist worksteal -m "readers and not long"
+	$(BIN)/python -m pytest $(PARALLEL) -m "readers and not long"
 
 test-cloud: $(VENV)/.dev  ## the same tests in a real project: GCP_CREDS, GCP_PROJECT_ID, GCP_LOCATION
 	$(BIN)/python -m tests.support.gcp.cloud
 
 test-slow: $(VENV)/.dev  ## tests that take minutes, before a release
 	$(BIN)/python -m pytest -m "slow and alone and not gcp"
-	$(BIN)/python -m pytest -n logical -m "(slow or hypothesis) and not alone and not gcp and not readers" \
+	$(BIN)/python -m pytest $(PARALLEL) -m "(slow or hypothesis) and not alone and not gcp and not readers" \
 	  --hypothesis-profile=slow
 	PYTHON=$(PYTHON) sh tests/support/readers/install.sh
 	$(BIN)/python -m pytest -m "readers and long"
 
 test-slow-short: $(VENV)/.dev  ## slow tests that take a minute or less, for CI
 	$(BIN)/python -m pytest -m "slow and alone and not long and not gcp"
-	$(BIN)/python -m pytest -n logical --dist worksteal -m "slow and not alone and not long and not gcp and not readers"
+	$(BIN)/python -m pytest $(PARALLEL) -m "slow and not alone and not long and not gcp and not readers"
 
 fuzz: $(VENV)/.dev  ## random text and bytes for every parser of user input, 109,500 cases
 	$(BIN)/python -m tests.fuzz

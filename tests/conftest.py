@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,9 +24,23 @@ from tests.support.third_backend import ThirdBackend
 if TYPE_CHECKING:
     from tests.support.gcp.emulators import Emulators
 
+_MEMORY_DISK = Path("/dev/shm")
+_ENOUGH = 8 * 2**30  # bytes; only slow tests need more than one of them
+
 register_profiles()
 _numbers = itertools.count(1)
 _THROWAWAY = throwaway(dict(os.environ))  # before the tests' own variables take their place
+
+
+def pytest_configure() -> None:
+    """Keep the tests' folders in memory where there is room, because most tests wait for a disk.
+
+    No test depends on what a disk does at a power cut: processes are killed, not machines.
+    """
+    if "PYTEST_DEBUG_TEMPROOT" not in os.environ and _MEMORY_DISK.is_dir():
+        free = shutil.disk_usage(_MEMORY_DISK).free
+        if free >= _ENOUGH and os.access(_MEMORY_DISK, os.W_OK):
+            os.environ["PYTEST_DEBUG_TEMPROOT"] = str(_MEMORY_DISK)
 
 
 def cloud_number() -> int:

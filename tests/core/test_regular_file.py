@@ -56,6 +56,7 @@ def test_reading_stops_one_byte_behind_the_limit(tmp_path: Path) -> None:
         ("restore", "{path}"),
     ],
 )
+@pytest.mark.parametrize("no_file", ["pipe", "link to a device"], indirect=True)
 def test_command_refuses_what_is_no_file(
     settings: Settings, no_file: Path, command: tuple[str, ...]
 ) -> None:

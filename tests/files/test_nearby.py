@@ -72,12 +72,19 @@ def test_file_under_a_nearly_published_name_is_found_and_loads(
     assert f"found as {path}" in files[GREEN].reason
     _, files = backfill(settings, request(folder, GREEN))
     assert (files[GREEN].state, "found as" in files[GREEN].reason) == ("skipped", True)
+
+
+def test_name_of_a_file_with_the_bytes_of_another_source_is_said(
+    settings: Settings, folder: Path
+) -> None:
+    put(folder, f"{STEM}.CSV")
+    backfill(settings, request(folder, GREEN))
     elsewhere = folder.with_name("another folder with the same bytes")
     shutil.copytree(folder, elsewhere)
     _, files = backfill(settings, request(elsewhere, GREEN))
     assert files[GREEN].state == "skipped"
     assert files[GREEN].reason.startswith("unchanged: the same bytes were loaded")
-    assert f"found as {path}" in files[GREEN].reason
+    assert files[GREEN].reason.endswith(f"; found as {STEM}.CSV")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,12 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from tests.support.browser import find_chromium
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark the tests that need a browser."""
+    if "browser" in getattr(item, "fixturenames", ()):
+        item.add_marker("browser")
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A Chromium of a module's tests, each of whose visitors has a profile of its own."""

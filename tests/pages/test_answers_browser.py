@@ -14,8 +14,6 @@ from tests.pages.test_safe_markdown import HOSTILE
 from tests.support.browser import Visitor, serve
 from tests.support.gemini_server import KEY, GeminiServer, ScriptedAnswer
 
-pytestmark = pytest.mark.browser
-
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[GeminiServer]:

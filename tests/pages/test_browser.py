@@ -24,8 +24,6 @@ from tests.support.files import GREEN, YELLOW, backfill, put_trips, request, tri
 from tests.support.files import rows as rows_of
 from tests.support.servers import Server
 
-pytestmark = pytest.mark.browser
-
 SAMPLE = "/?source=sample&from=2020-04&to=2020-04&color=yellow&color=green"
 
 

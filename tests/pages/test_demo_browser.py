@@ -13,8 +13,6 @@ from pipeline.core.settings.settings import Settings
 from tests.support.browser import Visitor, serve
 from tests.support.openai_server import ChatRequest, OpenAIServer, ScriptedChat
 
-pytestmark = pytest.mark.browser
-
 
 @pytest.fixture
 def address(settings: Settings) -> Iterator[str]:

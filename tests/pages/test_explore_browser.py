@@ -13,8 +13,6 @@ from pipeline.core.settings.settings import Settings
 from tests.support.browser import Visitor, serve
 from tests.support.files import GREEN, YELLOW, load, put_trips, trip
 
-pytestmark = pytest.mark.browser
-
 
 @pytest.fixture
 def address(settings: Settings, folder: Path) -> Iterator[str]:

@@ -14,7 +14,6 @@ from tests.support.browser import Visitor
 from tests.support.files import GREEN, YELLOW, backfill, put_trips, request, trip
 
 pytestmark = [
-    pytest.mark.browser,
     pytest.mark.slow,
     pytest.mark.long,
     pytest.mark.timeout(3600),

@@ -27,7 +27,7 @@ from tests.support.files import GREEN, YELLOW, backfill, request
 from tests.support.gemini_server import GeminiRequest, GeminiServer, ScriptedAnswer
 
 # Slow, as what is late for a click on a busy machine counts as a jump.
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 GOOD = 0.1
 # On a desk nearly all that moves is Streamlit's own navigation, when its icons' font comes: 0.05.

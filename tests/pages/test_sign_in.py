@@ -222,7 +222,6 @@ def sign_out(page: Page) -> None:
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
 
 
-@pytest.mark.browser
 def test_signed_in_person_gets_the_role_of_the_lists(tmp_path: Path, browser: Browser) -> None:
     home = tmp_path / "home"
     with Provider() as provider, serve(home, provider.auth_toml, **LISTS) as address:
@@ -269,7 +268,6 @@ def test_signed_in_person_gets_the_role_of_the_lists(tmp_path: Path, browser: Br
 
 
 @pytest.mark.slow
-@pytest.mark.browser
 def test_token_with_a_foreign_signature_signs_nobody_in(tmp_path: Path, browser: Browser) -> None:
     with Provider(forged=True) as provider:
         provider.person = {"email": "anna@example.org", "email_verified": True}

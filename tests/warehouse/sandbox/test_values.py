@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -74,12 +75,20 @@ def engine() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
+@pytest.fixture(scope="module")
+def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with an empty warehouse, which no test of this module changes."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FAREGROUND_HOME", str(home))
+        with open_warehouse("local", Settings()):
+            return home
+
+
 @pytest.fixture
-def loaded(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Settings of an empty warehouse that commands use."""
-    monkeypatch.setenv("FAREGROUND_HOME", str(settings.home))
-    with open_warehouse("local", settings):
-        return settings
+def loaded(empty_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let commands use the empty warehouse."""
+    monkeypatch.setenv("FAREGROUND_HOME", str(empty_home))
 
 
 def run(*arguments: str) -> str:
