@@ -223,7 +223,7 @@ def _print_side(values: dict[str, Any]) -> None:
 
 def truths(
     template: Annotated[str, typer.Argument(help="Question template; default: all.")] = "",
-    color: DatasetOption = "green",
+    dataset_name: DatasetOption = "green",
     month: Annotated[str, typer.Option(help="YYYY-MM; without it, list the templates.")] = "",
     earlier: Annotated[
         str, typer.Option("--from", help="Month to compare with. Default: the previous one.")
@@ -250,7 +250,7 @@ def truths(
                 for entry in templates
             ]
         else:
-            answers = _find_truths(templates, color, month, earlier, target)
+            answers = _find_truths(templates, dataset_name, month, earlier, target)
             rows = [truth_values(answer) for answer in answers]
         if as_json:
             print_json({"truths": rows})
@@ -266,7 +266,7 @@ def truths(
 
 
 def _find_truths(
-    templates: Sequence[QuestionTemplate], color: str, month: str, earlier: str, target: str
+    templates: Sequence[QuestionTemplate], dataset_name: str, month: str, earlier: str, target: str
 ) -> list[GroundTruth]:
     """Return the exact answers whose months are loaded; raises UsageError if there are none."""
     from pipeline.answers.truths.truths import find_truth
@@ -274,7 +274,7 @@ def _find_truths(
     from pipeline.core.trips import Month
     from pipeline.warehouse.registry import open_warehouse
 
-    dataset, of_month = find_dataset(color), Month.parse(month)
+    dataset, of_month = find_dataset(dataset_name), Month.parse(month)
     earlier_month = Month.parse(earlier) if earlier else None
     answers: list[GroundTruth] = []
     problems: list[UsageError] = []

@@ -60,7 +60,7 @@ Examples:
 
 
 def backfill(
-    color: DatasetsOption = None,
+    dataset_names: DatasetsOption = None,
     first: FirstOption = "",
     last: LastOption = "",
     source: SourceOption = "github",
@@ -81,7 +81,7 @@ def backfill(
         if resume:
             request = resume_request(resume, settings)
         else:
-            names = color or [dataset.name for dataset in DEFAULT_DATASETS]
+            names = dataset_names or [dataset.name for dataset in DEFAULT_DATASETS]
             request = _make_request(names, first, last, source, policy)
             request = replace(request, force=force, target=target)
         plan = prepare_plan(request, settings, read_only=dry_run)
@@ -106,9 +106,7 @@ def backfill(
         raise typer.Exit(1)
 
 
-def _make_request(
-    colors: Sequence[str], first: str, last: str, source: str, policy: str
-) -> Request:
+def _make_request(names: Sequence[str], first: str, last: str, source: str, policy: str) -> Request:
     from pipeline.core.trips import Month, Selection
     from pipeline.runs.plan import Request
     from pipeline.runs.policy import Policy
@@ -116,7 +114,7 @@ def _make_request(
     if not first:
         raise UsageError("No month was given.", cure="Add --from YYYY-MM, and --to for a range.")
     selection = Selection(
-        tuple(dict.fromkeys(find_dataset(name) for name in colors)),
+        tuple(dict.fromkeys(find_dataset(name) for name in names)),
         Month.parse(first),
         Month.parse(last or first),
     )

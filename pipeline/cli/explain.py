@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def explain(
-    color: DatasetOption,
+    dataset_name: DatasetOption,
     month: MonthOption,
     source: SourceOption = "github",
     target: TargetOption = DEFAULT_TARGET,
@@ -49,7 +49,7 @@ def explain(
     with exit_on_error():
         settings = load_settings()
         file_month = Month.parse(month)
-        selection = Selection((find_dataset(color),), file_month, file_month)
+        selection = Selection((find_dataset(dataset_name),), file_month, file_month)
         request = Request(selection, source=source, force=force, target=target)
         plan = prepare_plan(request, settings, read_only=True)
         explanation = explain_file(plan.files[0], plan.request, settings)

@@ -54,7 +54,7 @@ def export(
             help="A folder, or the file for duckdb; once more with a month (YYYY-MM) for the last.",
         ),
     ],
-    color: DatasetsOption = None,
+    dataset_names: DatasetsOption = None,
     first: FirstOption = "",
     schema: Annotated[str, typer.Option(help="Schema of the tables, for duckdb.")] = "prod",
     target: TargetOption = DEFAULT_TARGET,
@@ -73,7 +73,7 @@ def export(
                 "--to names one path, and one last month if there is one.",
                 cure="Write, for example, --to trips/ --from 2020-01 --to 2020-06.",
             )
-        datasets = [find_dataset(name) for name in color or ()]
+        datasets = [find_dataset(name) for name in dataset_names or ()]
         first_month = Month.parse(first) if first else None
         last_month = Month.parse(months[0]) if months else None
 

@@ -46,7 +46,7 @@ CommandResult = TypeVar("CommandResult")
 
 def preview(
     path: Annotated[Path | None, typer.Argument(help="A csv, csv.gz or parquet file.")] = None,
-    color: DatasetOption = "",
+    dataset_name: DatasetOption = "",
     month: MonthOption = "",
     source: SourceOption = "github",
     rows: Annotated[int, typer.Option(min=0, max=1000, help="First rows to show.")] = 5,
@@ -57,10 +57,10 @@ def preview(
 ) -> None:
     """Show what is in a file: its columns, a profile of each, and findings about the rows.
 
-    Give a file, or --dataset and --month of a source. The color of a file is found by its columns,
-    the month by its name and pickups. A csv or parquet file that is no trip file shows its columns
-    and rows. Of a file at an address only the beginning is fetched, unless it is staged or --fetch
-    is given. Nothing is loaded.
+    Give a file, or --dataset and --month of a source. A file's dataset is found by its columns, its
+    month by its name and pickups. A csv or parquet file that is no trip file shows its columns and
+    rows. Of a file at an address only the beginning is fetched, unless it is staged or --fetch is
+    given. Nothing is loaded.
 
     Example: python -m pipeline preview --dataset green --month 2020-04
     """
@@ -73,7 +73,7 @@ def preview(
         settings = load_settings()
 
         def read(cancel: Cancel, tell: Callable[[Progress], None]) -> Preview | TablePreview:
-            file = _file_of(path, color, month, settings, cancel)
+            file = _file_of(path, dataset_name, month, settings, cancel)
             if path is not None and file is None:
                 return make_table_preview(path, str(path), settings, cancel, rows)
             assert file is not None  # `_file_of` raises where options name none
@@ -93,22 +93,22 @@ def preview(
 
 
 def _file_of(
-    path: Path | None, color: str, month: str, settings: Settings, cancel: Cancel
+    path: Path | None, dataset_name: str, month: str, settings: Settings, cancel: Cancel
 ) -> TripFile | None:
     """Return the trip file that was named; None for a file that is no trip file.
 
-    Raises UsageError where color or month are missing and cannot be found.
+    Raises UsageError where dataset or month are missing and cannot be found.
     """
     from pipeline.core.datasets import find_dataset
     from pipeline.core.trips import Month, TripFile
     from pipeline.preview.own_file import identify_own_file
 
-    if path is None or (color and month):
-        return _file_of_options(color, month)
+    if path is None or (dataset_name and month):
+        return _file_of_options(dataset_name, month)
     if not path.is_file():
         raise UsageError(f"There is no file {path}.", cure="Check its name and folder.")
     identity = identify_own_file(path, path.name, settings, cancel)
-    dataset = find_dataset(color) if color else identity.dataset
+    dataset = find_dataset(dataset_name) if dataset_name else identity.dataset
     if dataset is None:
         return None
     of = Month.parse(month) if month else identity.month
@@ -121,7 +121,7 @@ def _file_of(
 
 
 def diff(
-    color: DatasetOption,
+    dataset_name: DatasetOption,
     month: MonthOption,
     source: SourceOption = "github",
     target: TargetOption = DEFAULT_TARGET,
@@ -139,7 +139,7 @@ def diff(
 
     with exit_on_error():
         settings = load_settings()
-        file = _file_of_options(color, month)
+        file = _file_of_options(dataset_name, month)
 
         def compare(cancel: Cancel, tell: Callable[[Progress], None]) -> tuple[FileDiff, Subject]:
             subject: Subject | None = None
@@ -199,10 +199,10 @@ def _run_in_foreground(
             signal.signal(number, handler)
 
 
-def _file_of_options(color: str, month: str) -> TripFile:
+def _file_of_options(dataset_name: str, month: str) -> TripFile:
     from pipeline.core.datasets import find_dataset
     from pipeline.core.trips import Month, TripFile
 
-    if not color or not month:
+    if not dataset_name or not month:
         raise UsageError("No file was named.", cure="Give a file, or both --dataset and --month.")
-    return TripFile(find_dataset(color), Month.parse(month))
+    return TripFile(find_dataset(dataset_name), Month.parse(month))

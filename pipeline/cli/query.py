@@ -55,7 +55,7 @@ def query(
 ) -> None:
     """Run one read-only SQL statement on the warehouse.
 
-    Tables: the trips of each color, such as green_tripdata; rejects, load_ledger, and the
+    Tables: the trips of each dataset, such as green_tripdata; rejects, load_ledger, and the
     rollups behind the charts (trip_summary, day_summary, zone_summary, ...).
     Files and the network are out of reach. SHOW TABLES and DESCRIBE work, too.
 

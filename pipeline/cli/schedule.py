@@ -43,7 +43,7 @@ NameArgument = Annotated[str, typer.Argument(help="The schedule's name, as `list
 
 @schedule.command()
 def add(
-    color: DatasetOption,
+    dataset_name: DatasetOption,
     at: Annotated[str, typer.Option(help=f"Time of day, HH:MM; default: {_USUAL_TIMES}.")] = "",
     day: Annotated[int, typer.Option(help="Day of the month, 1 to 28.")] = 1,
     timezone: Annotated[
@@ -80,7 +80,7 @@ def add(
 
     with exit_on_error():
         settings = load_settings()
-        dataset = find_dataset(color)
+        dataset = find_dataset(dataset_name)
         opened = open_source(source, settings)
         hour, minute = parse_time(at) if at else (dataset.schedule_hour, 0)
         new = Schedule(
