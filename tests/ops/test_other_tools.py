@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.core.datasets import FOR_HIRE_VEHICLES
 from pipeline.core.settings.settings import Settings
+from pipeline.core.trips import TripFile
 from pipeline.ops.export import export
 from pipeline.warehouse import LoadJob, LoadMonitor
 from pipeline.warehouse.exports import ParquetFolder, sync
@@ -33,6 +35,7 @@ from tests.support.files import (
 
 pytestmark = pytest.mark.readers
 
+FHV = TripFile(FOR_HIRE_VEHICLES, GREEN.month)
 ROOT = Path(__file__).parents[2]
 READERS = ROOT / ".venv-readers"
 VERSIONS = {"1.2.2": READERS / "duckdb-1.2.2", "1.4.5": READERS / "duckdb-1.4.5", "1.5.6": None}
@@ -55,9 +58,9 @@ print(json.dumps({"version": duckdb.__version__, "counts": counts, "ids": ids}))
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with one month of each color of the sample."""
+    """A home with one month of each dataset of the sample."""
     home = tmp_path_factory.mktemp("readers") / "home"
-    assert backfill(Settings(home=home), request("sample", GREEN, YELLOW))[0] == "succeeded"
+    assert backfill(Settings(home=home), request("sample", GREEN, YELLOW, FHV))[0] == "succeeded"
     return home
 
 
@@ -95,7 +98,7 @@ def test_earlier_duckdb_reads_every_table_of_the_warehouse(
     assert result["version"] == version
     (expected,) = rows(settings, "SELECT count(*) FROM yellow_tripdata")[0]
     assert result["counts"]["yellow_tripdata"] == result["ids"] == expected
-    assert result["counts"]["load_ledger"] == 2
+    assert result["counts"]["load_ledger"] == 3
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -226,7 +229,7 @@ def test_dbt_builds_its_models_on_export_and_mirror(
         views = "CREATE SCHEMA prod;" + "".join(
             f"CREATE VIEW prod.{table} AS FROM "
             f"read_parquet('{tmp_path}/mirror/{table}/**/*.parquet', hive_partitioning = true);"
-            for table in ("yellow_tripdata", "green_tripdata")
+            for table in ("yellow_tripdata", "green_tripdata", "fhv_tripdata")
         )
         run([READERS / "bin" / "duckdb", database, views])
     project = tmp_path / "dbt"
@@ -246,13 +249,14 @@ def test_dbt_builds_its_models_on_export_and_mirror(
         DO_NOT_TRACK="1",
     )
     assert "ERROR=0" in output
-    assert "PASS=8" in output
+    assert "PASS=9" in output
     sql = "SELECT sum(trips), round(sum(revenue), 2) FROM dbt.monthly_revenue"
     output = run([READERS / "bin" / "duckdb", "-csv", "-noheader", database, sql])
     trips, revenue = output.strip().split(",")
     (expected,) = rows(
         settings,
-        "SELECT (SELECT count(*) FROM green_tripdata) + (SELECT count(*) FROM yellow_tripdata), "
+        "SELECT (SELECT count(*) FROM green_tripdata) + (SELECT count(*) FROM yellow_tripdata) "
+        "+ (SELECT count(*) FROM fhv_tripdata), "
         "(SELECT sum(total_amount) FROM green_tripdata) "
         "+ (SELECT sum(total_amount) FROM yellow_tripdata)",
     )

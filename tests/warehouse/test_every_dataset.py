@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from pipeline.core.datasets import DATASETS, FOR_HIRE_VEHICLES, Dataset
 from pipeline.core.errors import TripFileError
 from pipeline.core.settings.settings import Settings
 from pipeline.core.trips import Month, TripFile
+from pipeline.warehouse.local.statements import LocalStatements
 from pipeline.warehouse.registry import DEFAULT_TARGET
+from pipeline.warehouse.statements import Statement
 from tests.support.command import document, pipeline
 from tests.support.files import (
     assert_rollups_agree,
@@ -67,6 +70,35 @@ def test_rows_of_one_identity_are_loaded_once_each_and_again_unchanged(
     assert_rollups_agree(warehouse_settings)
     again = load(folder, file, warehouse_settings)
     assert (again.inserted, again.updated, again.deleted, again.unchanged) == (0, 0, 0, 3)
+
+
+@EVERY_DATASET
+@pytest.mark.parametrize("fault", ["a row is lost", "a cell is changed"])
+def test_table_that_does_not_have_what_was_read_stays_as_it_was(
+    settings: Settings, folder: Path, dataset: Dataset, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may, file = (TripFile(dataset, month) for month in (Month(2020, 5), APRIL))
+    put_trips(folder, may, [trip(may)])
+    load(folder, may, settings)
+    put_trips(folder, file, [trip(file, PULocationID=zone) for zone in (1, 2, 3)])
+    whole = LocalStatements.insert_file
+
+    def insert_wrongly(self: LocalStatements) -> Statement:
+        statement = whole(self)
+        cell = "total_amount" if dataset.has("total_amount") else "DOLocationID"
+        wrong = f"(SELECT * REPLACE ({cell} + (PULocationID = 2)::INT AS {cell}) FROM incoming)"
+        lost = "(FROM incoming WHERE PULocationID <> 2)"
+        inserted = lost if fault == "a row is lost" else wrong
+        return replace(statement, sql=statement.sql.replace("FROM incoming", f"FROM {inserted}"))
+
+    monkeypatch.setattr(LocalStatements, "insert_file", insert_wrongly)
+    with pytest.raises(
+        TripFileError, match=r"does not reconcile: 3 rows and (\$|checksum )"
+    ) as bad:
+        load(folder, file, settings)
+    assert "nothing was changed" in str(bad.value)
+    assert rows(settings, f"SELECT DISTINCT filename FROM {dataset.table}") == [(may.filename,)]
+    assert_rollups_agree(settings)
 
 
 @EVERY_DATASET
