@@ -31,7 +31,7 @@ def offer_download(filters: Filters, files: Collection[TripFile]) -> None:
     for format in FORMATS:
         row.download_button(
             format,
-            data=partial(make_file, filters, tuple(files), format),
+            data=partial(make_file, target(), filters, tuple(files), format),
             file_name=f"fareground-trips.{format.lower()}",
             on_click="ignore",
             icon=":material/download:",
@@ -40,13 +40,15 @@ def offer_download(filters: Filters, files: Collection[TripFile]) -> None:
     row.caption(f"At most {count(MOST_ROWS)} trips, with the columns of the trip tables.")
 
 
-def make_file(filters: Filters, files: Collection[TripFile], format: str) -> bytes:
-    """Return the file of the trips that filters leave.
+def make_file(
+    target_name: str, filters: Filters, files: Collection[TripFile], format: str
+) -> bytes:
+    """Return the file of the trips that filters leave; called in a thread without a session.
 
     Raises what `write_trips` raises.
     """
     settings = load_settings()
-    with ScratchFolder() as folder, open_warehouse(target(), settings) as warehouse:
+    with ScratchFolder() as folder, open_warehouse(target_name, settings) as warehouse:
         path = Path(folder) / f"trips.{format.lower()}"
         write_trips(warehouse, filters, files, path, format, settings)
         return path.read_bytes()
