@@ -91,10 +91,18 @@ class Throwaway:
 
     def remove(self) -> None:
         """Remove the bucket and all datasets of this run."""
+        from google.api_core.exceptions import BadRequest
+        from google.api_core.retry import Retry, if_exception_type
+
+        # A statement of tests that were stopped may still run and change a dataset: the emulator
+        # refuses to delete it meanwhile.
+        retry = Retry(if_exception_type(BadRequest), timeout=30)
         tables, objects = self.clients()
         for item in tables.list_datasets():
             if item.dataset_id.startswith(self.dataset("")):
-                tables.delete_dataset(item.reference, delete_contents=True, not_found_ok=True)
+                tables.delete_dataset(
+                    item.reference, delete_contents=True, not_found_ok=True, retry=retry
+                )
         if objects.lookup_bucket(self.bucket) is not None:
             for blob in objects.list_blobs(self.bucket):
                 blob.delete()
