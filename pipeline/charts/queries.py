@@ -18,7 +18,7 @@ from pipeline.core.datasets import Dataset
 from pipeline.core.sql import statement
 from pipeline.warehouse import Scalar
 from pipeline.warehouse.dialect import DERIVED_COLUMNS, DERIVED_EXPRESSIONS
-from pipeline.warehouse.measures import with_measures
+from pipeline.warehouse.measures import MEASURES, with_measures
 from pipeline.warehouse.registry import find_backend
 from pipeline.warehouse.rollups import KEYS, ROLLUPS, SUMS, Rollup
 
@@ -27,23 +27,13 @@ GRAINS = {"day": "DAY", "week": "ISOWEEK", "month": "MONTH"}
 
 # The result of a shared scan, as a table in the queries over it.
 SCANNED = "scanned_trips"
-_SCANNED_COLUMNS = (
-    "pickup_day",
-    "payment_type",
-    "PULocationID",
-    "DOLocationID",
-    "total_amount",
-    "fare_amount",
-    "tip_amount",
-    "trip_distance",
-    "timed_seconds",
-)
+_SCANNED_COLUMNS = ("pickup_day", "PULocationID", "DOLocationID", *MEASURES, "timed_seconds")
 # Most charts can be answered from its keys, so it is what a shared scan makes of many trips.
 _SCAN_ROLLUP = ROLLUPS["trip_summary"]
 
 # Trips are grouped by the exact values of these columns. Rounding the few groups to the bins of a
 # chart afterwards takes less time than rounding every trip.
-_EXACT_KEYS = {"DOLocationID", "fare_amount", "trip_distance"}
+_EXACT_KEYS = {"DOLocationID", *MEASURES}
 
 
 @dataclass(frozen=True)
@@ -277,18 +267,24 @@ def _group(
     grouped = [KEYS[key].finer or key if key in KEYS else key for key in keys]
     columns = [
         *constants,
-        *(
-            key
-            if key in _EXACT_KEYS or key in trips.columns
-            else f"{KEYS[key].sql.format_map(trips.expressions)} AS {key}"
-            for key in grouped
-        ),
+        *(_key_column(key, trips) for key in grouped),
         *(f"{SUMS[name].sql.format_map(trips.expressions)} AS {name}" for name in ("trips", *sums)),
     ]
     listed = ",\n        ".join(columns)
     group_by = f"\n    GROUP BY {', '.join(grouped)}" if grouped else ""
     where = trips.conditions.where("    ")
     return f"    SELECT\n        {listed}\n    FROM {trips.table}{where}{group_by}"
+
+
+def _key_column(key: str, trips: _Trips) -> str:
+    if key in _EXACT_KEYS or key in trips.columns:
+        return key
+    if key not in KEYS:
+        raise ValueError(
+            f"no chart can group trips by {key!r}: add the column to MEASURES in "
+            "pipeline/warehouse/measures.py, or the key to KEYS in pipeline/warehouse/rollups.py"
+        )
+    return f"{KEYS[key].sql.format_map(trips.expressions)} AS {key}"
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from pipeline.cli.console import err, escape, make_table, out
+from pipeline.core.datasets import DATASETS
 
 if TYPE_CHECKING:
     from pipeline.preview import Preview
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
 _EXAMPLES = 3  # rows of each finding
 _CHANGES = 5  # rows of each kind of change
 # A terminal has no room for all columns of a trip; these matter least.
-_OMITTED_COLUMNS = (
+_OMITTED_COLUMNS = {
     *("store_and_fwd_flag", "RatecodeID", "passenger_count", "extra", "mta_tax", "tip_amount"),
     *("tolls_amount", "ehail_fee", "improvement_surcharge", "trip_type", "congestion_surcharge"),
-    *("airport_fee", "cbd_congestion_fee"),
-)
+    *(column.name for dataset in DATASETS.values() for column in dataset.columns if column.fee),
+}
 
 
 def preview_document(preview: Preview | TablePreview) -> dict[str, Any]:

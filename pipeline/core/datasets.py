@@ -12,8 +12,31 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
+from pipeline.core.columns import (
+    AIRPORT,
+    CBD,
+    CONGESTION,
+    DISTANCE,
+    DROPOFF_ZONE,
+    EHAIL,
+    EXTRA,
+    FARE,
+    FLAG,
+    IMPROVEMENT,
+    PASSENGERS,
+    PAYMENT,
+    PICKUP_ZONE,
+    RATE,
+    TAX,
+    TIP,
+    TOLLS,
+    TOTAL,
+    TRIP_TYPE,
+    VENDOR,
+    Column,
+    time_column,
+)
 from pipeline.core.errors import UsageError
 from pipeline.core.months import Month
 from pipeline.core.sample_shapes import (
@@ -22,43 +45,6 @@ from pipeline.core.sample_shapes import (
     YELLOW_SAMPLE,
     SampleShape,
 )
-
-Type = Literal["INT64", "STRING", "NUMERIC", "TIMESTAMP"]
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a production table.
-
-    Attributes:
-        name: As the TLC spells it. Case does not count, neither in files nor in SQL.
-        type: Logical type, in GoogleSQL. Each warehouse maps it to its own.
-        description: Becomes the column comment in both warehouses.
-        identity: Whether the column helps to tell one trip from another. All other columns say
-            what happened on the trip, and a later file may correct them.
-        fee: Whether only newer files have the column. A file without it loads without a warning.
-        flag: Whether the column holds Y or N; yes, true and 1 are then read as Y.
-        miles: Whether an amount is in miles; other amounts are in dollars, and may say so ($8).
-        optional: Whether a file loads without the column although it is part of the identity,
-            because files of older years lack it.
-        spellings: Its names in files of other years. Where a file has several of its names, the
-            first of these has the values, and `name` comes last.
-    """
-
-    name: str
-    type: Type
-    description: str
-    identity: bool = False
-    fee: bool = False
-    flag: bool = False
-    miles: bool = False
-    optional: bool = False
-    spellings: tuple[str, ...] = ()
-
-    @property
-    def is_code(self) -> bool:
-        """Whether the column holds short texts, such as numbers of bases."""
-        return self.type == "STRING" and not self.flag
 
 
 @dataclass(frozen=True, order=True)
@@ -132,62 +118,30 @@ class Dataset:
         return self.name
 
 
-def _time(
-    name: str, moment: str, *, optional: bool = False, spellings: tuple[str, ...] = ()
-) -> Column:
-    text = f"{moment}, New York wall-clock time as published"
-    return Column(name, "TIMESTAMP", text, identity=True, optional=optional, spellings=spellings)
-
-
-_VENDOR = Column("VendorID", "INT64", "Code of the provider that sent the record", identity=True)
-_PICKUP_ZONE = Column("PULocationID", "INT64", "TLC taxi zone of the pickup", identity=True)
-_DROPOFF_ZONE = Column("DOLocationID", "INT64", "TLC taxi zone of the dropoff", identity=True)
-_PASSENGERS = Column("passenger_count", "INT64", "Passengers, as entered by the driver")
-_DISTANCE = Column("trip_distance", "NUMERIC", "Distance by the taximeter, in miles", miles=True)
-_RATE = Column("RatecodeID", "INT64", "Final rate code: 1 standard, 2 JFK, 3 Newark, ...")
-_FLAG = Column(
-    "store_and_fwd_flag", "STRING", "Y when held in the vehicle before it was sent", flag=True
-)
-_PAYMENT = Column("payment_type", "INT64", "How it was paid: 1 credit card, 2 cash, ...")
-_FARE = Column("fare_amount", "NUMERIC", "Fare by time and distance, in dollars")
-_EXTRA = Column("extra", "NUMERIC", "Extras and surcharges, in dollars")
-_TAX = Column("mta_tax", "NUMERIC", "MTA tax, in dollars")
-_TIP = Column("tip_amount", "NUMERIC", "Card tips (cash tips are not recorded), in dollars")
-_TOLLS = Column("tolls_amount", "NUMERIC", "Tolls paid on the trip, in dollars")
-_IMPROVEMENT = Column("improvement_surcharge", "NUMERIC", "Improvement surcharge, in dollars")
-_TOTAL = Column("total_amount", "NUMERIC", "Total charged, without cash tips, in dollars")
-_CONGESTION = Column("congestion_surcharge", "NUMERIC", "State congestion surcharge, in dollars")
-_EHAIL = Column("ehail_fee", "NUMERIC", "E-hail fee, in dollars; never filled in so far")
-_TRIP_TYPE = Column("trip_type", "INT64", "1 street hail, 2 dispatch")
-_AIRPORT = Column("airport_fee", "NUMERIC", "LaGuardia and JFK pickup fee, in dollars", fee=True)
-_CBD = Column(
-    "cbd_congestion_fee", "NUMERIC", "MTA congestion zone fee from 2025, in dollars", fee=True
-)
-
 YELLOW_TAXIS = Dataset(
     name="yellow",
     label="Yellow taxis",
     columns=(
-        _VENDOR,
-        _time("tpep_pickup_datetime", "When the meter was engaged"),
-        _time("tpep_dropoff_datetime", "When the meter was disengaged"),
-        _PASSENGERS,
-        _DISTANCE,
-        _RATE,
-        _FLAG,
-        _PICKUP_ZONE,
-        _DROPOFF_ZONE,
-        _PAYMENT,
-        _FARE,
-        _EXTRA,
-        _TAX,
-        _TIP,
-        _TOLLS,
-        _IMPROVEMENT,
-        _TOTAL,
-        _CONGESTION,
-        _AIRPORT,
-        _CBD,
+        VENDOR,
+        time_column("tpep_pickup_datetime", "When the meter was engaged"),
+        time_column("tpep_dropoff_datetime", "When the meter was disengaged"),
+        PASSENGERS,
+        DISTANCE,
+        RATE,
+        FLAG,
+        PICKUP_ZONE,
+        DROPOFF_ZONE,
+        PAYMENT,
+        FARE,
+        EXTRA,
+        TAX,
+        TIP,
+        TOLLS,
+        IMPROVEMENT,
+        TOTAL,
+        CONGESTION,
+        AIRPORT,
+        CBD,
     ),
     pickup="tpep_pickup_datetime",
     dropoff="tpep_dropoff_datetime",
@@ -205,27 +159,27 @@ GREEN_TAXIS = Dataset(
     name="green",
     label="Green taxis",
     columns=(
-        _VENDOR,
-        _time("lpep_pickup_datetime", "When the meter was engaged"),
-        _time("lpep_dropoff_datetime", "When the meter was disengaged"),
-        _FLAG,
-        _RATE,
-        _PICKUP_ZONE,
-        _DROPOFF_ZONE,
-        _PASSENGERS,
-        _DISTANCE,
-        _FARE,
-        _EXTRA,
-        _TAX,
-        _TIP,
-        _TOLLS,
-        _EHAIL,
-        _IMPROVEMENT,
-        _TOTAL,
-        _PAYMENT,
-        _TRIP_TYPE,
-        _CONGESTION,
-        _CBD,
+        VENDOR,
+        time_column("lpep_pickup_datetime", "When the meter was engaged"),
+        time_column("lpep_dropoff_datetime", "When the meter was disengaged"),
+        FLAG,
+        RATE,
+        PICKUP_ZONE,
+        DROPOFF_ZONE,
+        PASSENGERS,
+        DISTANCE,
+        FARE,
+        EXTRA,
+        TAX,
+        TIP,
+        TOLLS,
+        EHAIL,
+        IMPROVEMENT,
+        TOTAL,
+        PAYMENT,
+        TRIP_TYPE,
+        CONGESTION,
+        CBD,
     ),
     pickup="lpep_pickup_datetime",
     dropoff="lpep_dropoff_datetime",
@@ -250,8 +204,8 @@ FOR_HIRE_VEHICLES = Dataset(
             identity=True,
             spellings=("Dispatching_base_number",),
         ),
-        _time("pickup_datetime", "When the trip began", spellings=("Pickup_date",)),
-        _time("dropOff_datetime", "When the trip ended", optional=True),
+        time_column("pickup_datetime", "When the trip began", spellings=("Pickup_date",)),
+        time_column("dropOff_datetime", "When the trip ended", optional=True),
         Column(
             "PUlocationID",
             "INT64",

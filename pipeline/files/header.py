@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Iterable
 from typing import NoReturn
 
 from pipeline.core.datasets import DATASETS, Dataset, match_columns, normalize_name
@@ -20,8 +21,8 @@ _NUMBER_OR_TIME = re.compile(r"[+-]?[0-9][0-9.,:/ TZ+-]*")
 # The ends of the names that the TLC gave to coordinates in its three old layouts.
 _COORDINATES = ("_longitude", "_latitude", "start_lon", "start_lat", "end_lon", "end_lat")
 
-# The column that only files of high-volume services have, which no dataset is.
-_HIGH_VOLUME = normalize_name("hvfhs_license_num")
+# The column that only files of high-volume services have.
+_HIGH_VOLUME = "hvfhs_license_num"
 
 MOST_COLUMNS = 1000  # so that reading and showing a header stays quick
 
@@ -82,15 +83,21 @@ def lacking_columns(header: tuple[str, ...], dataset: Dataset) -> list[str]:
     """Return the columns that a file of the dataset must have and this header lacks.
 
     They are those of the row identity, except columns that older files lack. A file of high-volume
-    services is a file of no dataset, whatever columns it shares with one.
+    services is not a file of another dataset, whatever columns it shares with one.
     """
-    is_other = _HIGH_VOLUME in map(normalize_name, header)
-    matched = {} if is_other else match_columns(dataset, header)
+    matched = {} if _is_of_other_service(dataset, header) else match_columns(dataset, header)
     return [
         column.name
         for column in dataset.columns
         if column.identity and not column.optional and column.name not in matched
     ]
+
+
+def _is_of_other_service(dataset: Dataset, header: Iterable[str]) -> bool:
+    """Whether a header is that of high-volume services, and the dataset is another."""
+    return not dataset.has(_HIGH_VOLUME) and normalize_name(_HIGH_VOLUME) in map(
+        normalize_name, header
+    )
 
 
 def excerpt(text: str, most: int = 80) -> str:
@@ -115,7 +122,7 @@ def _refuse_header(header: tuple[str, ...], missing: list[str], dataset: Dataset
             "Put the line of column names back, in the order of its cells; the published one is "
             f"{columns}.",
         )
-    if _HIGH_VOLUME in map(normalize_name, header):
+    if _is_of_other_service(dataset, header):
         raise InvalidFile(
             "is a file of high-volume services, such as Uber and Lyft, for which there is no table",
             f"Give the file of the {dataset.vehicle}s.",

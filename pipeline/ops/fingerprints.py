@@ -9,7 +9,8 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from pipeline.core.datasets import Column, Dataset
+from pipeline.core.columns import Column
+from pipeline.core.datasets import Dataset
 from pipeline.core.sql import statement
 from pipeline.core.trips import TripFile
 from pipeline.warehouse import Parameters, Warehouse

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipeline.core.datasets import Type
+from pipeline.core.columns import Type
 from pipeline.core.sql import literal_path
 from pipeline.files.offers import Format
 from pipeline.preview.schema import TEXT

@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from pipeline.core.datasets import Column
+from pipeline.core.columns import Column
 from pipeline.core.sql import statement
 from pipeline.preview.rows import fetch_dicts
 

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.core.datasets import Column, Dataset, match_columns, unknown_columns
+from pipeline.core.columns import Column
+from pipeline.core.datasets import Dataset, match_columns, unknown_columns
 
 ColumnStatus = Literal["as expected", "cast", "other spelling", "missing", "not yet", "extra"]
 

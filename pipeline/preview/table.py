@@ -17,7 +17,8 @@ from typing import Any
 import duckdb
 
 from pipeline.core.cancel import Cancel
-from pipeline.core.datasets import DATASETS, Column, Type
+from pipeline.core.columns import Column, Type
+from pipeline.core.datasets import DATASETS
 from pipeline.core.errors import TripFileError
 from pipeline.core.scratch import ScratchFolder
 from pipeline.core.settings.settings import Settings

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline.charts import CHARTS, FIGURES, CrossFilter, Filters, build_query
@@ -49,6 +51,10 @@ def tables(filters: Filters, target: str = "local") -> dict[str, str]:
     return {name: query.rollup.name if query.rollup else "trips" for name, query in queries.items()}
 
 
+def test_rollups_of_every_chart_are_listed() -> None:
+    assert ROLLUPS_OF.keys() == CHARTS.keys()
+
+
 @pytest.mark.parametrize("name", ROLLUPS_OF)
 def test_rollups_of_a_chart_are_those_once_listed_by_hand(name: str) -> None:
     assert tuple(rollup.name for rollup in CHARTS[name].rollups) == ROLLUPS_OF[name]
@@ -67,6 +73,12 @@ def test_every_chart_has_a_title_a_query_and_keys_that_charts_over_trips_can_use
     for chart in CHARTS.values():
         assert chart.title
         assert "SELECT" in build_query(chart, Filters(), "local").sql
+
+
+def test_unknown_key_of_a_chart_is_refused_with_the_place_to_add_it() -> None:
+    chart = replace(CHARTS["payments"], keys=("passenger_count",))
+    with pytest.raises(ValueError, match=r"'passenger_count': add the column to MEASURES"):
+        build_query(chart, Filters(), "local")
 
 
 def test_every_cross_filter_is_set_by_a_chart_of_the_page() -> None:

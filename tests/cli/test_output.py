@@ -270,7 +270,7 @@ def test_text_between_colons_is_printed_as_it_is(settings: Settings, folder: Pat
     place.mkdir()
     cells = place / "cells.csv"
     cells.write_text("a,:fire:\n1,root:x:0\n")
-    result = pipeline(settings, "preview", str(cells))
+    result = pipeline(settings, "preview", str(cells), COLUMNS="400")
     assert {str(cells), ":fire:", "root:x:0"} <= set(result.stdout.replace(": 1", " ").split())
     load(put_trips(folder, GREEN, [trip(GREEN)]).parent, GREEN, settings)
     result = pipeline(settings, "query", "SELECT '1:100:2' AS \":smile:\"")
@@ -280,5 +280,5 @@ def test_text_between_colons_is_printed_as_it_is(settings: Settings, folder: Pat
     document.write_text("# Users :x:\n\nThe line root:x:0 is first.\n")
     assert "Users :x:" in pipeline(settings, "answers", "add", str(document)).stdout
     assert "root:x:0" in pipeline(settings, "answers", "search", "line").stdout
-    missing = pipeline(settings, "preview", str(place / ":bug:.csv"))
+    missing = pipeline(settings, "preview", str(place / ":bug:.csv"), COLUMNS="400")
     assert ":bug:.csv" in missing.stderr

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from pipeline.core.cells import Conventions, canonical_text, find_conventions, read_cell, show_text
 from pipeline.core.cells.reading import DateOrder, DecimalMark
-from pipeline.core.datasets import GREEN_TAXIS, Column
+from pipeline.core.columns import Column
+from pipeline.core.datasets import GREEN_TAXIS
 from tests.support.examples import examples
 
 ROOT = Path(__file__).parents[2]

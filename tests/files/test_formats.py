@@ -27,9 +27,12 @@ import pyarrow.parquet
 import pytest
 
 from pipeline.core.cancel import Cancel
+from pipeline.core.datasets import GREEN_TAXIS
 from pipeline.core.errors import Cancelled, TripFileError
 from pipeline.core.settings.settings import Settings
+from pipeline.files.content import TextForm
 from pipeline.files.prepare import PreparedFile, prepare
+from pipeline.files.rewrite import rewrite_text
 from pipeline.files.staging import find_staged
 from pipeline.runs.policy import Policy
 from tests.support.files import (
@@ -238,6 +241,24 @@ def test_file_of_every_kind_loads_to_the_cent_with_a_remark(
     assert staged is not None
     left = {path.name for path in staged.path.parent.iterdir()}
     assert left == {staged.path.name, f"{staged.path.name}.json"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "cp1252"])
+def test_text_is_rewritten_alike_wherever_its_pieces_end(tmp_path: Path, encoding: str) -> None:
+    lines = [*_swap(TEXT).decode().splitlines()[:4], '"Züge; ""x""";4,50;"a', 'b";1', "last;1,5"]
+    text = "\r\n".join(lines).encode(encoding)
+    form = TextForm("utf-16-le" if encoding == "utf-16-le" else "utf-8", ";", 0)
+
+    def rewritten(*chunks: bytes) -> bytes:
+        path = tmp_path / "rewritten"
+        rewrite_text(iter(chunks), form, GREEN_TAXIS, path, GIB, Cancel())
+        return gzip.decompress(path.read_bytes())
+
+    whole = rewritten(text)
+    assert b"4,50" in whole
+    for end in range(0, len(text), 1 + len(text) // 150):
+        assert rewritten(text[:end], text[end:]) == whole
+    assert rewritten(*(bytes([letter]) for letter in text)) == whole
 
 
 def test_rewritten_file_that_did_not_change_is_skipped(settings: Settings, tmp_path: Path) -> None:

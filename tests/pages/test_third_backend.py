@@ -36,6 +36,9 @@ def test_third_backend_is_offered_loaded_and_charted(settings: Settings, tmp_pat
     explore = open_app("pages/explore.py", target="third")
     assert not explore.error
     assert "trips" in texts(explore)
+    setup = open_app("pages/setup.py")
+    assert not setup.error
+    assert ":material/database: Third place warehouse" in texts(setup)
     (third,) = back_up(settings, tmp_path / "backups").folder.glob("third.duckdb")
     assert third.stat().st_size == (settings.home / "third.duckdb").stat().st_size
 

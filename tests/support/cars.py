@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.core.datasets import Column, Dataset
+from pipeline.core.columns import Column
+from pipeline.core.datasets import Dataset
 from pipeline.core.trips import Month, TripFile
 from tests.support.files import csv_bytes, put
 

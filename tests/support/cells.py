@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pipeline.core.cells import BLANKS, Reading, find_conventions, read_cell, show_text
-from pipeline.core.datasets import GREEN_TAXIS, Column
+from pipeline.core.columns import Column
+from pipeline.core.datasets import GREEN_TAXIS
 from tests.support.files import GREEN, csv_bytes, trip
 
 TAG = "tolls_amount"

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.core.datasets import Column
+from pipeline.core.columns import Column
 from tests.support.cells import draw_number, draw_time
 from tests.support.files import GREEN, trip
 

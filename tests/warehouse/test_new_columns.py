@@ -10,7 +10,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from pipeline.core.datasets import DATASETS, Column, Dataset
+from pipeline.core.columns import Column
+from pipeline.core.datasets import DATASETS, Dataset
 from pipeline.core.settings.settings import Settings
 from pipeline.core.trips import Month, TripFile
 from pipeline.runs.policy import Policy

@@ -105,7 +105,7 @@ def _warehouse_card(backend: Backend, settings: Settings) -> SetupCard:
     return SetupCard(
         f"{backend.label} warehouse",
         ":material/database:" if file else ":material/cloud:",
-        backend.label if backend.label in group_fields() else _MACHINE,
+        _MACHINE if backend.name == DEFAULT_TARGET else backend.label,
         state,
         ("settings", "folder", "disk", *names) if file else ("settings", *names),
         backend.name,

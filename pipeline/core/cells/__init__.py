@@ -18,7 +18,7 @@ from pipeline.core.cells.numbers import decimal_mark_of, read_amount, read_code
 from pipeline.core.cells.reading import BLANKS, Conventions, Note, Rejected, Value
 from pipeline.core.cells.times import date_order_of, read_time
 from pipeline.core.cells.words import NOTHING, read_flag, read_text
-from pipeline.core.datasets import Column
+from pipeline.core.columns import Column
 
 __all__ = ["BLANKS", "Conventions", "Note", "Reading", "find_conventions", "read_cell", "show_text"]
 

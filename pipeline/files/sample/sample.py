@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.core.cancel import Cancel
-from pipeline.core.datasets import Column, Dataset
+from pipeline.core.columns import Column
+from pipeline.core.datasets import Dataset
 from pipeline.core.errors import Cancelled, StorageError, UsageError
 from pipeline.core.sample_shapes import DispatchedShape, TaxiShape
 from pipeline.core.trips import TripFile

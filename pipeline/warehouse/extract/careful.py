@@ -23,7 +23,7 @@ from pipeline.core.cells import (
     read_cell,
     show_text,
 )
-from pipeline.core.datasets import Column
+from pipeline.core.columns import Column
 from pipeline.core.scratch import ScratchFolder
 from pipeline.core.sql import statement
 from pipeline.files.staging import StagedFile

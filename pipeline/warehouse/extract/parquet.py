@@ -11,7 +11,8 @@ from pathlib import Path
 
 import duckdb
 
-from pipeline.core.datasets import Column, Dataset, Type, match_columns
+from pipeline.core.columns import Column, Type
+from pipeline.core.datasets import Dataset, match_columns
 from pipeline.core.errors import TripFileError
 from pipeline.core.sql import literal_path
 from pipeline.files.staging import StagedFile

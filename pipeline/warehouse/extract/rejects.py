@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import duckdb
 
 from pipeline.core.cells import show_text
-from pipeline.core.datasets import Type
+from pipeline.core.columns import Type
 from pipeline.core.errors import TripFileError
 from pipeline.core.sql import literal_path, statement
 from pipeline.files.staging import StagedFile

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cache
 
-from pipeline.core.datasets import Column, Dataset, Type, match_columns
+from pipeline.core.columns import Column, Type
+from pipeline.core.datasets import Dataset, match_columns
 from pipeline.warehouse.measures import has_amount
 
 TYPES: dict[Type, str] = {

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from pipeline.core.datasets import Column, Dataset
+from pipeline.core.columns import Column
+from pipeline.core.datasets import Dataset
 from pipeline.core.trips import FARTHEST_TIMED, LONGEST_TIMED, SHORTEST_TIMED
 from pipeline.warehouse.dialect import DERIVED_COLUMNS
 from pipeline.warehouse.extract.cells import identity_text, row_identifiers, stored_type
