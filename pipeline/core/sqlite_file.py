@@ -71,8 +71,9 @@ class SqliteFile:
             finally:
                 connection.close()
         except sqlite3.Error as error:
+            reason = str(error).partition(" - ")[0]  # what follows advises programs, as "rebuild"
             raise StorageError(
-                f"{self.what} {self.path} cannot be used: {error}.",
+                f"{self.what} {self.path} cannot be used: {reason}.",
                 cure="Check that the disk has room and the folder can be written; "
                 f"if the file is damaged, {self.lost}.",
             ) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from datetime import datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import strategies as st
 
 from pipeline.core.cells import Conventions, find_conventions, read_cell
+from pipeline.core.datasets import GREEN_TAXIS
 from pipeline.core.errors import TripFileError
 from pipeline.core.settings.settings import Settings
 from pipeline.files.staging import StagedFile
@@ -57,6 +59,7 @@ def rows_by_number(connection: duckdb.DuckDBPyConnection) -> dict[int, dict[str,
     return {round(row[TAG] * 100): row for row in rows}
 
 
+@pytest.mark.timeout(900)  # of a slow run
 @given(SEEDS)
 @examples(200, 8, **OPTIONS)
 def test_every_cell_of_a_csv_is_read_as_by_the_reference(
@@ -87,6 +90,29 @@ def test_every_cell_of_a_csv_is_read_as_by_the_reference(
     assert found_notes == count_notes(cells, readings)
 
 
+def test_every_short_number_that_duckdb_reads_is_the_same_to_the_reference(
+    settings: Settings, folder: Path
+) -> None:
+    texts = ["".join(letters) for n in range(1, 6) for letters in product("1e._-0", repeat=n)]
+    column = next(column for column in GREEN_TAXIS.columns if column.name == "fare_amount")
+    cells = [DrawnCell(number, column, text) for number, text in enumerate(texts)]
+    staged = stage_cells(settings, folder, cells)
+    with duckdb.connect() as connection:
+        sent = ExtractStatements(staged).extract()
+        strict = "strict_mode = true, store_rejects = true, rejects_limit = 0"
+        connection.execute(sent.sql.replace("strict_mode = true", strict), sent.values)
+        rows = rows_by_number(connection)
+    assert len(rows) > 500
+    wrong = []
+    for number, row in rows.items():
+        expected = read_cell(column, texts[number], Conventions())
+        found = None if row["reject_reason"] else row["fare_amount"]
+        if found != expected.value:
+            wrong.append((texts[number], found, expected))
+    assert wrong[:5] == []
+
+
+@pytest.mark.timeout(900)
 @given(SEEDS)
 @examples(200, 8, **OPTIONS)
 def test_cell_that_duckdb_reads_by_itself_is_plain_to_the_reference(

@@ -16,8 +16,9 @@ _EXACT = Context(prec=400)
 
 # Digits may be grouped by underscores, as in SQL and Python: DuckDB reads them so, too.
 _DIGITS = r"[0-9]+(?:_[0-9]+)*"
+# It also reads a point at the end, which means nothing: 5. and 1e2. are 5 and 100.
 _PLAIN = re.compile(
-    rf"[+-]?(?:{_DIGITS}(?:\.(?:{_DIGITS})?)?|\.{_DIGITS})(?:[eE][+-]?[0-9]{{1,9}})?"
+    rf"[+-]?(?:{_DIGITS}(?:\.(?:{_DIGITS})?)?|\.{_DIGITS})(?:[eE][+-]?[0-9](?:_?[0-9]){{0,8}}\.?)?"
 )
 # Digits in groups of three, or with a comma, or both: 1,234.50  1.234,50  1 234,50  1'234.50  4,50
 _GROUPED = re.compile(
@@ -84,7 +85,7 @@ def _read_number(
             "has a mark for thousands or decimals, and no other number of the file shows which"
         )
     if _PLAIN.fullmatch(text) and not (either and mark == "comma"):
-        digits = text.replace("_", "")
+        digits = text.replace("_", "").removesuffix(".")
     elif either and either[1] == "," and mark == "comma":
         digits, notes = text.replace(",", "."), ("decimal comma",)
     else:

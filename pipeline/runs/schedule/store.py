@@ -112,12 +112,14 @@ class Schedules:
         with self._file.connect() as connection:
             connection.text_factory = _decode
             rows = connection.execute("SELECT * FROM schedules ORDER BY name").fetchall()
-        for row in rows:
+        for values in map(dict, rows):
             try:
-                stored = _read_row(dict(row))
-            except (FaregroundError, ValueError, TypeError) as error:
-                reason = row["problem"] or str(error).removesuffix(".")
-                damaged.append(DamagedSchedule(self._file.path, str(row["name"]), reason))
+                stored = _read_row(values)
+            except (FaregroundError, ValueError, TypeError, KeyError) as error:
+                missing = f"it has no {error.args[0]}" if isinstance(error, KeyError) else ""
+                reason = values.get("problem") or missing or str(error).removesuffix(".")
+                name = str(values.get("name"))
+                damaged.append(DamagedSchedule(self._file.path, name, reason))
             else:
                 latest = self.firings.latest(stored.schedule.name)
                 schedules.append(replace(stored, latest=latest[0]) if latest else stored)
