@@ -121,7 +121,7 @@ def test_sql_of_a_chart_is_shown_when_opened_and_follows_a_selection(
 
 
 def test_tab_is_drawn_when_opened_and_its_link_opens_it(browser: Browser, address: str) -> None:
-    with Visitor(browser, address) as first, Visitor(browser, address) as second:
+    with Visitor(browser, address) as first:
         first.open("/explore")
         tables = first.page.get_by_test_id("stDataFrame")
         expect(tables).to_have_count(0)
@@ -132,7 +132,11 @@ def test_tab_is_drawn_when_opened_and_its_link_opens_it(browser: Browser, addres
         first.page.get_by_role("tab", name="Data").click()
         expect(tables).to_have_count(2)
         first.page.wait_for_url("**tab=data**")
-        second.open(first.page.url.removeprefix(address))
+        link = first.page.url.removeprefix(address)
+    # Streamlit 1.67 drops a file that was made for a click when pages of any visitors have been
+    # drawn twice since, which can be before the browser asks for it.
+    with Visitor(browser, address) as second:
+        second.open(link)
         expect(second.page.get_by_test_id("stDataFrame")).to_have_count(2)
         with second.page.expect_download() as started:
             second.page.locator(".st-key-trips-CSV button").click()
