@@ -94,6 +94,13 @@ def test_verdict_names_what_is_missing_and_quotes_the_nearest_sentence() -> None
     assert "2,048 flows" in NOTES[checked.quote[0] : checked.quote[1]]
 
 
+def test_first_word_that_no_passage_has_is_a_name_before_a_verb() -> None:
+    games = replace(PASSAGE, text="The city hosted the games in June.")
+    (madrid,) = check("Madrid hosted the games in June.", [games])
+    assert (madrid.verdict, madrid.missing) == (Verdict.VALUE, ("Madrid",))
+    assert verdict("They hosted the games in June.", games) == Verdict.FOUND
+
+
 def test_claim_of_two_sentences_is_found_across_them() -> None:
     claim = "The timeout of `FlowTrigger` is 45 seconds and each tenant may keep 2,048 flows."
     (checked,) = verdicts = check(claim, [PASSAGE])
