@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 
+from pipeline.core.cells import find_conventions, read_cell
 from pipeline.core.datasets import match_columns
 from pipeline.core.sql import literal_path
 from pipeline.core.trips import TripFile
@@ -20,6 +22,7 @@ LEAST_SHARE = 0.1
 LEAST_TRIPS = 10
 
 _SAMPLE = 2048  # bytes of a chunk that are looked at, some twenty lines
+_MOST_OTHERS = 10_000  # times in other spellings that are looked at
 _MONTH = re.compile(rb'\s*"?([0-9]{4}-[0-9]{2})-[0-9]{2}')
 
 
@@ -31,6 +34,7 @@ class PickupMonths:
         self._place = -1
         self._chunks = 0
         self._months: Counter[str] = Counter()
+        self._others: Counter[str] = Counter()  # times that do not begin with year and month
         self._first = b""  # the first chunk, which may be all there is
 
     def feed(self, chunk: bytes, header: tuple[str, ...]) -> None:
@@ -46,16 +50,21 @@ class PickupMonths:
     def _count(self, lines: Iterable[bytes]) -> None:
         for line in lines:
             cells = line.split(b",", self._place + 1)
-            month = _MONTH.match(cells[self._place]) if len(cells) > self._place else None
-            if month:
+            if len(cells) <= self._place:
+                continue
+            cell = cells[self._place]
+            if month := _MONTH.match(cell):
                 self._months[month[1].decode()] += 1
+            elif self._others.total() < _MOST_OTHERS:
+                self._others[cell.decode(errors="replace").strip('" \r')] += 1
 
     def warn(self) -> str:
         """Return a sentence about trips of another month, or ""."""
         if self._chunks == 1:
             self._months.clear()
+            self._others.clear()
             self._count(self._first.split(b"\n")[1:])
-        return _warn(self._file, self._months.items())
+        return _warn(self._file, self._months + _read_months(self._file, self._others))
 
 
 def warn_of_parquet(path: Path, file: TripFile, header: tuple[str, ...]) -> str:
@@ -66,16 +75,33 @@ def warn_of_parquet(path: Path, file: TripFile, header: tuple[str, ...]) -> str:
     sql = f"""
         SELECT strftime(TRY_CAST("{name}" AS TIMESTAMP), '%Y-%m') AS month, count(*)
         FROM read_parquet($path) WHERE month IS NOT NULL GROUP BY month"""
+    others = f"""
+        SELECT CAST("{name}" AS VARCHAR) AS text, count(*) FROM read_parquet($path)
+        WHERE text IS NOT NULL AND TRY_CAST("{name}" AS TIMESTAMP) IS NULL
+        GROUP BY text LIMIT {_MOST_OTHERS}"""
+    values = {"path": literal_path(path)}
     with duckdb.connect(config={"threads": 1}) as connection:
         try:
-            months = connection.execute(sql, {"path": literal_path(path)}).fetchall()
+            months = Counter(dict(connection.execute(sql, values).fetchall()))
+            texts = Counter(dict(connection.execute(others, values).fetchall()))
         except duckdb.Error:  # pages that cannot be read, which the load reports
             return ""
-    return _warn(file, months)
+    return _warn(file, months + _read_months(file, texts))
 
 
-def _warn(file: TripFile, months: Iterable[tuple[str, int]]) -> str:
-    trips = dict(months)
+def _read_months(file: TripFile, texts: Counter[str]) -> Counter[str]:
+    """Return how many times are in each month, by the grammar of cells."""
+    dataset, months = file.dataset, Counter[str]()
+    column = next(column for column in dataset.columns if column.name == dataset.pickup)
+    conventions = find_conventions(times=texts, numbers=())
+    for text, times in texts.items():
+        moment = read_cell(column, text, conventions).value
+        if isinstance(moment, datetime):
+            months[f"{moment:%Y-%m}"] += times
+    return months
+
+
+def _warn(file: TripFile, trips: Counter[str]) -> str:
     others = {month: count for month, count in trips.items() if month != str(file.month)}
     if not others:
         return ""

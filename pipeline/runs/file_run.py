@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from pipeline.core.cancel import Cancel
-from pipeline.core.errors import FaregroundError
+from pipeline.core.errors import FaregroundError, TripFileError
 from pipeline.core.settings.settings import Settings
 from pipeline.core.trips import TripFile
 from pipeline.files.download import stage
@@ -165,11 +165,25 @@ class FileRun:
         with self._timed():
             if same_load is not None:
                 return self._skip(staged, warehouse, same_load, job)
+            self._keep_trips(staged, record, job)
             with self._recorded_step(None):
                 entry = warehouse.load(staged, job, self._watch(cancel))
         self.progress.rows = entry.rows
         self.log(_describe_load(entry) + self._format_cost())
         return self._run_file(entry, "loaded", staged.remark)
+
+    def _keep_trips(self, staged: StagedFile, record: FileRecord | None, job: LoadJob) -> None:
+        """Raise TripFileError for a file without trips in place of loaded ones, unless forced.
+
+        An export that failed often looks like this.
+        """
+        loaded = record.loaded if record else None
+        if staged.data_lines == 0 and loaded and loaded.rows and not job.force:
+            raise TripFileError(
+                f"{staged.address} has no trips, but {loaded.rows:,} trips of {self.file.stem} are "
+                "loaded; nothing was changed.",
+                cure="Check the file. If the month has no trips, load it with --force.",
+            )
 
     def mark_failed(
         self, warehouse: Warehouse, job: LoadJob, reason: str, error: Exception | None = None

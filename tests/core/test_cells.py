@@ -69,6 +69,27 @@ def test_time_is_wall_clock_as_written(
 
 
 @pytest.mark.parametrize(
+    ("text", "order"),
+    [
+        ("13/4/2020 8:00", "day first"),
+        ("4/13/2020 8", "month first"),  # cut behind the hour
+        ("13/4/2020", None),  # has no time of day, and so is rejected
+        ("13/4/2020:08:00", None),
+        ("31/2/2020 8:00", None),
+        ("2/30/2020 8:00", None),
+        ("13/4/1850 8:00", None),
+        ("13/13/2020 8:00", None),
+        ("4/4/2020 8:00", None),
+        ("4/1/2020 8:00", None),
+    ],
+)
+def test_only_a_time_that_can_be_read_shows_the_order_of_dates(
+    text: str, order: str | None
+) -> None:
+    assert find_conventions([text], []).date_order == order
+
+
+@pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("4/1/20 0:05", "a year of two digits"),

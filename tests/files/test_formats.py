@@ -18,6 +18,7 @@ import time
 import zipfile
 import zlib
 from collections.abc import Callable
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -614,6 +615,37 @@ def test_two_months_in_one_file_are_told_and_all_loaded(
     assert (files[GREEN].state, files[GREEN].rows) == ("loaded", 20 + others)
     sentence = f"{others} of {20 + others} sampled trips were picked up in 2020-05"
     assert (sentence in files[GREEN].reason) == warned
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize("form", ["%m/%d/%Y %I:%M %p", "%d-%b-%Y %H:%M", "%d.%m.%Y %H:%M"])
+def test_two_months_are_told_in_every_spelling_of_dates(
+    settings: Settings, tmp_path: Path, form: str, ending: str
+) -> None:
+    days = [datetime(2020, month, day, 8) for month in (4, 5) for day in (3, 13, *range(14, 27))]
+    dropoff = {GREEN.dataset.dropoff: days[0].strftime(form)}
+    text = csv_bytes(GREEN, [trip(GREEN, pickup=f"{day:{form}}", **dropoff) for day in days])
+    content = parquet(text) if ending == "parquet" else text
+    source = put(tmp_path / "s", content, f"{GREEN.stem}.{ending}")
+    _, files = backfill(settings, request(source, GREEN))
+    assert (files[GREEN].state, files[GREEN].rows) == ("loaded", len(days))
+    assert "15 of 30 sampled trips were picked up in 2020-05" in files[GREEN].reason
+
+
+@pytest.mark.parametrize("ending", ["csv", "csv.gz", "parquet"])
+def test_file_without_trips_does_not_take_the_place_of_loaded_ones(
+    settings: Settings, tmp_path: Path, ending: str
+) -> None:
+    backfill(settings, request(put(tmp_path / "s", TEXT), GREEN))
+    head = csv_bytes(GREEN, [])
+    content = {"csv": head, "csv.gz": gzip.compress(head), "parquet": parquet(head)}[ending]
+    empty = put(tmp_path / "empty", content, f"{GREEN.stem}.{ending}")
+    state, files = backfill(settings, request(empty, GREEN))
+    assert (state, files[GREEN].state) == ("failed", "failed")
+    assert "has no trips, but 20 trips of green_tripdata_2020-04 are loaded" in files[GREEN].reason
+    assert amounts(settings, GREEN) == AMOUNTS
+    state, files = backfill(settings, request(empty, GREEN, force=True))
+    assert (state, files[GREEN].deleted) == ("succeeded", 20)
 
 
 def test_other_month_far_into_a_large_file_is_told(settings: Settings, tmp_path: Path) -> None:

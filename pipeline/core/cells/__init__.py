@@ -48,7 +48,7 @@ def find_conventions(times: Iterable[str], numbers: Iterable[str]) -> Convention
     """Return what the cells of a file say, all together, about how dates and numbers are written.
 
     Args:
-        times: Cells of its TIMESTAMP columns; dates without a time of day count, too.
+        times: Cells of its TIMESTAMP columns, which may be cut behind the hour.
         numbers: Cells of its number columns.
     """
     orders = {order for text in times if (order := date_order_of(text.strip(BLANKS)))}

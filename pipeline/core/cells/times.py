@@ -40,6 +40,7 @@ _CLOCK = re.compile(
     rf"(?:{_B}*(?P<half>[AP])(?:\.{_B}?)?M\.?(?![A-Za-z0-9]))?",
     re.IGNORECASE,
 )
+_HOUR = re.compile(rf"(?:{_B}+|T|,{_B}*)[0-9]", re.IGNORECASE)
 _AREA = (
     "(?:Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Brazil|Canada|Chile|Etc|Europe"
     "|Indian|Mexico|Pacific|US)/[A-Za-z0-9_+/-]+"
@@ -61,14 +62,23 @@ _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?")
 
 
 def date_order_of(text: str) -> DateOrder | None:
-    """Return the order of month and day that a date certainly has, or None."""
+    """Return the order of month and day that a time certainly has, or None.
+
+    A date that is rejected, because it does not exist or has no time of day, tells nothing.
+
+    Args:
+        text: A cell; what follows its hour does not matter.
+    """
     match = _DATE.match(text)
     if match is None or not match["c"] or len(match["c"]) != 4 or len(match["a"]) > 2:
         return None
-    first, second = int(match["a"]), int(match["b"])
-    if first <= 12 < second <= 31:
-        return "month first"
-    return "day first" if second <= 12 < first <= 31 else None
+    if not _HOUR.match(text, match.end()):
+        return None
+    try:
+        _, order = _read_date(match[0], None)
+    except Rejected:
+        return None
+    return "month first" if order == "month first" else "day first" if order else None
 
 
 def read_time(text: str, conventions: Conventions) -> tuple[datetime, tuple[Note, ...], str]:
