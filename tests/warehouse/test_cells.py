@@ -144,7 +144,7 @@ def test_cell_that_duckdb_reads_by_itself_is_plain_to_the_reference(
             found = (value, row["rounded"])
             assert (expected.value, expected.rounded) == found, (cell.column.name, cell.text)
             assert (expected.reason, expected.notes) == ("", ()), (cell.column.name, cell.text)
-    assert accepted > CELLS / 20
+    assert accepted > CELLS / 40
 
 
 LOGICAL = ("VendorID", "fare_amount", "lpep_pickup_datetime", "store_and_fwd_flag")

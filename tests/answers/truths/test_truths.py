@@ -218,6 +218,7 @@ def test_source_for_a_model_says_what_was_counted_and_the_result(
         ("- 35,612 trips\n- 4 zones", "trips", 35612),
         ("1. Zone 74\n2. Zone 41", "zone", 74),
         ("It fell by 81%.", "change", -81),
+        ("It fell by 0.5%.", "change", -0.5),
         ("a drop of about 81 percent", "change", -81),
         ("It rose by 3.5 %", "change", 3.5),
         ("-81.2 %", "change", -81.2),
