@@ -581,7 +581,9 @@ def run_sequence(root: Path, sequence: Sequence[Version]) -> None:
             )  # so that the bytes of versions differ
             before = _numbered(file, newest.get(file, []))
             after = _numbered(file, trips)
-            state, files = backfill(settings, request(root / "source", file, policy=policy))
+            # A file without trips replaces loaded ones only when it is forced.
+            asked = request(root / "source", file, policy=policy, force=not trips)
+            state, files = backfill(settings, asked)
             newest[file] = trips
             assert state == "succeeded", files
             shared = before.keys() & after.keys()
