@@ -2,7 +2,7 @@
 
 Measured is what browsers call cumulative layout shift: how much of the window moved, times how far,
 summed; https://web.dev/articles/cls calls up to 0.1 good. Shifts in the half second after a click
-do not count, as there. Neither do those up to the first frame that has the page's title and none of
+do not count, as there. Neither do those while a page opens until its title is there and none of
 the gray bars that Streamlit shows, lower than a widget, until its code for it has arrived. All
 shifts of a view are summed, where the web's figure is only the worst five seconds of it.
 """
@@ -35,17 +35,18 @@ WIDTHS = {"desk": (1280, 800), "phone": (390, 844)}
 
 WATCH = """
 window.shifts = [];
-let titled = Infinity;
+let whole = Infinity;  // since when the page was drawn whole
 function seek() {
-    const drawn = document.querySelector("h1")
-        && !document.querySelector("[data-testid=stSkeleton]");
-    if (drawn) requestAnimationFrame(() => titled = performance.now());
-    else requestAnimationFrame(seek);
+    if (window.opened) return;
+    if (!document.querySelector("h1") || document.querySelector("[data-testid=stSkeleton]"))
+        whole = Infinity;
+    else if (whole === Infinity) whole = performance.now() + 20;  // after this frame
+    requestAnimationFrame(seek);
 }
 requestAnimationFrame(seek);
 new PerformanceObserver(list => {
     for (const shift of list.getEntries())
-        if (!shift.hadRecentInput && shift.startTime > titled) shifts.push({
+        if (!shift.hadRecentInput && shift.startTime > whole) shifts.push({
             value: shift.value,
             moved: shift.sources.map(({node, previousRect: a, currentRect: b}) =>
                 `${node?.textContent?.slice(0, 40)}: ${a.x},${a.y} to ${b.x},${b.y}`),
@@ -88,7 +89,7 @@ def settle(visitor: Visitor) -> None:
 
 def shifts(page: Page) -> list[dict[str, Any]]:
     """Return the shifts since the last call, and what moved in each."""
-    found: list[dict[str, Any]] = page.evaluate("shifts.splice(0)")
+    found: list[dict[str, Any]] = page.evaluate("opened = true, shifts.splice(0)")
     return found
 
 
