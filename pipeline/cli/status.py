@@ -22,7 +22,7 @@ from pipeline.warehouse.registry import DEFAULT_TARGET
 
 
 def status(as_json: JsonOption = False, target: TargetOption = DEFAULT_TARGET) -> None:
-    """Show the state of every trip file the ledger knows, by dataset and month."""
+    """Show the state of every trip file in the ledger, by dataset and month."""
     from pipeline.runs.plan import find_state
     from pipeline.warehouse.registry import open_warehouse
 

@@ -1,4 +1,4 @@
-"""The columns of trip tables: what is true of one, and those that several datasets share."""
+"""Column definitions of the trip tables, and the columns that several datasets share."""
 
 from __future__ import annotations
 
@@ -39,14 +39,18 @@ class Column:
 
     @property
     def is_code(self) -> bool:
-        """Whether the column holds short texts, such as numbers of bases."""
+        """Whether the column holds short codes, such as base license numbers."""
         return self.type == "STRING" and not self.flag
 
 
 def time_column(
     name: str, moment: str, *, optional: bool = False, spellings: tuple[str, ...] = ()
 ) -> Column:
-    """Return a column of the row identity with the time of a moment, such as `When it began`."""
+    """Return a TIMESTAMP column that is part of the row identity.
+
+    Args:
+        moment: When the time was recorded, such as `When the trip began`; for the description.
+    """
     text = f"{moment}, New York wall-clock time as published"
     return Column(name, "TIMESTAMP", text, identity=True, optional=optional, spellings=spellings)
 

@@ -94,7 +94,7 @@ def lacking_columns(header: tuple[str, ...], dataset: Dataset) -> list[str]:
 
 
 def _is_of_other_service(dataset: Dataset, header: Iterable[str]) -> bool:
-    """Whether a header is that of high-volume services, and the dataset is another."""
+    """Return whether the header is of a high-volume service and the dataset is not."""
     return not dataset.has(_HIGH_VOLUME) and normalize_name(_HIGH_VOLUME) in map(
         normalize_name, header
     )

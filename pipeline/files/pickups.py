@@ -22,7 +22,7 @@ LEAST_SHARE = 0.1
 LEAST_TRIPS = 10
 
 _SAMPLE = 2048  # bytes of a chunk that are looked at, some twenty lines
-_MOST_OTHERS = 10_000  # times in other spellings that are looked at
+_MOST_OTHERS = 10_000  # different times in other spellings that are looked at
 _MONTH = re.compile(rb'\s*"?([0-9]{4}-[0-9]{2})-[0-9]{2}')
 
 
@@ -55,7 +55,7 @@ class PickupMonths:
             cell = cells[self._place]
             if month := _MONTH.match(cell):
                 self._months[month[1].decode()] += 1
-            elif self._others.total() < _MOST_OTHERS:
+            elif len(self._others) < _MOST_OTHERS:
                 self._others[cell.decode(errors="replace").strip('" \r')] += 1
 
     def warn(self) -> str:
@@ -74,7 +74,7 @@ def warn_of_parquet(path: Path, file: TripFile, header: tuple[str, ...]) -> str:
     name = match_columns(file.dataset, header)[file.dataset.pickup].replace('"', '""')
     sql = f"""
         SELECT strftime(TRY_CAST("{name}" AS TIMESTAMP), '%Y-%m') AS month, count(*)
-        FROM read_parquet($path) WHERE month IS NOT NULL GROUP BY month"""
+        FROM read_parquet($path) GROUP BY month"""
     others = f"""
         SELECT CAST("{name}" AS VARCHAR) AS text, count(*) FROM read_parquet($path)
         WHERE text IS NOT NULL AND TRY_CAST("{name}" AS TIMESTAMP) IS NULL
@@ -83,14 +83,17 @@ def warn_of_parquet(path: Path, file: TripFile, header: tuple[str, ...]) -> str:
     with duckdb.connect(config={"threads": 1}) as connection:
         try:
             months = Counter(dict(connection.execute(sql, values).fetchall()))
-            texts = Counter(dict(connection.execute(others, values).fetchall()))
+            has_others = months.pop(None, 0) > 0
+            texts = Counter(
+                dict(connection.execute(others, values).fetchall()) if has_others else {}
+            )
         except duckdb.Error:  # pages that cannot be read, which the load reports
             return ""
     return _warn(file, months + _read_months(file, texts))
 
 
 def _read_months(file: TripFile, texts: Counter[str]) -> Counter[str]:
-    """Return how many times are in each month, by the grammar of cells."""
+    """Count pickup times by month, reading each by the grammar of cells."""
     dataset, months = file.dataset, Counter[str]()
     column = next(column for column in dataset.columns if column.name == dataset.pickup)
     conventions = find_conventions(times=texts, numbers=())

@@ -165,17 +165,19 @@ class FileRun:
         with self._timed():
             if same_load is not None:
                 return self._skip(staged, warehouse, same_load, job)
-            self._keep_trips(staged, record, job)
+            self._refuse_empty_file(staged, record, job)
             with self._recorded_step(None):
                 entry = warehouse.load(staged, job, self._watch(cancel))
         self.progress.rows = entry.rows
         self.log(_describe_load(entry) + self._format_cost())
         return self._run_file(entry, "loaded", staged.remark)
 
-    def _keep_trips(self, staged: StagedFile, record: FileRecord | None, job: LoadJob) -> None:
-        """Raise TripFileError for a file without trips in place of loaded ones, unless forced.
+    def _refuse_empty_file(
+        self, staged: StagedFile, record: FileRecord | None, job: LoadJob
+    ) -> None:
+        """Refuse to replace loaded trips with an empty file, unless the load is forced.
 
-        An export that failed often looks like this.
+        A failed export often leaves an empty file. Raises TripFileError.
         """
         loaded = record.loaded if record else None
         if staged.data_lines == 0 and loaded and loaded.rows and not job.force:

@@ -43,7 +43,9 @@ def offer_download(filters: Filters, files: Collection[TripFile]) -> None:
 def make_file(
     target_name: str, filters: Filters, files: Collection[TripFile], format: str
 ) -> bytes:
-    """Return the file of the trips that filters leave; called in a thread without a session.
+    """Return the filtered trips as the content of a file.
+
+    Streamlit calls it in a thread without a session, where `target` is not known.
 
     Raises what `write_trips` raises.
     """

@@ -65,10 +65,13 @@ def show_cards(values: dict[str, SettingValue]) -> set[str]:
     settings = load_settings()
     cards = list_cards(settings)
     grid = st.grid("auto", min_column_width=320)
+    groups: set[str] = set()
     for card in cards:
         with grid.container(border=True), reported():
-            _show_card(card, settings, values)
-    return {card.group for card in cards}
+            # Two warehouses may have the settings of this machine; one card edits them.
+            _show_card(card, settings, values, can_edit=card.group not in groups)
+        groups.add(card.group)
+    return groups
 
 
 def list_cards(settings: Settings) -> list[SetupCard]:
@@ -105,7 +108,7 @@ def _warehouse_card(backend: Backend, settings: Settings) -> SetupCard:
     return SetupCard(
         f"{backend.label} warehouse",
         ":material/database:" if file else ":material/cloud:",
-        _MACHINE if backend.name == DEFAULT_TARGET else backend.label,
+        backend.label if backend.label in group_fields() else _MACHINE,
         state,
         ("settings", "folder", "disk", *names) if file else ("settings", *names),
         backend.name,
@@ -122,7 +125,9 @@ def _describe_channels(settings: Settings) -> str:
     return f"● {names}" if names else "○ nobody is notified"
 
 
-def _show_card(card: SetupCard, settings: Settings, values: dict[str, SettingValue]) -> None:
+def _show_card(
+    card: SetupCard, settings: Settings, values: dict[str, SettingValue], *, can_edit: bool
+) -> None:
     fields = group_fields().get(card.group, ())
     st.markdown(f"##### {card.icon} {plain(card.title)}")
     faults = find_group_faults([values[field] for field in fields])
@@ -144,7 +149,7 @@ def _show_card(card: SetupCard, settings: Settings, values: dict[str, SettingVal
     # A file on this machine needs no setting up: the first backfill makes it.
     if card.backend is not None and card.backend.database(settings) is None:
         _offer_set_up(row, card, busy)
-    if fields:
+    if fields and can_edit:
         with row.popover("Edit", icon=":material/edit:"):
             edit_group(card.group, [values[field] for field in fields])
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from datetime import date, datetime, time
 from functools import lru_cache
+from typing import Literal
 
 from pipeline.core.cells.reading import BLANKS, Conventions, DateOrder, Note, Rejected
 
 FIRST_YEAR, LAST_YEAR = 1900, 9999
+
+_Order = Literal["month first", "day first"]
 
 _B = f"[{BLANKS}]"
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
@@ -62,7 +65,7 @@ _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?")
 
 
 def date_order_of(text: str) -> DateOrder | None:
-    """Return the order of month and day that a time certainly has, or None.
+    """Return which of month and day comes first in a time, or None if it does not show that.
 
     A date that is rejected, because it does not exist or has no time of day, tells nothing.
 
@@ -78,7 +81,7 @@ def date_order_of(text: str) -> DateOrder | None:
         _, order = _read_date(match[0], None)
     except Rejected:
         return None
-    return "month first" if order == "month first" else "day first" if order else None
+    return order
 
 
 def read_time(text: str, conventions: Conventions) -> tuple[datetime, tuple[Note, ...], str]:
@@ -105,10 +108,10 @@ def read_time(text: str, conventions: Conventions) -> tuple[datetime, tuple[Note
 
 # A month has few dates, and a day 86,400 seconds, so nearly all times of a file are in the caches.
 @lru_cache(4096)
-def _read_date(text: str, order: DateOrder | None) -> tuple[date, Note | None]:
+def _read_date(text: str, order: DateOrder | None) -> tuple[date, _Order | None]:
     match = _DATE.match(text)
     assert match is not None  # it is the text of a match
-    note: Note | None = None
+    note: _Order | None = None
     if match["compact"]:
         year, month, day = text[-8:-4], int(text[-4:-2]), int(text[-2:])
     elif match["named"]:
@@ -136,7 +139,7 @@ def _read_date(text: str, order: DateOrder | None) -> tuple[date, Note | None]:
 
 def _order(
     first: int, second: int, digits: int, order: DateOrder | None
-) -> tuple[int, int, Note | None]:
+) -> tuple[int, int, _Order | None]:
     """Return month and day of a date that ends with the year, and which of them comes first."""
     if digits != 4 or first == second or max(first, second) > 31 or min(first, second) > 12:
         return first, second, None
