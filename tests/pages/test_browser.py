@@ -64,7 +64,7 @@ def test_first_link_to_a_page_shows_the_navigation_to_everyone(
             expect(links).to_contain_text(
                 ["Backfill", "Preview", "Explore", "SQL", "Answers", "Runs", "Setup"]
             )
-            assert visitor.page.get_by_test_id("stSidebarNavLink").count() == 0
+            expect(visitor.page.get_by_test_id("stSidebarNavLink")).to_have_count(0)
 
 
 def test_start_page_opens_under_its_name_and_every_tab_has_its_title(
@@ -115,7 +115,7 @@ def test_newcomer_reaches_charts_of_a_real_month_with_three_clicks(
         visitor.page.add_init_script(COUNT_CLICKS)
         visitor.open()
         load_folder_and_open_charts(visitor, folder)
-        assert visitor.page.evaluate("clicks") == 3
+        visitor.expect_true("clicks === 3")
 
 
 def test_newcomer_reaches_charts_of_the_sample_with_one_click_and_real_ones_with_four_more(
@@ -132,17 +132,17 @@ def test_newcomer_reaches_charts_of_the_sample_with_one_click_and_real_ones_with
         expect(visitor.page.get_by_text("The sample is loaded")).to_be_visible()
         expect(visitor.page.get_by_text("synthetic trips")).to_be_visible()
         expect(visitor.page.locator(".js-plotly-plot").first).to_be_visible()
-        assert visitor.page.evaluate("clicks") == 1
+        visitor.expect_true("clicks === 1")
         visitor.settle()
         visitor.page.set_viewport_size({"width": 1280, "height": 1000})
         last = visitor.page.locator(".st-key-card-airports .main-svg").first
         expect(last).to_be_visible()
         main = "document.querySelector('[data-testid=stMain]').scrollHeight"
-        assert visitor.page.evaluate(main) <= 1700
+        visitor.expect_true(f"{main} <= 1700")
         visitor.page.get_by_role("link", name="Load real trips").click()
         expect(visitor.cell("● loaded")).to_have_count(6)
         load_folder_and_open_charts(visitor, folder)
-        assert visitor.page.evaluate("clicks") == 5
+        visitor.expect_true("clicks === 5")
 
 
 def test_click_on_any_cell_of_a_run_selects_it_and_its_tab_is_in_the_address(
@@ -266,8 +266,8 @@ def test_run_started_by_keyboard_can_be_repeated_on_a_phone(
         expect(visitor.page.get_by_text("● succeeded")).to_be_visible()
         visitor.page.set_viewport_size({"width": 390, "height": 844})
         visitor.settle()
-        main = visitor.page.get_by_test_id("stMain")
-        assert main.evaluate("main => main.scrollWidth <= main.clientWidth")
+        main = "document.querySelector('[data-testid=stMain]')"
+        visitor.expect_true(f"{main}.scrollWidth <= {main}.clientWidth")
         visitor.page.set_viewport_size({"width": 1400, "height": 1600})
         visitor.page.get_by_role("link", name="Open the run").click()
         visitor.page.get_by_role("tab", name="Timeline").click()
@@ -380,7 +380,7 @@ def test_uploaded_file_can_be_queried_charted_downloaded_and_loaded(
         box.fill("SELECT PULocationID AS zone, total_amount FROM trips ORDER BY zone")
         box.press("Control+Enter")
         expect(visitor.page.get_by_text("50 rows in")).to_be_visible()
-        assert "tab=sql" in visitor.page.url
+        expect(visitor.page).to_have_url(re.compile("tab=sql"))
         with visitor.page.expect_download() as csv:
             visitor.page.get_by_role("button", name="CSV", exact=True).click()
         lines = csv.value.path().read_text().splitlines()
@@ -418,7 +418,7 @@ def test_hostile_folder_name_is_shown_letter_by_letter(
         visitor.pick("Source", f"/not there/{hostile.name}")
         problem = visitor.page.get_by_text("There is no source or folder")
         expect(problem).to_contain_text(hostile.name)
-        assert problem.locator("strong, a[href=x], img, code, .katex").count() == 0
+        expect(problem.locator("strong, a[href=x], img, code, .katex")).to_have_count(0)
 
 
 def test_chosen_warehouse_stays_across_pages_and_follows_the_back_button(

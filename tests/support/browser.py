@@ -189,6 +189,10 @@ class Visitor:
         state = "data-test-script-state"
         expect(app).to_have_attribute(state, "notRunning", timeout=self._patience)
 
+    def expect_true(self, script: str) -> None:
+        """Wait until a JavaScript expression is true; a page goes on moving after it was drawn."""
+        self.page.wait_for_function(script)
+
     def press(self, name: str) -> None:
         """Click the button of this name."""
         self.page.get_by_role("button", name=name).click()
