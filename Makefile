@@ -27,7 +27,8 @@ test: $(VENV)/.dev lint  ## lint, types and all tests that need nothing else
 	code=$$?; echo "The tests took $$(( $$(date +%s) - started )) s."; exit $$code
 
 test-browser: $(VENV)/.dev  ## the pages in Chromium
-	$(BIN)/python -m pytest $(PARALLEL) --durations=10 -m "browser and not slow and not gcp"
+	$(BIN)/python -m pytest $(PARALLEL) --durations=10 -o timeout=300 \
+	  -m "browser and not slow and not gcp"
 
 test-gcp: $(VENV)/.dev  ## test the Google Cloud warehouse on emulators (Python 3.13 or uv)
 	sh tests/support/gcp/install.sh

@@ -60,7 +60,9 @@ def take_all(folder: Path, width: int, names: list[str]) -> None:
     """Start the app, load the sample, and write PAGE-light.png and PAGE-dark.png to a folder."""
     path = find_chromium()
     if path is None:
-        raise SystemExit("There is no Chromium on the PATH. On Debian: apt-get install chromium")
+        raise SystemExit(
+            "There is no Chromium on the PATH. On Debian: apt-get install chromium-headless-shell"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     for variable in [
         name for name in os.environ if name.startswith(("GCP_", "GEMINI_", "OPENAI_"))

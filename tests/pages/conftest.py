@@ -22,11 +22,11 @@ def browser() -> Iterator[Browser]:
     """A Chromium of a module's tests, each of whose visitors has a profile of its own."""
     path = find_chromium()
     if path is None:
-        reason = "no Chromium on the PATH; on Debian: apt-get install chromium"
+        reason = "no Chromium on the PATH; on Debian: apt-get install chromium-headless-shell"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
-    expect.set_options(timeout=20_000)  # for a machine that does other things too
+    expect.set_options(timeout=60_000)  # for a machine that does other things too
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield chromium

@@ -304,7 +304,7 @@ def test_address_of_a_choice_shows_it_to_another_visitor(browser: Browser, addre
             expect(visitor.page.get_by_text(f"{line}all")).to_be_visible()
         expect(second.page.get_by_text("4 files to load")).to_be_visible()
 
-        first.page.wait_for_timeout(4000)  # the page has looked at its address meanwhile
+        first.await_heartbeat()
         first.page.go_back()
         expect(first.page.get_by_text(f"{line}missing-and-failed")).to_be_visible()
 
@@ -439,7 +439,7 @@ def test_chosen_warehouse_stays_across_pages_and_follows_the_back_button(
         visitor.page.get_by_role("radio", name="Local").click()
         expect(visitor.page.get_by_text("in the warehouse Local")).to_be_visible()
         expect(visitor.page).to_have_url(re.compile("target=local"))
-        visitor.page.wait_for_timeout(4000)  # until the server knows that the browser has it
+        visitor.await_heartbeat()
         visitor.page.go_back()
         expect(visitor.page.get_by_text("in the warehouse Google Cloud")).to_be_visible()
 

@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from pages.components.common.messages import reported, show_error
 from pages.components.common.runs import Activity, read_activity, scheduler
 from pages.components.common.target import confirm_target, target_label
+from pages.components.common.url_state import note_heartbeat
 from pages.components.common.words import files_in_words
 from pipeline.core.errors import FaregroundError
 from pipeline.runs.run_records import GLYPHS
@@ -50,7 +51,11 @@ def live_page(
         if first.run is None or per_file:
             _draw(title, draw, first)
 
+        is_heartbeat = False
+
         def watch() -> None:
+            if is_heartbeat:
+                note_heartbeat()
             with reported():
                 heartbeat()
                 confirm_target()
@@ -63,6 +68,7 @@ def live_page(
                     _draw(title, draw, activity)
 
         st.fragment(run_every=_RUNNING_SECONDS if first.run else _IDLE_SECONDS)(watch)()
+        is_heartbeat = True
 
 
 def page_title(title: str, heartbeat: Callable[[], object] = lambda: None) -> None:
@@ -78,7 +84,11 @@ def page_title(title: str, heartbeat: Callable[[], object] = lambda: None) -> No
     row = st.container(horizontal=True, vertical_alignment="center", gap="medium")
     row.title(title, width="content")
 
+    is_heartbeat = False
+
     def watch() -> None:
+        if is_heartbeat:
+            note_heartbeat()
         with suppress(FaregroundError):
             heartbeat()
             confirm_target()
@@ -86,6 +96,7 @@ def page_title(title: str, heartbeat: Callable[[], object] = lambda: None) -> No
 
     with row:
         st.fragment(run_every=_IDLE_SECONDS)(watch)()
+    is_heartbeat = True
 
 
 def _draw(title: str, draw: Callable[[Activity], None], activity: Activity) -> None:

@@ -33,8 +33,11 @@ def await_result(
 
     Raises whatever the task raised.
     """
+    # Taken with and without a spinner: if what follows came to stand one place further, the browser
+    # would draw it anew beside what it was, and a click on that would be lost.
+    place = st.empty()
     if not task.wait(_SPINNER_AFTER_SECONDS):
-        with st.spinner(sentence):
+        with place.container(), st.spinner(sentence):
             slot = st.empty()
             while not task.wait(_POLL_SECONDS):
                 # Streamlit ends this run at either call when a click has asked for a newer run.
@@ -42,6 +45,7 @@ def await_result(
                     slot.caption(text)
                 else:
                     slot.empty()
+        place.empty()
     return task.result()
 
 

@@ -24,14 +24,21 @@ Params = dict[str, list[str]]
 """Query parameters: the values of each, by name."""
 
 _PAGE, _VISIT = "page of this session", "number of the visit"
+_BY_BROWSER = "whether the address is what the browser sent"
 
 
 def note_page(title: str) -> None:
     """Note which page is about to be drawn, before any of its widgets is."""
     state = st.session_state
+    state[_BY_BROWSER] = False  # from now on Streamlit returns what the page writes
     if state.get(_PAGE) != title:
         state[_PAGE] = title
         state[_VISIT] = state.get(_VISIT, 0) + 1
+
+
+def note_heartbeat() -> None:
+    """Note that only a fragment is drawn now, for which the browser has just sent its address."""
+    st.session_state[_BY_BROWSER] = True
 
 
 @dataclass(frozen=True)
@@ -100,6 +107,8 @@ class UrlState:
             params: Parameters of a new link to the page, for what changes at every letter typed.
         """
         history, address = self._history(), self._read()
+        if st.session_state.get(_BY_BROWSER):
+            forget_older(address, history)
         asks_more = is_new(address, history)
         if history and params is not None and not asks_more:
             self._write(params)
@@ -159,12 +168,18 @@ def is_new(address: Params, history: list[Params]) -> bool:
     Args:
         address: The parameters that the browser sent. An empty address asks for nothing.
         history: The addresses from the newest that the browser is known to have up to the newest
-            that was written; addresses before it are removed here.
+            that was written.
     """
-    if not address or not history:
-        return bool(address)
-    if address == history[-1]:
-        if address not in history[:-1]:
-            del history[:-1]
-        return False
-    return address not in history
+    return bool(address) and address not in history
+
+
+def forget_older(address: Params, history: list[Params]) -> None:
+    """Remove all addresses before the newest one from the history if the browser has that.
+
+    Args:
+        address: The parameters that the browser sent; not those that this run of the page wrote,
+            since a click may be on its way from the page as it was before.
+        history: As in `is_new`. If the newest address also is an older one, nothing is removed.
+    """
+    if history and address == history[-1] and address not in history[:-1]:
+        del history[:-1]
