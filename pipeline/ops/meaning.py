@@ -5,10 +5,7 @@ A cast that is wrong in the same way on both sides of a comparison shows only ag
 
 from __future__ import annotations
 
-import csv
-import gzip
 import hashlib
-import io
 import zlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +19,7 @@ from pipeline.core.cells.reading import Value
 from pipeline.core.datasets import Dataset, match_columns
 from pipeline.core.trips import TripFile
 from pipeline.files.staging import StagedFile
+from pipeline.warehouse.extract.lines import grouped_lines, numbered_lines, split_row
 
 if TYPE_CHECKING:
     import pyarrow
@@ -150,26 +148,19 @@ def _read_csv(
 ) -> Iterator[Texts]:
     matched = match_columns(staged.file.dataset, staged.header)
     places = {name: staged.header.index(spelled) for name, spelled in matched.items()}
-    opened = gzip.open if staged.format == "csv.gz" else open
-    with (
-        opened(staged.path, "rb") as binary,
-        io.TextIOWrapper(binary, "utf-8", "replace") as lines,
-    ):
-        next(lines, None)
-        numbers = iter(range(staged.data_lines))
-        for line in lines:
-            if line == "\n":
-                continue
-            number = next(numbers, -1)
-            if wanted is not None and number not in wanted:
-                continue
-            cancel.check()
-            try:
-                cells = next(csv.reader([line.rstrip("\n")], strict=True), [])
-            except csv.Error:
-                continue
-            if len(cells) == len(staged.header):
-                yield {name: cells[place] for name, place in places.items()}
+    width = len(staged.header)
+    number = -1
+    for group in grouped_lines(numbered_lines(staged), width):
+        number += len(group)
+        if len(group) > 1 or (wanted is not None and number not in wanted):
+            continue
+        cancel.check()
+        try:
+            cells = split_row(group[0].text)
+        except ValueError:
+            continue
+        if len(cells) == width:
+            yield {name: cells[place] for name, place in places.items()}
 
 
 def _read_parquet(

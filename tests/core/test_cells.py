@@ -40,6 +40,9 @@ MORNING, EVENING = datetime(2020, 4, 1, 8, 5), datetime(2020, 4, 1, 20, 5)
         ("Apr  1 2020  8:05AM", MORNING, ("12-hour clock",), ""),  # SQL Server
         ("1.  Apr.  2020 08:05", MORNING, (), ""),
         ("Wed, 01 Apr 2020 08:05:00 -0400", MORNING, ("zone",), "-0400"),
+        ("Wed Apr  1 08:05:00 2020", MORNING, (), ""),  # asctime
+        ("Apr 1 08:05 PM 2020", EVENING, ("12-hour clock",), ""),
+        ("Wed Apr 01 08:05:00 EDT 2020", MORNING, ("zone",), "EDT"),  # Java
         ("2020-04-01 08:05:00.000", MORNING, (), ""),
         ("2020-04-01 08:05:00,5", datetime(2020, 4, 1, 8, 5, 0, 500_000), (), ""),
         ("2020-04-01 08:05:00.1234567", datetime(2020, 4, 1, 8, 5, 0, 123_456), (), ""),
@@ -116,12 +119,28 @@ def test_only_a_time_that_can_be_read_shows_the_order_of_dates(
         ("2020-04-01 08:05:00 x", "after the time"),
         ("2020-04-01 08:05:00 PMX", "after the time"),
         ("2020-04-01 08:05:00 Nowhere/City", "after the time"),
+        ("2020-04-01 08:05:00 America/Nowhere", "after the time"),
+        ("2020-04-01 08:05:00 UTC[America/Nowhere]", "after the time"),
+        ("2020-04-01 08:05:00+14:30", "after the time"),
+        ("2020-04-01 08:05:00-15:00", "after the time"),
+        ("Mon, 01 Apr 2020 08:05:00", "2020-04-01 is a Wednesday"),
+        ("Thursday Apr  1 08:05:00 2020", "2020-04-01 is a Wednesday"),
+        ("Apr  1 08:05:00 20", "a year of two digits"),
     ],
 )
 def test_unclear_time_is_rejected_with_reason(text: str, reason: str) -> None:
     reading = read_cell(PICKUP, text, Conventions())
     assert reading.value is None
     assert reason in reading.reason
+
+
+def test_conventions_name_the_cells_that_tell_them() -> None:
+    conventions = find_conventions(
+        ["4/1/2020 8", "4/30/2020 9", "4/13/2020 8"], ["1,234", "7", "12.50", "4.5"]
+    )
+    assert (conventions.date_order, conventions.telling_date) == ("month first", "4/13/2020")
+    assert (conventions.decimal_mark, conventions.telling_number) == ("point", "12.50")
+    assert find_conventions(["4/1/2020 8"], ["7"]) == Conventions()
 
 
 def test_other_dates_of_file_tell_whether_month_is_first() -> None:
@@ -225,7 +244,7 @@ def test_flag_is_y_or_n_however_it_is_said() -> None:
 
 
 def test_damaged_flag_is_rejected() -> None:
-    for text in ("N\0", 'N"', "\ufffd", "x" * 101, "N\nN"):
+    for text in ("N\0", 'N"', "''", "'N'", "\ufffd", "x" * 101, "N\nN"):
         assert read_cell(FLAG, text, Conventions()).reason
 
 

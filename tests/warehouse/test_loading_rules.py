@@ -10,9 +10,10 @@ import gzip
 import hashlib
 import json
 import random
+import re
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
@@ -435,15 +436,83 @@ def test_file_with_mixed_line_ends_and_blank_lines_loads_every_row(
     assert load(folder, GREEN, settings).rows == 9
 
 
-def test_line_break_inside_quotes_makes_two_rejects(settings: Settings, folder: Path) -> None:
+def lenient(settings: Settings) -> Settings:
+    """Settings of the same warehouse under which any number of rows may be rejected."""
+    changed = settings.model_copy(update={"max_rejected_share": 1.0})
+    TARGETS[changed.home] = target(settings)
+    return changed
+
+
+def test_trip_with_a_line_break_in_a_cell_is_rejected_with_both_its_lines(
+    settings: Settings, folder: Path
+) -> None:
     put_trips(folder, GREEN, [trip(GREEN), trip(GREEN, store_and_fwd_flag="N\nN")])
-    with pytest.raises(TripFileError, match=r"2 of 3 rows .* A quote is in the wrong place"):
+    with pytest.raises(TripFileError, match=r"2 of 3 rows .* goes on to line 4") as error:
         load(folder, GREEN, settings)
+    assert "without line breaks" in error.value.cure
     assert amounts(settings, GREEN) == []
-    lenient = settings.model_copy(update={"max_rejected_share": 1.0})
-    TARGETS[lenient.home] = target(settings)
-    assert load(folder, GREEN, lenient).rejected == 2
+    assert load(folder, GREEN, lenient(settings)).rejected == 2
     assert amounts(settings, GREEN) == ["9.30"]
+
+
+def test_lines_within_a_quoted_cell_are_no_trips_even_if_they_look_like_trips(
+    settings: Settings, folder: Path
+) -> None:
+    names = [*header(GREEN_TAXIS), "note"]
+    hidden = csv_bytes(GREEN, [trip(GREEN, PULocationID=7)], names).decode().splitlines()[1]
+    trips = [trip(GREEN, PULocationID=n) for n in range(1, 4)]
+    trips[1]["note"] = f"he said:\n{hidden}\n\nand left"
+    put(folder, GREEN, csv_bytes(GREEN, trips, names))
+    entry = load(folder, GREEN, lenient(settings))
+    assert (entry.rows, entry.rejected) == (2, 3)
+    zones = rows(settings, 'SELECT "PULocationID" FROM green_tripdata ORDER BY 1')
+    assert zones == [(1,), (3,)]
+    assert rows(settings, "SELECT line, reason FROM rejects ORDER BY line") == [
+        (3, "A cell in quotes goes on to line 6; a row is on one line."),
+        (4, "The line is within a cell in quotes that begins on line 3."),
+        (6, "The line is within a cell in quotes that begins on line 3."),
+    ]
+
+
+def test_two_stray_quotes_reject_their_lines_and_no_trips_between(
+    settings: Settings, folder: Path
+) -> None:
+    lines = csv_bytes(GREEN, [trip(GREEN, PULocationID=n % 250) for n in range(400)]).split(b"\n")
+    for number in (10, 20):
+        lines[number] = lines[number].replace(b",N,", b',"N,')
+    put(folder, GREEN, b"\n".join(lines))
+    load(folder, GREEN, settings)
+    rejected = [line for (line,) in rows(settings, "SELECT line FROM rejects ORDER BY line")]
+    assert rejected == [11, 21]
+
+
+@pytest.mark.parametrize(
+    ("extra", "reason", "cure"),
+    [
+        (lambda lines: lines[0], "The line repeats the header.", "first line only"),
+        (lambda lines: b'"' + lines[1] + b'"', "The whole line is in quotes.", "single cells"),
+        (lambda lines: lines[1][:40], "The file ends within this line: ", "not whole"),
+        (lambda lines: lines[1][:40] + b"\n", "Expected 20 cells, found ", "header for each cell"),
+        (lambda _: b"\0" * 700, "The line is zero bytes instead of text.", "another source"),
+    ],
+    ids=["header", "quotes", "cut", "short", "zeros"],
+)
+def test_line_that_is_no_row_is_rejected_with_what_it_is(
+    settings: Settings,
+    folder: Path,
+    extra: Callable[[list[bytes]], bytes],
+    reason: str,
+    cure: str,
+) -> None:
+    lines = csv_bytes(GREEN, [trip(GREEN, PULocationID=n) for n in range(1, 4)]).splitlines()
+    put(folder, GREEN, b"\n".join([*lines, extra(lines)]))
+    with pytest.raises(TripFileError, match=re.escape(reason.rstrip(". "))) as error:
+        load(folder, GREEN, settings)
+    assert cure in error.value.cure
+    assert load(folder, GREEN, lenient(settings)).rows == 3
+    ((line, said),) = rows(settings, "SELECT line, reason FROM rejects")
+    assert line == 5
+    assert said.startswith(reason)
 
 
 @pytest.mark.timeout(60)

@@ -41,6 +41,11 @@ def note_heartbeat() -> None:
     st.session_state[_BY_BROWSER] = True
 
 
+def is_heartbeat() -> bool:
+    """Return whether only a fragment is drawn now; see `note_heartbeat`."""
+    return bool(st.session_state.get(_BY_BROWSER))
+
+
 @dataclass(frozen=True)
 class UrlState:
     """The query parameters and the widgets of one page, or of the control above all pages.
@@ -107,7 +112,7 @@ class UrlState:
             params: Parameters of a new link to the page, for what changes at every letter typed.
         """
         history, address = self._history(), self._read()
-        if st.session_state.get(_BY_BROWSER):
+        if is_heartbeat():
             forget_older(address, history)
         asks_more = is_new(address, history)
         if history and params is not None and not asks_more:

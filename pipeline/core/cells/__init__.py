@@ -9,18 +9,29 @@ A parquet value is read by the text that DuckDB prints for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import TypeVar
 
 from pipeline.core.cells.numbers import decimal_mark_of, read_amount, read_code
-from pipeline.core.cells.reading import BLANKS, Conventions, Note, Rejected, Value
+from pipeline.core.cells.reading import (
+    BLANKS,
+    Conventions,
+    DateOrder,
+    DecimalMark,
+    Note,
+    Rejected,
+    Value,
+)
 from pipeline.core.cells.times import date_order_of, read_time
 from pipeline.core.cells.words import NOTHING, read_flag, read_text
 from pipeline.core.columns import Column
 
 __all__ = ["BLANKS", "Conventions", "Note", "Reading", "find_conventions", "read_cell", "show_text"]
+
+_Told = TypeVar("_Told")
 
 _SHOWN = 60  # characters of a cell that a message shows
 
@@ -51,12 +62,24 @@ def find_conventions(times: Iterable[str], numbers: Iterable[str]) -> Convention
         times: Cells of its TIMESTAMP columns, which may be cut behind the hour.
         numbers: Cells of its number columns.
     """
-    orders = {order for text in times if (order := date_order_of(text.strip(BLANKS)))}
-    marks = {mark for text in numbers if (mark := decimal_mark_of(text.strip(BLANKS)))}
+    orders: dict[DateOrder, str] = _telling(times, date_order_of)
+    marks: dict[DecimalMark, str] = _telling(numbers, decimal_mark_of)
     return Conventions(
         "both" if len(orders) > 1 else next(iter(orders), None),
         "both" if len(marks) > 1 else next(iter(marks), None),
+        min(orders.values(), default="").partition(" ")[0],
+        min(marks.values(), default=""),
     )
+
+
+def _telling(texts: Iterable[str], tell: Callable[[str], _Told | None]) -> dict[_Told, str]:
+    """Return the first text, in the order of letters, that tells each of the things told."""
+    found: dict[_Told, str] = {}
+    for text in texts:
+        cell = text.strip(BLANKS)
+        if told := tell(cell):
+            found[told] = min(cell, found.get(told, cell))
+    return found
 
 
 def read_cell(column: Column, text: str, conventions: Conventions) -> Reading:

@@ -6,6 +6,7 @@ import re
 from datetime import date, datetime, time
 from functools import lru_cache
 from typing import Literal
+from zoneinfo import available_timezones
 
 from pipeline.core.cells.reading import BLANKS, Conventions, DateOrder, Note, Rejected
 
@@ -19,8 +20,9 @@ _MONTH = (
     "(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
     "|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
 )
+_WEEKDAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 _WEEKDAY = (
-    "(?:mon(?:day)?|tue(?:sday)?|wed(?:nesday)?|thu(?:rsday)?|fri(?:day)?|sat(?:urday)?"
+    "(?P<weekday>mon(?:day)?|tue(?:sday)?|wed(?:nesday)?|thu(?:rsday)?|fri(?:day)?|sat(?:urday)?"
     "|sun(?:day)?)"
 )
 # 2020-04-01, 4/1/2020 and 1.4.2020; 20200401; 1-Apr-2020, 01APR2020 and 2020-Apr-01; Apr 1, 2020.
@@ -43,6 +45,11 @@ _CLOCK = re.compile(
     rf"(?:{_B}*(?P<half>[AP])(?:\.{_B}?)?M\.?(?![A-Za-z0-9]))?",
     re.IGNORECASE,
 )
+# Wed Apr  1 08:05:00 2020, as C's asctime and Unix write it; Java puts the zone before the year.
+_YEAR_LAST = re.compile(
+    rf"((?:[a-z]+,?{_B}+)?{_MONTH}{_B}+[0-9]{{1,2}})({_B}+[0-9]{{1,2}}:.*?){_B}+([0-9]{{4}})",
+    re.IGNORECASE | re.DOTALL,
+)
 _HOUR = re.compile(rf"(?:{_B}+|T|,{_B}*)[0-9]", re.IGNORECASE)
 _AREA = (
     "(?:Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Brazil|Canada|Chile|Etc|Europe"
@@ -57,7 +64,7 @@ _LONG = (
     "|Greenwich Mean)(?: (?:Standard|Daylight))? Time"
 )
 _ZONE = re.compile(
-    rf"(?:(?:UTC|GMT)?[+-](?:0?[0-9]|1[0-5])(?::?[0-5][0-9]){{0,2}}|{_ABBREVIATIONS}|{_AREA}"
+    rf"(?:(?:UTC|GMT)?[+-](?:(?:0?[0-9]|1[0-3])(?::?[0-5][0-9]){{0,2}}|14(?::?00){{0,2}})|{_ABBREVIATIONS}|{_AREA}"
     rf"|{_LONG})(?:{_B}*\[{_AREA}\]|{_B}*\((?:{_LONG}|{_ABBREVIATIONS})\))?",
     re.IGNORECASE,
 )
@@ -89,6 +96,9 @@ def read_time(text: str, conventions: Conventions) -> tuple[datetime, tuple[Note
 
     Raises Rejected.
     """
+    if year_last := _YEAR_LAST.fullmatch(text):
+        day_text, clock_text, year = year_last.groups()
+        text = f"{day_text} {year}{clock_text}"
     match = _DATE.match(text)
     if match is None:
         raise Rejected("is a number, not a time" if _NUMBER.fullmatch(text) else "is not a time")
@@ -132,9 +142,13 @@ def _read_date(text: str, order: DateOrder | None) -> tuple[date, _Order | None]
     if int(year) < FIRST_YEAR:
         raise Rejected(f"has a year before {FIRST_YEAR}")
     try:
-        return date(int(year), month, day), note
+        read = date(int(year), month, day)
     except ValueError:
         raise Rejected("is not a day of the calendar") from None
+    weekday = match["weekday"]
+    if weekday and weekday[:3].lower() != _WEEKDAYS[read.weekday()]:
+        raise Rejected(f"names a weekday, but {read} is a {read:%A}")
+    return read, note
 
 
 def _order(
@@ -172,7 +186,20 @@ def _read_clock(text: str) -> tuple[time, bool, str]:
     if hour > 23 or minute > 59 or second > 59:
         raise Rejected("is not a time of day; hours end at 23, minutes and seconds at 59")
     zone = text[match.end() :].strip(BLANKS)
-    if zone and not _ZONE.fullmatch(zone):
+    if zone and not _is_zone(zone):
         raise Rejected("has text after the time that is not a time zone")
     microsecond = int((match["fraction"] or match["part"] or "0")[:6].ljust(6, "0"))
     return time(hour, minute, second, microsecond), bool(match["half"]), zone
+
+
+def _is_zone(text: str) -> bool:
+    if not _ZONE.fullmatch(text):
+        return False
+    # A system without a list of zones cannot tell a wrong name from a right one.
+    known = _known_areas()
+    return not known or all(area.lower() in known for area in re.findall(_AREA, text, re.I))
+
+
+@lru_cache(1)
+def _known_areas() -> frozenset[str]:
+    return frozenset(map(str.lower, available_timezones()))

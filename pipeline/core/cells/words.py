@@ -59,7 +59,7 @@ def read_flag(text: str) -> tuple[str, tuple[Note, ...]]:
 def read_text(text: str, longest: int = _LONGEST) -> str:
     """Return a text as it is; raise Rejected when it is damaged."""
     # U+FFFD stands where bytes were no UTF-8.
-    if not text.isprintable() or '"' in text or "\ufffd" in text:
+    if not text.isprintable() or '"' in text or "'" in text or "\ufffd" in text:
         raise Rejected("has a character that is not allowed in a code or flag")
     if len(text) > longest:
         raise Rejected(f"has more than {longest} characters")

@@ -115,6 +115,7 @@ class _Tally:
     """How the other spellings of one column were read, in figures.
 
     Attributes:
+        conventions: How the file writes dates and numbers.
         cells: Cells that are not plain.
         read: Cells that have a value, plain ones included.
         kinds: Cells, example and zones of each kind of note.
@@ -123,14 +124,13 @@ class _Tally:
 
     cells: int = 0
     read: int = 0
+    conventions: Conventions = field(default_factory=Conventions)
     kinds: dict[Note, tuple[int, str, str | None, set[str]]] = field(default_factory=dict)
     rejected_example: tuple[str, str] | None = None
 
-    def read_cell(
-        self, column: Column, text: str, cells: int, conventions: Conventions
-    ) -> _Spelling:
+    def read_cell(self, column: Column, text: str, cells: int) -> _Spelling:
         """Read a text that so many cells have, and count what there is to say about it."""
-        reading = read_cell(column, text, conventions)
+        reading = read_cell(column, text, self.conventions)
         value = None if reading.value is None else canonical_text(reading.value)
         self._add(text, cells, reading, value)
         shown = show_text(text.strip(BLANKS))
@@ -151,8 +151,15 @@ class _Tally:
             self.kinds[kind] = count + cells, example, example_value, zones
 
     def notes(self, column: str) -> Iterator[CellNote]:
+        telling = {
+            "month first": self.conventions.telling_date,
+            "day first": self.conventions.telling_date,
+            "decimal comma": self.conventions.telling_number,
+            "thousands separators": self.conventions.telling_number,
+        }
         for kind, (cells, text, value, zones) in self.kinds.items():
-            yield CellNote(column, kind, cells, text, value, tuple(sorted(zones)))
+            shown_by = telling.get(kind, "")
+            yield CellNote(column, kind, cells, text, value, tuple(sorted(zones)), shown_by)
 
 
 def _read_csv_cells(
@@ -191,12 +198,12 @@ def _read_spellings(
     conventions = _find_conventions(cursor, columns, written)
     tallies = {}
     for place, texts in others.items():
-        column, tally = columns[place], _Tally()
-        own = conventions if place in written else Conventions()
+        column = columns[place]
+        tally = _Tally(conventions=conventions if place in written else Conventions())
         for batch in texts.to_batches(_BATCH):
             check()
             rows = [
-                tally.read_cell(column, text, cells, own)
+                tally.read_cell(column, text, cells)
                 for text, cells in zip(*batch.to_pydict().values(), strict=True)
             ]
             _insert_spellings(cursor, place, rows)

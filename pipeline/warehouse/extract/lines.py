@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import csv
 import gzip
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import TextIO, cast
+from typing import NamedTuple, TextIO, cast
 
 import duckdb
 
@@ -20,9 +22,30 @@ from pipeline.files.staging import StagedFile, storage_errors
 
 CONTENT_LENGTH = 1000  # characters of a rejected line that are stored
 
-WRONG_COUNT = "Expected"  # begins the reason of a line that has too few or too many cells
+# The first words of the reasons why a line is not a row.
+WRONG_COUNT = "Expected"
+ENDS_WITHIN = "The file ends within this line"
+GOES_ON = "A cell in quotes goes on"
+WITHIN_CELL = "The line is within a cell in quotes"
+ALL_QUOTED = "The whole line is in quotes"
+REPEATED_HEADER = "The line repeats the header"
 
 _BATCH = 10_000  # lines between two checks
+_MOST_LINES = 1000  # that a cell in quotes may go on, before its quote counts as not closed
+
+
+class CsvLine(NamedTuple):
+    """A line of a csv.
+
+    Attributes:
+        number: Its number in the file; the header is line 1.
+        text: Its text without the line end. Bytes that are not UTF-8 are surrogates.
+        is_whole: Whether a line end follows it.
+    """
+
+    number: int
+    text: str
+    is_whole: bool = True
 
 
 def write_rows(
@@ -30,8 +53,8 @@ def write_rows(
 ) -> None:
     """Copy the lines of a csv that are rows, and fill the table `unread_lines` with all others.
 
-    A row has a cell for each column of the header; `_count_cells` tells the exception. A quoted
-    cell ends on its line.
+    A row has a cell for each column of the header; `_count_cells` tells the exception. It is on one
+    line: those over which a cell in quotes goes on are no rows, whatever they look like.
 
     Args:
         copy: The file to write: UTF-8, with a header and with newlines only.
@@ -45,30 +68,58 @@ def write_rows(
     width = len(staged.header)
     usual = _count_cells(staged, check)
     separators = width - 1 if usual == width else -1
+    first_name = staged.header[0].strip().lower()
     unread: list[tuple[int, str, str]] = []
     with storage_errors(copy), copy.open("w", encoding="utf-8", newline="") as out:
         write = csv.writer(out, lineterminator="\n").writerow
         write(staged.header)
-        for number, line in numbered_lines(staged):
-            if number % _BATCH == 0:
+        for count, group in enumerate(grouped_lines(numbered_lines(staged), usual)):
+            if count % _BATCH == 0:
                 check()
                 _insert(cursor, unread)
-            if '"' not in line and line.count(",") == separators and line.isascii():
-                out.write(f"{line}\n")
+            line, *others = group
+            text = line.text
+            if others:
+                reason = f"{GOES_ON} to line {others[-1].number}; a row is on one line."
+                unread.append((line.number, reason, text[:CONTENT_LENGTH]))
+                within = f"{WITHIN_CELL} that begins on line {line.number}."
+                unread += [(other.number, within, other.text[:CONTENT_LENGTH]) for other in others]
+                continue
+            may_be_header = text[: len(first_name)].lower() == first_name
+            if (
+                '"' not in text
+                and text.count(",") == separators
+                and text.isascii()
+                and not may_be_header
+            ):
+                out.write(f"{text}\n")
                 continue
             try:
-                cells = split_row(line)
+                cells = split_row(text)
+                _require_row(cells, line, usual, staged.header)
             except ValueError as error:
-                unread.append((number, str(error), line[:CONTENT_LENGTH]))
+                unread.append((line.number, str(error), text[:CONTENT_LENGTH]))
                 continue
-            if len(cells) != usual:
-                reason = f"{WRONG_COUNT} {usual} cells, found {len(cells)}."
-                unread.append((number, reason, line[:CONTENT_LENGTH]))
-            elif width > 1:
+            if width > 1:
                 write([*cells, *[""] * (width - usual)][:width])
             else:  # the writer would quote an empty cell
-                out.write(f"{line}\n")
+                out.write(f"{text}\n")
     _insert(cursor, unread)
+
+
+def _require_row(cells: list[str], line: CsvLine, usual: int, header: tuple[str, ...]) -> None:
+    """Raise ValueError with the reason why the cells of a line are not those of a row."""
+    if [normalize_name(cell) for cell in cells] == [normalize_name(name) for name in header]:
+        raise ValueError(f"{REPEATED_HEADER}.")
+    if len(cells) == usual:
+        return
+    if not line.text.strip("\0"):
+        raise ValueError("The line is zero bytes instead of text.")
+    if len(cells) == 1 and len(split_row(cells[0])) == usual:
+        raise ValueError(f"{ALL_QUOTED}.")
+    if len(cells) < usual and not line.is_whole:
+        raise ValueError(f"{ENDS_WITHIN}: {len(cells)} of {usual} cells are there.")
+    raise ValueError(f"{WRONG_COUNT} {usual} cells, found {len(cells)}.")
 
 
 def _count_cells(staged: StagedFile, check: Callable[[], object]) -> int:
@@ -81,11 +132,11 @@ def _count_cells(staged: StagedFile, check: Callable[[], object]) -> int:
     width = len(staged.header)
     named = max(n for n, name in enumerate(staged.header, start=1) if normalize_name(name))
     usual = width
-    for number, line in numbered_lines(staged):
-        if number % _BATCH == 0:
+    for line in numbered_lines(staged):
+        if line.number % _BATCH == 0:
             check()
         try:
-            cells = split_row(line)
+            cells = split_row(line.text)
         except ValueError:
             continue
         count = len(cells)
@@ -95,6 +146,53 @@ def _count_cells(staged: StagedFile, check: Callable[[], object]) -> int:
             return width
         usual = count
     return usual
+
+
+def grouped_lines(lines: Iterator[CsvLine], cells: int) -> Iterator[list[CsvLine]]:
+    """Yield each line by itself, and those over which a cell in quotes goes on together.
+
+    Such lines, read as one, are a row. A quote that is closed nowhere, or in a place where no cell
+    ends, is a fault of its line alone.
+
+    Args:
+        cells: How many cells a row has.
+    """
+    ahead: deque[CsvLine] = deque()
+
+    def next_line() -> CsvLine | None:
+        return ahead.popleft() if ahead else next(lines, None)
+
+    while (line := next_line()) is not None:
+        if '"' not in line.text:
+            yield [line]
+            continue
+        taken: list[CsvLine] = []
+        row = _read_across(line, islice(iter(next_line, None), _MOST_LINES), taken)
+        if len(row) == cells:
+            yield [line, *taken]
+        else:
+            ahead.extendleft(reversed(taken))
+            yield [line]
+
+
+def _read_across(line: CsvLine, following: Iterator[CsvLine], taken: list[CsvLine]) -> list[str]:
+    """Return the cells of a line and of as many following ones as its quotes take; [] for none.
+
+    Args:
+        following: The next lines, none of which is read if the quotes of the line are closed.
+        taken: Filled with those of them that were read.
+    """
+
+    def texts() -> Iterator[str]:
+        yield f"{line.text}\n"
+        for other in following:
+            taken.append(other)
+            yield f"{other.text}\n"
+
+    try:
+        return next(csv.reader(texts(), strict=True, skipinitialspace=True))
+    except csv.Error:
+        return []
 
 
 def split_row(line: str) -> list[str]:
@@ -110,19 +208,18 @@ def split_row(line: str) -> list[str]:
     except csv.Error as error:
         if "field larger" in str(error):
             raise ValueError("A cell is longer than 128 KiB.") from None
+        if "unexpected end" in str(error):
+            raise ValueError("A quote is not closed.") from None
         raise ValueError("A quote is in the wrong place.") from None
 
 
-def numbered_lines(staged: StagedFile) -> Iterator[tuple[int, str]]:
-    """Yield the number and text of each line after the header that is not blank.
-
-    The header is line 1. Bytes that are not UTF-8 become surrogates.
-    """
+def numbered_lines(staged: StagedFile) -> Iterator[CsvLine]:
+    """Yield each line after the header that is not blank."""
     with _open_text(staged) as text:
         for number, line in enumerate(text, start=1):
             content = line.removesuffix("\n")
             if number > 1 and content:
-                yield number, content
+                yield CsvLine(number, content, len(content) < len(line))
 
 
 @contextmanager

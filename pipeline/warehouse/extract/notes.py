@@ -10,10 +10,10 @@ _MEANINGS: dict[Note, str] = {
     "nothing": "words for no value",
     "zone": "times in a time zone that the file names, {zones}, stored as written, not shifted",
     "12-hour clock": "times on a 12-hour clock",
-    "month first": "dates that have the month before the day, as dates of the file show",
-    "day first": "dates that have the day before the month, as dates of the file show",
-    "decimal comma": "numbers with a decimal comma",
-    "thousands separators": "numbers with thousands separators",
+    "month first": "dates that have the month before the day{telling}",
+    "day first": "dates that have the day before the month{telling}",
+    "decimal comma": "numbers with a decimal comma{telling}",
+    "thousands separators": "numbers with thousands separators{telling}",
     "flag": "other words for Y and N",
 }
 
@@ -27,6 +27,7 @@ class CellNote:
         text: The text of one of them.
         value: What that one was read as, as text; None for NULL.
         zones: The time zones that the cells name.
+        telling: The cell of the file that shows how those with two meanings are to be read.
     """
 
     column: str
@@ -35,13 +36,15 @@ class CellNote:
     text: str
     value: str | None
     zones: tuple[str, ...] = ()
+    telling: str = ""
 
     @property
     def meaning(self) -> str:
         """What the cells hold: `words for no value`."""
         zones = ", ".join(show_text(zone) for zone in self.zones[:5])
         zones += f" and {len(self.zones) - 5} more" if len(self.zones) > 5 else ""
-        return _MEANINGS[self.kind].format(zones=zones)
+        telling = f", as {show_text(self.telling)} in the file shows" if self.telling else ""
+        return _MEANINGS[self.kind].format(zones=zones, telling=telling)
 
     def sentence(self) -> str:
         """Return the note for a log: `passenger_count: 15 cells with words for no value; ...`."""

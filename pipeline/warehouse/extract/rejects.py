@@ -13,13 +13,32 @@ from pipeline.core.errors import TripFileError
 from pipeline.core.sql import literal_path, statement
 from pipeline.files.staging import StagedFile
 from pipeline.warehouse.extract.careful import FileReading, UnreadableColumn
-from pipeline.warehouse.extract.lines import CONTENT_LENGTH, WRONG_COUNT, numbered_lines
+from pipeline.warehouse.extract.lines import (
+    ALL_QUOTED,
+    CONTENT_LENGTH,
+    ENDS_WITHIN,
+    GOES_ON,
+    REPEATED_HEADER,
+    WITHIN_CELL,
+    WRONG_COUNT,
+    numbered_lines,
+)
 
 _WRITTEN: dict[Type, str] = {
     "INT64": "whole numbers",
     "NUMERIC": "numbers with a decimal point, such as 12.50",
     "TIMESTAMP": "times such as 2020-04-01 08:05:00, as text or as parquet timestamps",
     "STRING": "text",
+}
+
+_CURES = {  # by the first words of a line's reason
+    WRONG_COUNT: "Export it again with a name in the header for each cell of a line, and with "
+    "quotes around cells that have commas in them",
+    ENDS_WITHIN: "Fetch the file again: it is not whole",
+    GOES_ON: "Export it again without line breaks in its cells",
+    WITHIN_CELL: "Export it again without line breaks in its cells",
+    ALL_QUOTED: "Export it again with quotes around single cells, not around lines",
+    REPEATED_HEADER: "Keep the header in the first line only",
 }
 
 
@@ -56,7 +75,7 @@ def take_rejects(
         raise TripFileError(
             f"{staged.file} has {staged.data_lines:,} data lines, but {read:,} rows were read and "
             f"{unread:,} lines are not rows; nothing was changed.",
-            cure="Look for line breaks inside quotes in the file, or fetch it again.",
+            cure="Fetch it again, or take the month from another source.",
         )
     if misfits + unread == 0:
         return []
@@ -103,11 +122,10 @@ def _rows_error(
             "Correct these cells, or take the month from another source; docs/loading.md says how "
             "cells may be written."
         )
-    elif any(r.reason.startswith(WRONG_COUNT) for r in rejects):
-        cure = (
-            "Export it again with a name in the header for each cell of a line, and with quotes "
-            "around cells that have commas in them; or take the month from another source."
-        )
+    elif cures := [
+        cure for r in rejects for words, cure in _CURES.items() if r.reason.startswith(words)
+    ]:
+        cure = f"{cures[0]}; or take the month from another source."
     return TripFileError(
         f"{staged.file}: {misfits + unread:,} of {staged.data_lines:,} rows cannot be read, "
         f"more than the {max_share:.1%} allowed; {examples}.",
@@ -168,12 +186,12 @@ def _locate_rows(
     The lines that are rows are `incoming`, in order.
     """
     row = -1
-    for line, content in numbered_lines(staged):
-        if line in unread:
+    for line in numbered_lines(staged):
+        if line.number in unread:
             continue
         row += 1
         if row in rows:
-            text = content[:CONTENT_LENGTH].encode("utf-8", "replace").decode()
-            yield row, (line, text)
+            text = line.text[:CONTENT_LENGTH].encode("utf-8", "replace").decode()
+            yield row, (line.number, text)
             if row == max(rows):
                 return
