@@ -12,7 +12,7 @@ from pages.components.common.messages import reported
 from pages.components.common.navigation import require_app
 from pages.components.common.runs import Activity
 from pages.components.common.themed import follow_theme
-from pages.components.common.tour import confirm_arrival, show_arrival
+from pages.components.common.tour import show_arrival
 from pages.components.explore.cards import APPROVED, draw_nothing, make_cards, show_card
 from pages.components.explore.chips import show_chips
 from pages.components.explore.compare import make_comparison
@@ -100,9 +100,8 @@ def pick_metric(place: DeltaGenerator, page_filters: PageFilters) -> None:
 
 
 def keep_up() -> None:
-    """Keep the page's address and the tour, and draw the charts again when the theme changes."""
+    """Keep the page's address, and draw the charts again when the theme changes."""
     confirm_filters()
-    confirm_arrival()
     follow_theme()
 
 

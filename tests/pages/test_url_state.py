@@ -8,6 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.components.common.url_state import forget_older, is_new
+from pipeline.core.settings.settings import Settings
 from tests.pages.test_pages import check
 
 
@@ -160,6 +161,27 @@ def test_going_back_restores_the_choice_of_that_address(app: AppTest) -> None:
     check(app.run())
     app.query_params["color"] = "yellow"
     assert chosen(check(app.run())) == "yellow"
+
+
+def beat_after_another_page() -> None:
+    """Draw a page whose fragment the browser asks for once more after another page was opened."""
+    import streamlit as st
+
+    from pages.components.common.frame import live_page
+    from pages.components.common.url_state import note_page
+
+    note_page(st.session_state.page)
+    beats = st.session_state.setdefault("beats", [])
+    live_page("Backfill", lambda _activity: None, heartbeat=lambda: beats.append(1))
+
+
+def test_page_that_has_been_left_does_nothing_more(settings: Settings) -> None:
+    settings.home.mkdir(parents=True, exist_ok=True)
+    app = AppTest.from_function(beat_after_another_page)
+    for page, beats in (("Backfill", 1), ("Explore", 1), ("Backfill", 2)):
+        app.session_state["page"] = page
+        check(app.run())
+        assert len(app.session_state["beats"]) == beats
 
 
 def draw_page() -> None:

@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from pages.components.common.messages import reported, show_error
 from pages.components.common.runs import Activity, read_activity, scheduler
 from pages.components.common.target import confirm_target, target_label
-from pages.components.common.url_state import note_heartbeat
+from pages.components.common.url_state import is_left, note_heartbeat
 from pages.components.common.words import files_in_words
 from pipeline.core.errors import FaregroundError
 from pipeline.runs.run_records import GLYPHS
@@ -54,6 +54,10 @@ def live_page(
         is_heartbeat = False
 
         def watch() -> None:
+            # A browser may ask for it once more after `st.switch_page`; to rerun then would lead
+            # back to this page.
+            if is_left(title):
+                return
             if is_heartbeat:
                 note_heartbeat()
             with reported():

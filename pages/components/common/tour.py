@@ -12,7 +12,6 @@ from pages.components.common.choice import NEWCOMERS_CHOICE, Choice, write_param
 from pages.components.common.messages import reported
 from pages.components.common.runs import Activity
 from pages.components.common.target import backend, target
-from pages.components.common.url_state import is_heartbeat
 from pages.components.common.words import files_in_words
 from pipeline.runs.run_records import Run
 
@@ -25,21 +24,11 @@ class Tour:
 
     Attributes:
         run_id: The run that loads the sample.
-        led: Whether the tour has led to the Explore page.
-        arrived: Whether the browser has shown that page.
+        arrived: Whether the tour has led to the Explore page.
     """
 
     run_id: str
-    led: bool = False
     arrived: bool = False
-
-    @property
-    def pages(self) -> set[str]:
-        """The titles of the pages on which the tour goes on."""
-        if self.arrived:
-            return {"Explore"}
-        # A browser that was led on may have asked for the Backfill page once more before.
-        return {"Backfill", "Explore"} if self.led else {"Backfill"}
 
 
 def offer_sample(activity: Activity) -> None:
@@ -77,7 +66,7 @@ def keep_tour(page: str) -> None:
         page: The title of the page that is opened.
     """
     tour: Tour | None = st.session_state.get(_TOUR)
-    if tour is not None and page not in tour.pages:
+    if tour is not None and page != ("Explore" if tour.arrived else "Backfill"):
         del st.session_state[_TOUR]
 
 
@@ -91,16 +80,9 @@ def follow_tour(ended: Run | None) -> None:
     if tour is None or ended is None or ended.run_id != tour.run_id:
         return
     if ended.state == "succeeded":
-        tour.led = True
+        tour.arrived = True
         st.switch_page("pages/explore.py")
     del st.session_state[_TOUR]
-
-
-def confirm_arrival() -> None:
-    """Note that the browser shows Explore; to be called every few seconds while it does."""
-    tour: Tour | None = st.session_state.get(_TOUR)
-    if tour is not None and is_heartbeat():
-        tour.arrived = True
 
 
 def show_arrival() -> None:

@@ -36,14 +36,14 @@ def note_page(title: str) -> None:
         state[_VISIT] = state.get(_VISIT, 0) + 1
 
 
+def is_left(title: str) -> bool:
+    """Return whether a fragment of a page is drawn although another page has been opened since."""
+    return bool(st.session_state.get(_PAGE, title) != title)
+
+
 def note_heartbeat() -> None:
     """Note that only a fragment is drawn now, for which the browser has just sent its address."""
     st.session_state[_BY_BROWSER] = True
-
-
-def is_heartbeat() -> bool:
-    """Return whether only a fragment is drawn now; see `note_heartbeat`."""
-    return bool(st.session_state.get(_BY_BROWSER))
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class UrlState:
             params: Parameters of a new link to the page, for what changes at every letter typed.
         """
         history, address = self._history(), self._read()
-        if is_heartbeat():
+        if st.session_state.get(_BY_BROWSER):
             forget_older(address, history)
         asks_more = is_new(address, history)
         if history and params is not None and not asks_more:
