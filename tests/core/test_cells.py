@@ -154,6 +154,14 @@ def test_other_dates_of_file_tell_whether_month_is_first() -> None:
     assert january_or_april("99/99/2020 08:05", "4/4/2020 08:05") is None
 
 
+def test_cell_that_a_file_writes_in_two_ways_is_rejected_with_this_reason() -> None:
+    both = find_conventions(["4/13/2020 8", "13/4/2020 8"], ["4,50", "4.50"])
+    assert "dates of the file disagree" in read_cell(PICKUP, "4/1/2020 08:05", both).reason
+    for text in ("1,234", "1.234"):
+        assert "numbers of the file disagree" in read_cell(FARE, text, both).reason
+    assert read_cell(FARE, "4,50", both).value == Decimal("4.50")
+
+
 @pytest.mark.parametrize(
     ("text", "value", "notes"),
     [

@@ -80,7 +80,9 @@ def _read_number(
     notes: tuple[Note, ...] = ()
     either = _EITHER.fullmatch(text)
     mark = conventions.decimal_mark
-    if either and (mark == "both" or (mark is None and either[1] == ",")):
+    if either and mark == "both":
+        raise Rejected("has a mark on whose meaning the numbers of the file disagree")
+    if either and mark is None and either[1] == ",":
         raise Rejected(
             "has a mark for thousands or decimals, and no other number of the file shows which"
         )

@@ -47,7 +47,8 @@ _CLOCK = re.compile(
 )
 # Wed Apr  1 08:05:00 2020, as C's asctime and Unix write it; Java puts the zone before the year.
 _YEAR_LAST = re.compile(
-    rf"((?:[a-z]+,?{_B}+)?{_MONTH}{_B}+[0-9]{{1,2}})({_B}+[0-9]{{1,2}}:.*?){_B}+([0-9]{{4}})",
+    rf"((?:[a-z]{{3,9}},?{_B}{{1,9}})?{_MONTH}{_B}{{1,9}}[0-9]{{1,2}})"
+    rf"({_B}{{1,9}}[0-9]{{1,2}}:.{{1,60}}?){_B}{{1,9}}([0-9]{{4}})",
     re.IGNORECASE | re.DOTALL,
 )
 _HOUR = re.compile(rf"(?:{_B}+|T|,{_B}*)[0-9]", re.IGNORECASE)
@@ -161,7 +162,9 @@ def _order(
         order = "day first"
     elif second > 12:
         order = "month first"
-    if order is None or order == "both":
+    if order == "both":
+        raise Rejected("has month and day in an order on which the dates of the file disagree")
+    if order is None:
         raise Rejected("has month and day in an order that no other date of the file shows")
     if order == "month first":
         return first, second, "month first"
