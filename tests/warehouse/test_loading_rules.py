@@ -465,7 +465,7 @@ def test_lines_within_a_quoted_cell_are_no_trips_even_if_they_look_like_trips(
     put(folder, GREEN, csv_bytes(GREEN, trips, names))
     entry = load(folder, GREEN, lenient(settings))
     assert (entry.rows, entry.rejected) == (2, 3)
-    zones = rows(settings, 'SELECT "PULocationID" FROM green_tripdata ORDER BY 1')
+    zones = rows(settings, "SELECT PULocationID FROM green_tripdata ORDER BY 1")
     assert zones == [(1,), (3,)]
     assert rows(settings, "SELECT line, reason FROM rejects ORDER BY line") == [
         (3, "A cell in quotes goes on to line 6; a row is on one line."),
