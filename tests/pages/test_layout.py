@@ -26,8 +26,8 @@ from tests.support.browser import Visitor, serve
 from tests.support.files import GREEN, YELLOW, backfill, request
 from tests.support.gemini_server import GeminiRequest, GeminiServer, ScriptedAnswer
 
-# Slow, as what is late for a click on a busy machine counts as a jump.
-pytestmark = pytest.mark.slow
+# What is late for a click on a busy machine counts as a jump.
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 CLICK_MOST = 0.05
 PAGE_MOST = {"desk": 0.05, "phone": 0.1}

@@ -22,7 +22,7 @@ from tests.support.browser import Visitor
 from tests.support.files import assert_rollups_agree, put_trips, rows, trip
 from tests.support.servers import Server
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(900)]
 
 TABS = 5  # a profile
 PATIENCE = 120  # seconds: a busy machine may take long, and is not what is tested here
