@@ -42,14 +42,16 @@ test-cloud: $(VENV)/.dev  ## the same tests in a real project: GCP_CREDS, GCP_PR
 	$(BIN)/python -m tests.support.gcp.cloud
 
 test-slow: $(VENV)/.dev  ## tests that take minutes, before a release
-	$(BIN)/python -m pytest -m "slow and alone and not gcp"
+	$(BIN)/python -m pytest -m "slow and alone and not browser and not gcp"
+	$(BIN)/python -m pytest -m "slow and alone and browser"
 	$(BIN)/python -m pytest $(PARALLEL) -m "(slow or hypothesis) and not alone and not gcp and not readers" \
 	  --hypothesis-profile=slow
 	PYTHON=$(PYTHON) sh tests/support/readers/install.sh
 	$(BIN)/python -m pytest -m "readers and long"
 
 test-slow-short: $(VENV)/.dev  ## slow tests that take a minute or less, for CI
-	$(BIN)/python -m pytest -m "slow and alone and not long and not gcp"
+	$(BIN)/python -m pytest -m "slow and alone and not browser and not long and not gcp"
+	$(BIN)/python -m pytest -m "slow and alone and browser and not long"
 	$(BIN)/python -m pytest $(PARALLEL) -m "slow and not alone and not long and not gcp and not readers"
 
 fuzz: $(VENV)/.dev  ## random text and bytes for every parser of user input, 109,500 cases

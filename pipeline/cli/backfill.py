@@ -156,7 +156,9 @@ def _show_progress(run: Backfill, task: Task[RunState, None]) -> None:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     if not err.is_terminal:
-        task.wait()
+        # A signal may reach another thread; its handler then waits until this thread wakes up.
+        while not task.wait(0.5):
+            pass
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"))
     with Progress(*columns, TimeElapsedColumn(), console=err, transient=True) as progress:

@@ -252,8 +252,7 @@ def test_load_on_slow_disk_succeeds_and_cancels_soon(
         pressed = time.monotonic()
         process.send_signal(signal.SIGINT)
         _, output = process.communicate(timeout=60)
-        # Flushes of 0.2 s each are still pending: 4.6 s measured, 13.6 s once just after other tests.
-        assert time.monotonic() - pressed < 25
+        assert time.monotonic() - pressed < 10  # flushes of 0.2 s each are still pending
     assert process.returncode == 130, output
     state, _ = backfill(settings, request(folder, GREEN, MAY))
     assert state in ("succeeded", "nothing-to-do")
