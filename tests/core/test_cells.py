@@ -156,6 +156,7 @@ def test_other_dates_of_file_tell_whether_month_is_first() -> None:
 
 def test_cell_that_a_file_writes_in_two_ways_is_rejected_with_this_reason() -> None:
     both = find_conventions(["4/13/2020 8", "13/4/2020 8"], ["4,50", "4.50"])
+    assert both.telling_date == both.telling_number == ""
     assert "dates of the file disagree" in read_cell(PICKUP, "4/1/2020 08:05", both).reason
     for text in ("1,234", "1.234"):
         assert "numbers of the file disagree" in read_cell(FARE, text, both).reason

@@ -37,12 +37,12 @@ def note_page(title: str) -> None:
 
 
 def is_left(title: str) -> bool:
-    """Return whether a fragment of a page is drawn although another page has been opened since."""
+    """Return whether the session has opened another page than the one with this title."""
     return bool(st.session_state.get(_PAGE, title) != title)
 
 
 def note_heartbeat() -> None:
-    """Note that only a fragment is drawn now, for which the browser has just sent its address."""
+    """Record that this run draws a fragment only, so `st.query_params` is what the browser sent."""
     st.session_state[_BY_BROWSER] = True
 
 
@@ -179,7 +179,7 @@ def is_new(address: Params, history: list[Params]) -> bool:
 
 
 def forget_older(address: Params, history: list[Params]) -> None:
-    """Remove all addresses before the newest one from the history if the browser has that.
+    """Drop superseded addresses from the history once the browser has sent the newest one.
 
     Args:
         address: The parameters that the browser sent; not those that this run of the page wrote,

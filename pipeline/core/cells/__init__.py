@@ -67,13 +67,13 @@ def find_conventions(times: Iterable[str], numbers: Iterable[str]) -> Convention
     return Conventions(
         "both" if len(orders) > 1 else next(iter(orders), None),
         "both" if len(marks) > 1 else next(iter(marks), None),
-        min(orders.values(), default="").partition(" ")[0],
-        min(marks.values(), default=""),
+        next(iter(orders.values())).partition(" ")[0] if len(orders) == 1 else "",
+        next(iter(marks.values())) if len(marks) == 1 else "",
     )
 
 
 def _telling(texts: Iterable[str], tell: Callable[[str], _Told | None]) -> dict[_Told, str]:
-    """Return the first text, in the order of letters, that tells each of the things told."""
+    """Map each convention that the texts show to the alphabetically first text that shows it."""
     found: dict[_Told, str] = {}
     for text in texts:
         cell = text.strip(BLANKS)

@@ -38,8 +38,8 @@ class Conventions:
         date_order: Which number comes first in dates such as 4/1/2020. A date such as 4/13/2020
             tells, because there is no month 13.
         decimal_mark: What separates the decimals. A number such as 4,50 tells; 1,234 does not.
-        telling_date: A date that tells the order; "" where none does.
-        telling_number: A number that tells the mark; "" where none does.
+        telling_date: A date that tells the order; "" if none does, or the dates disagree.
+        telling_number: A number that tells the mark; "" if none does, or the numbers disagree.
     """
 
     date_order: DateOrder | None = None

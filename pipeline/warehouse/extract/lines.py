@@ -35,7 +35,7 @@ _MOST_LINES = 1000  # that a cell in quotes may go on, before its quote counts a
 
 
 class CsvLine(NamedTuple):
-    """A line of a csv.
+    """One physical line of a csv file, with its position.
 
     Attributes:
         number: Its number in the file; the header is line 1.
@@ -108,8 +108,13 @@ def write_rows(
 
 
 def _require_row(cells: list[str], line: CsvLine, usual: int, header: tuple[str, ...]) -> None:
-    """Raise ValueError with the reason why the cells of a line are not those of a row."""
-    if [normalize_name(cell) for cell in cells] == [normalize_name(name) for name in header]:
+    """Check that a line has the cells of a row.
+
+    Raises ValueError with the reason for the table `rejects`.
+    """
+    if normalize_name(cells[0]) == normalize_name(header[0]) and [
+        normalize_name(cell) for cell in cells
+    ] == [normalize_name(name) for name in header]:
         raise ValueError(f"{REPEATED_HEADER}.")
     if len(cells) == usual:
         return
@@ -149,10 +154,10 @@ def _count_cells(staged: StagedFile, check: Callable[[], object]) -> int:
 
 
 def grouped_lines(lines: Iterator[CsvLine], cells: int) -> Iterator[list[CsvLine]]:
-    """Yield each line by itself, and those over which a cell in quotes goes on together.
+    """Group the lines of a csv into records: usually one line, several if a quoted cell spans them.
 
-    Such lines, read as one, are a row. A quote that is closed nowhere, or in a place where no cell
-    ends, is a fault of its line alone.
+    Lines are grouped only if together they form a row of `cells` cells (RFC 4180, section 2.6). An
+    unclosed or misplaced quote affects its own line only.
 
     Args:
         cells: How many cells a row has.
@@ -176,7 +181,9 @@ def grouped_lines(lines: Iterator[CsvLine], cells: int) -> Iterator[list[CsvLine
 
 
 def _read_across(line: CsvLine, following: Iterator[CsvLine], taken: list[CsvLine]) -> list[str]:
-    """Return the cells of a line and of as many following ones as its quotes take; [] for none.
+    """Parse the record that begins on a line, reading further lines while a quote is open.
+
+    Returns the cells of the record, or [] if the quotes are malformed or never closed.
 
     Args:
         following: The next lines, none of which is read if the quotes of the line are closed.
@@ -214,7 +221,7 @@ def split_row(line: str) -> list[str]:
 
 
 def numbered_lines(staged: StagedFile) -> Iterator[CsvLine]:
-    """Yield each line after the header that is not blank."""
+    """Yield the non-blank lines after the header, as UTF-8 text with surrogates for other bytes."""
     with _open_text(staged) as text:
         for number, line in enumerate(text, start=1):
             content = line.removesuffix("\n")
