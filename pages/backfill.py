@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import streamlit as st
 
 from pages.components.backfill.buttons import show_load_button
@@ -12,19 +10,15 @@ from pages.components.backfill.lower_tabs import show_lower_tabs
 from pages.components.backfill.months import show_months
 from pages.components.backfill.outcome import show_outcome
 from pages.components.backfill.progress import show_run
+from pages.components.backfill.request import make_plan, to_request
 from pages.components.backfill.welcome import show_welcome
-from pages.components.common.backfills import await_plan, read_ledger
-from pages.components.common.choice import Choice
+from pages.components.common.backfills import read_ledger
 from pages.components.common.frame import live_page
 from pages.components.common.messages import reported
 from pages.components.common.navigation import require_app
 from pages.components.common.plan_table import show_plan_summary
 from pages.components.common.runs import Activity
-from pages.components.common.source_consent import may_be_asked, offer_to_ask
-from pages.components.common.target import target
 from pages.components.common.tour import follow_tour
-from pipeline.core.settings.settings import load_settings
-from pipeline.runs.backfill import find_unfinished
 from pipeline.runs.plan import Plan, Request
 
 require_app()
@@ -52,29 +46,6 @@ def show_page(activity: Activity) -> None:
         show_plan(request, plan, activity, any_loaded=any_loaded)
     show_months(activity, records, request, plan)
     show_lower_tabs(activity, request, plan)
-
-
-def to_request(choice: Choice, activity: Activity) -> Request:
-    """Return what the button would load: of an unfinished run with this choice, what is left.
-
-    Raises UsageError if the choice is invalid.
-    """
-    request = replace(choice.request(), target=target())
-    ended = activity.ended
-    if ended and ended.state in ("interrupted", "cancelled") and ended.request == request:
-        return find_unfinished(ended, load_settings()) or request
-    return request
-
-
-def make_plan(request: Request, activity: Activity) -> Plan | None:
-    """Return the plan; for an address that may not be asked yet offer to ask it, and return None.
-
-    Raises what `await_plan` raises.
-    """
-    if may_be_asked(request.source):
-        return await_plan(request, activity)
-    offer_to_ask(request.source)
-    return None
 
 
 def show_plan(

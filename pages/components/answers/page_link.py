@@ -1,0 +1,66 @@
+"""The query parameters of the Answers page: its view, its question, the comparison shown."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.components.answers.ask_view import MOST_LETTERS
+from pages.components.answers.demo_view import SHOWN, is_kept
+from pages.components.common.params import describe_invalid
+from pages.components.common.url_state import Params, UrlState
+from pipeline.answers.demo import example_name
+from pipeline.core.datasets import either_of
+
+VIEWS = {
+    "demo": "Demo",
+    "documents": "Ask documents",
+    "trips": "Ask about the loaded trips",
+    "library": "Documents",
+    "suites": "Question sets",
+}
+URL = UrlState(
+    "the answers",
+    params=("mode", "question", "answer"),
+    widgets=("view", "question", "demo question", SHOWN),
+)
+
+
+def adopt_link(link: Params) -> list[str]:
+    """Open the view of a link, and put its question into the field; nothing is asked."""
+    state, problems = st.session_state, []
+    if mode := link.get("mode", [""])[-1]:
+        if mode in VIEWS:
+            state.view = mode
+        else:
+            problems.append(f"There is no mode {mode[:40]!r}: use {either_of(VIEWS)}.")
+    if answer := link.get("answer", [""])[-1]:
+        if name := example_name(answer):
+            state["demo question"] = name
+        elif not is_kept(answer):
+            instead = "The questions of the demo are shown."
+            problems.append(
+                describe_invalid("answer", answer, "no such comparison is kept here", instead)
+            )
+        if name or not problems:
+            state[SHOWN] = answer
+            state.setdefault("view", "demo")
+    question = link.get("question", [""])[-1].strip()
+    if len(question) > MOST_LETTERS:
+        problems.append(f"The question has more than {MOST_LETTERS:,} letters, so it is left out.")
+    elif question:
+        state.question = question
+        state.setdefault("view", "documents")
+    return problems
+
+
+def current_link() -> Params | None:
+    """Return the query parameters of what is shown, or None if nothing was chosen yet."""
+    state = st.session_state
+    mode = state.get("view")
+    params = {"mode": [str(mode)]} if mode else {}
+    question = str(state.get("question") or "").strip()
+    if question and mode == "documents":
+        params["question"] = [question]
+    if mode == "demo" and (shown := str(state.get(SHOWN) or "")):
+        params["answer"] = [shown]
+    return params if params else None
