@@ -402,9 +402,9 @@ def test_exact_answer_about_trips_needs_no_key(settings: Settings, folder: Path)
     load(folder, GREEN, settings)
     app = open_page()
     check(app.segmented_control(key="view").set_value("trips").run())
-    assert app.metric[0].value == "2 trips"
+    assert "Exact answer: **2 trips**" in texts(app)
     check(app.selectbox(key="template").set_value("cash-share").run())
-    assert app.metric[0].value == "50.00 %"
+    assert "Exact answer: **50.00 %**" in texts(app)
     assert "within 2 percentage points" in texts(app)
     app.text_area(key="pasted 1 Plain").set_value("About 30 percent.")
     app.text_area(key="pasted 1 With sources").set_value("50 % [1]")

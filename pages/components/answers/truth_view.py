@@ -93,8 +93,9 @@ def show_picked_truth(truth: GroundTruth) -> None:
 
 
 def _show_truth(truth: GroundTruth) -> None:
+    # Text, not a metric: the browser would read the code of a metric now, and move what is below.
+    st.markdown(f"Exact answer: **{inert(truth.answer)}**")
     row = st.container(horizontal=True, vertical_alignment="center")
-    row.metric("Exact answer", truth.answer, width="content")
     row.caption(
         f"Right is {truth.template.tolerance}. The SQL and its result are below.", width="content"
     )
