@@ -194,6 +194,20 @@ def test_nothing_jumps_while_a_question_is_answered(
     assert not jumps, "\n".join(map(str, jumps.items()))
 
 
+def test_no_tab_of_explore_makes_the_page_higher_than_1700_pixels(
+    browser: Browser, address: str
+) -> None:
+    with Visitor(browser, address) as visitor:
+        visitor.page.set_viewport_size({"width": 1280, "height": 800})
+        main = "document.querySelector('[data-testid=stMain]').scrollHeight"
+        heights = {}
+        for tab in ("when", "where", "money", "compare", "data"):
+            visitor.open(f"/explore?tab={tab}")
+            settle(visitor)
+            heights[tab] = visitor.page.evaluate(main)
+        assert 800 < min(heights.values()) and max(heights.values()) <= 1700, heights
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_no_page_jumps_while_it_is_drawn(
     browser: Browser, address: str, settings: Settings, width: str

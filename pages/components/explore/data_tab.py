@@ -42,9 +42,10 @@ class DataTab:
     def show(self, outcomes: Outcomes) -> None:
         """Draw the downloads, and the tables below them."""
         coverage, strays = outcomes.wait(self.coverage), outcomes.wait(self.strays)
-        offer_download(self.filters, self.files)
-        offer_export("explore-export")
         left, right = st.columns([3, 2])
+        with left:
+            offer_download(self.filters, self.files)
+            offer_export("explore-export")
         if isinstance(coverage, QueryResult):
             with left:
                 st.markdown("**Loaded months**")

@@ -20,14 +20,16 @@ from pipeline.warehouse.registry import open_warehouse
 
 def offer_download(filters: Filters, files: Collection[TripFile]) -> None:
     """Draw a button for each format; the file is made when one is clicked."""
-    st.markdown("**All filtered trips**")
+    row = st.container(horizontal=True, vertical_alignment="center")
+    row.markdown(
+        "**All filtered trips**", width="content", help="With the columns of the trip tables."
+    )
     if backend().is_billed:
-        st.caption(
+        row.caption(
             f"Downloads are offered for the local warehouse only. Export from {backend().storage} "
             f"with `python -m pipeline export --target {target()}`."
         )
         return
-    row = st.container(horizontal=True, vertical_alignment="center")
     for format in FORMATS:
         row.download_button(
             format,
@@ -37,7 +39,7 @@ def offer_download(filters: Filters, files: Collection[TripFile]) -> None:
             icon=":material/download:",
             key=f"trips-{format}",
         )
-    row.caption(f"At most {count(MOST_ROWS)} trips, with the columns of the trip tables.")
+    row.caption(f"At most {count(MOST_ROWS)} trips.")
 
 
 def make_file(
