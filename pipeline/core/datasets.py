@@ -265,9 +265,9 @@ def either_of(words: Iterable[str]) -> str:
 def normalize_name(name: str) -> str:
     """Return a column's name in the form in which names are compared.
 
-    Case, blanks, underscores, quotes and the byte order mark do not count.
+    Case, blanks (also those without width), underscores and quotes do not count.
     """
-    return re.sub(r"[\s_\"'`\ufeff]+", "", name).casefold()
+    return re.sub(r"[\s_\"'`\ufeff\u200b\u2060]+", "", name).casefold()
 
 
 def match_columns(dataset: Dataset, header: tuple[str, ...]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from pipeline.files.header import (
     check_header,
     excerpt,
     first_line,
+    is_data,
     lacking_columns,
     split_line,
 )
@@ -63,6 +64,8 @@ _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"SQLite format 3\0", "a SQLite database", "Export the trips from it as csv."),
     (b"PGDMP", "a dump of a PostgreSQL database", "Restore it, and export the trips as csv."),
     (b"ARROW1", "an Arrow (Feather) file", "Write it as parquet."),
+    (b"FEA1", "an old Feather file", "Write it as parquet."),
+    (b"\xff\xff\xff\xff", "a stream of Arrow", "Write it as parquet."),
     (b"ORC", "an ORC file", "Write it as parquet."),
     (b"Obj\x01", "an Avro file", "Write it as parquet."),
     (b"\x89PNG\r\n", "a PNG picture", CURE_ADDRESS),
@@ -92,11 +95,13 @@ class TextForm:
         separator: The letter between cells.
         skip: What stands before the header, such as a byte order mark or a line that names the
             separator: bytes of a text in UTF-8, letters of any other.
+        lines_before: Whole lines of it.
     """
 
     encoding: str = "utf-8"
     separator: str = ","
     skip: int = 0
+    lines_before: int = 0
 
     @property
     def is_plain(self) -> bool:
@@ -159,21 +164,43 @@ def tell_text(head: bytes, dataset: Dataset) -> TextForm:
     """
     encoding, marks = _tell_encoding(head, dataset)
     text = _decode(head, encoding)[marks:]
-    start = 0
-    for line in text.splitlines(keepends=True)[: _MOST_LINES_BEFORE + 1]:
-        separator = _tell_separator(line.rstrip("\r\n"), dataset)
-        if separator:
+    before, separator = _find_header(text, dataset)
+    if separator:
+        skip = marks + len(before)
+        if before and encoding == "utf-8":
             # Bytes of the mark of UTF-8 are no letters of the decoded text.
-            mark = len(codecs.BOM_UTF8) if start and head.startswith(codecs.BOM_UTF8) else 0
-            before = len(text[:start].encode()) if encoding == "utf-8" else start
-            return TextForm(encoding, separator, marks + before + mark)
-        start += len(line)
+            mark = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
+            skip = mark + len(before.encode(errors="surrogateescape"))
+        return TextForm(encoding, separator, skip, len(before.splitlines()))
     line = first_line(text)
     refuse_other_texts(text, head)
     likeliest = max(_SEPARATOR_NAMES, key=lambda separator: len(split_line(line, separator)))
     if likeliest != ",":
         check_header(split_line(line, likeliest), dataset)
     return TextForm(encoding, ",", marks)
+
+
+def _find_header(text: str, dataset: Dataset) -> tuple[str, str]:
+    """Return what stands before the header, and the letter between its names; "" for no header.
+
+    Raises InvalidFile if trips stand before it, or cells may hold the letter.
+    """
+    before = ""
+    lines = text.splitlines(keepends=True)[: _MOST_LINES_BEFORE + 1]
+    for number, line in enumerate(lines, start=1):
+        header = line.rstrip("\r\n")
+        if separator := _tell_separator(header, dataset):
+            width = len(split_line(header, separator))
+            for earlier in lines[: number - 1]:
+                cells = split_line(earlier.rstrip("\r\n"), separator)
+                if 2 * len(cells) > width and is_data(cells):
+                    raise InvalidFile(
+                        f"has lines of data before its header, which is line {number}",
+                        "Make the line of column names the first one.",
+                    )
+            return before, separator
+        before += line
+    return "", ""
 
 
 def _tell_separator(line: str, dataset: Dataset) -> str:
@@ -202,18 +229,23 @@ def _tell_encoding(head: bytes, dataset: Dataset) -> tuple[str, int]:
         if head.startswith(mark):
             return encoding, 1
     if b"\0" in head[:4]:
-        for encoding in ("utf-16-le", "utf-16-be"):
-            if _tell_separator(first_line(_decode(head, encoding)), dataset):
+        for encoding in ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be"):
+            if _find_header(_decode(head, encoding), dataset)[1]:
                 return encoding, 0
     return "utf-8", 0
 
 
 def _decode(head: bytes, encoding: str) -> str:
-    return head.decode("utf-8-sig" if encoding == "utf-8" else encoding, errors="replace")
+    if (
+        encoding == "utf-8"
+    ):  # with a letter for each byte that is none, so that bytes can be counted
+        return head.decode("utf-8-sig", errors="surrogateescape")
+    return head.decode(encoding, errors="replace")
 
 
 def refuse_other_texts(text: str, head: bytes) -> None:
     """Raise if a text without a header is a well-known kind of document."""
+    text = text.encode(errors="surrogateescape").decode(errors="replace")
     start = text.lstrip("\ufeff \t\r\n")
     if start.startswith("version https://git-lfs"):
         raise InvalidFile(
@@ -222,14 +254,14 @@ def refuse_other_texts(text: str, head: bytes) -> None:
         )
     lowered = start[:4096].lower()
     if lowered.startswith("<"):
-        if re.search(r"<(html|!doctype html|head|body|title|script|div|p)\b", lowered):
+        if re.search(r"<(html|!doctype html|head|body|title|script|div|p|table|style)\b", lowered):
             raise InvalidFile("is a web page, not a trip file", CURE_LOGIN)
         code = re.search(r"<code>\s*([a-z]{1,40})\s*</code>", start[:4096], re.IGNORECASE)
         says = f" that says {code[1]}" if code else ""
         raise InvalidFile(f"is an XML document{says}, not a trip file", CURE_ADDRESS)
     if re.match(r'[{\[]\s*(["{\[\]}]|-?[0-9]|$)', start):
         _refuse_json(start)
-    if re.match(r"(--|/\*|CREATE |INSERT |BEGIN;|SET )", start):
+    if re.match(r"(--(?!-)|/\*|CREATE |INSERT |BEGIN;|SET )", start):
         raise InvalidFile("is SQL, not a trip file", "Run it, and export the trips as csv.")
     strange = sum(head[:1024].count(code) for code in _CONTROLS) + text[:1024].count("\ufffd")
     if b"\0" in head[:1024] or strange > 16:

@@ -59,8 +59,10 @@ def check_header(header: tuple[str, ...], dataset: Dataset) -> None:
     if missing := lacking_columns(header, dataset):
         _refuse_header(header, missing, dataset)
     names = [normalize_name(name) for name in header]
-    firsts = {name: header[names.index(name)].strip().lower() for name in names if name}
-    if twice := sorted(firsts[name] for name in firsts if names.count(name) > 1):
+    ours = match_columns(dataset, header).values()
+    if twice := sorted(
+        name.strip().lower() for name in ours if names.count(normalize_name(name)) > 1
+    ):
         raise InvalidFile(
             f"has the column {excerpt(', '.join(twice))} twice", "Take it from another source."
         )
@@ -106,7 +108,7 @@ def excerpt(text: str, most: int = 80) -> str:
     return shown if len(text) <= most else f"{shown}…"
 
 
-def _is_data(cells: tuple[str, ...]) -> bool:
+def is_data(cells: tuple[str, ...]) -> bool:
     """Return whether the cells of a first line are those of a trip, not the names of columns."""
     filled = [cell.strip() for cell in cells if cell.strip()]
     values = [cell for cell in filled if _NUMBER_OR_TIME.fullmatch(cell)]
@@ -115,12 +117,17 @@ def _is_data(cells: tuple[str, ...]) -> bool:
 
 def _refuse_header(header: tuple[str, ...], missing: list[str], dataset: Dataset) -> NoReturn:
     """Raise the InvalidFile that says best why a header lacks columns."""
-    if _is_data(header):
+    if is_data(header):
         columns = ",".join(column.name for column in dataset.columns if not column.fee)
         raise InvalidFile(
             f"has no header: its first line is data ({excerpt(', '.join(header))})",
             "Put the line of column names back, in the order of its cells; the published one is "
             f"{columns}.",
+        )
+    if len(header) == 1 and not lacking_columns(split_line(header[0]), dataset):
+        raise InvalidFile(
+            "has each line in quotes, so that a line is one cell",
+            "Export it again with quotes around single cells, not around lines.",
         )
     if _is_of_other_service(dataset, header):
         raise InvalidFile(
@@ -131,7 +138,8 @@ def _refuse_header(header: tuple[str, ...], missing: list[str], dataset: Dataset
     if any(name.endswith(_COORDINATES) for name in lowered):
         raise InvalidFile(
             "has coordinates instead of zones, like the TLC's csv files before July 2016",
-            "Take the month with --source tlc, whose parquet files have zones for every month.",
+            "Take the month with --source tlc, whose parquet files have zones from 2011 on; no "
+            "source has them for earlier months.",
         )
     others = [
         other
@@ -140,7 +148,9 @@ def _refuse_header(header: tuple[str, ...], missing: list[str], dataset: Dataset
     ]
     instead = f"looks like a {others[0]} file" if others else f"has {_shorten(header)}"
     problem = f"lacks {', '.join(missing)}, which the row identity needs"
-    raise InvalidFile(f"{problem}; it {instead}", CURE_ADDRESS)
+    has_ours = not others and len(match_columns(dataset, header)) > 1
+    cure = "Add what is missing, or take the month from another source."
+    raise InvalidFile(f"{problem}; it {instead}", cure if has_ours else CURE_ADDRESS)
 
 
 def _shorten(header: tuple[str, ...]) -> str:

@@ -96,7 +96,7 @@ def _read_months(file: TripFile, texts: Counter[str]) -> Counter[str]:
     """Count pickup times by month, reading each by the grammar of cells."""
     dataset, months = file.dataset, Counter[str]()
     column = next(column for column in dataset.columns if column.name == dataset.pickup)
-    conventions = find_conventions(times=texts, numbers=())
+    conventions = find_conventions((column, text) for text in texts)
     for text, times in texts.items():
         moment = read_cell(column, text, conventions).value
         if isinstance(moment, datetime):

@@ -212,7 +212,8 @@ class _Preparation:
             packings = [*layers, "gzip"] if format == "csv.gz" and layers else layers
             reason = " within ".join([form.description, *packings[::-1]])
         rewritten = self._rewrite_text(path, format, form)
-        return self._rewritten(rewritten, "csv.gz", self._verify(rewritten, "csv.gz"), reason)
+        content = self._verify(rewritten, "csv.gz")
+        return self._rewritten(rewritten, "csv.gz", content, reason, form.lines_before)
 
     def _unpack(self, path: Path, packing: Packing, depth: int) -> tuple[Path, str]:
         """Unpack a file into the folder; return the result, and what the packing was."""
@@ -261,7 +262,12 @@ class _Preparation:
         return ""
 
     def _rewritten(
-        self, path: Path, format: Format, content: VerifiedContent, was: str
+        self,
+        path: Path,
+        format: Format,
+        content: VerifiedContent,
+        was: str,
+        lines_before: int = 0,
     ) -> PreparedFile:
         if path == self.given:
             return PreparedFile(path, format, content)
@@ -271,7 +277,7 @@ class _Preparation:
                 self.cancel.check()
                 digest.update(chunk)
                 size += len(chunk)
-        original = Original(size, digest.hexdigest())
+        original = Original(size, digest.hexdigest(), lines_before)
         done = "unpacked" if format == "parquet" else "unpacked and rewritten as csv.gz"
         done = done if " within " in was else "rewritten as csv.gz"
         return PreparedFile(path, format, content, original, f"{was}: {done}")

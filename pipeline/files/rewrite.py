@@ -118,6 +118,12 @@ class _Lines:
             return self._rewrite_quoted(body) + end
         if b"," not in body:
             return body.replace(self._mark, b",") + end
+        if self._mark not in body and body.count(b",") == len(self._header or ()) - 1 > 0:
+            raise InvalidFile(
+                f"has a header with {self._separator!r} between its names, and commas between the "
+                "cells of other lines",
+                "Export it again with commas in the header, too.",
+            )
         return b",".join(map(_quoted, body.split(self._mark))) + end
 
     def _read_header(self, line: bytes) -> None:
@@ -147,7 +153,10 @@ class _Lines:
             text = body.decode()
             cells = next(csv.reader([text], delimiter=self._separator, strict=True))
         except (csv.Error, StopIteration, UnicodeDecodeError):
-            # The quotes do not fit: as they stand, so that the line is a reject as in any csv.
+            cells = []
+        if not cells or body.count(b'"') % 2:
+            # The quotes do not fit, or a cell goes on over lines: as they stand, so that the line
+            # is a reject as in any csv.
             return body.replace(self._mark, b",")
         return b",".join(_quoted(cell.encode()) for cell in cells)
 

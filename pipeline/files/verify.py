@@ -229,6 +229,12 @@ def _check_parquet(
                 " FROM parquet_file_metadata($path) file LEFT JOIN parquet_metadata($path) ON true",
                 {"path": literal_path(path), "bytes": raw.size},
             ).fetchall()[0]
+    except duckdb.ConversionException as error:  # of a value that stands in the statistics
+        reason = str(error).splitlines()[0]
+        raise InvalidFile(
+            f"has a time that is beyond what can be stored ({reason})",
+            "Correct it, or write its column in microseconds; then only its row is a reject.",
+        ) from None
     except duckdb.Error as error:
         _refuse_encrypted_columns(path)
         reason = str(error).splitlines()[0]

@@ -6,20 +6,24 @@ A cast that is wrong in the same way on both sides of a comparison shows only ag
 from __future__ import annotations
 
 import hashlib
+import re
 import zlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pipeline.core.cancel import Cancel
 from pipeline.core.cells import BLANKS, Conventions, find_conventions, read_cell
 from pipeline.core.cells.reading import Value
+from pipeline.core.columns import Column
 from pipeline.core.datasets import Dataset, match_columns
 from pipeline.core.trips import TripFile
 from pipeline.files.staging import StagedFile
 from pipeline.warehouse.extract.lines import grouped_lines, numbered_lines, split_row
+from pipeline.warehouse.extract.parquet import read_zones
 
 if TYPE_CHECKING:
     import pyarrow
@@ -27,6 +31,10 @@ if TYPE_CHECKING:
 SAMPLE = 500  # rows of a file
 _ORDINALS = 8  # rows of one identity among which a sampled row is looked for
 _EPOCH = datetime(1970, 1, 1)
+_MICROSECONDS = {"us": 1, "ms": 1_000, "s": 1_000_000}  # of a unit of Arrow
+_BEYOND_CALENDAR = "beyond the calendar"  # the text of a time that Python has not
+
+_EITHER_MARK = re.compile(r",|[.][0-9]{3}$")  # for thousands or decimals
 
 Texts = Mapping[str, str]  # the text of each cell, by our names of the columns
 
@@ -113,7 +121,7 @@ def _needs_conventions(dataset: Dataset, texts: Texts) -> bool:
     """Whether a row may have a cell that only the file's other cells make certain."""
     return any(
         read_cell(column, texts[column.name], Conventions()).reason
-        or (column.type in ("INT64", "NUMERIC") and "," in texts[column.name])
+        or (column.type in ("INT64", "NUMERIC") and _EITHER_MARK.search(texts[column.name]))
         for column in dataset.columns
         if column.name in texts
     )
@@ -122,16 +130,24 @@ def _needs_conventions(dataset: Dataset, texts: Texts) -> bool:
 def _find_conventions(
     dataset: Dataset, not_texts: Collection[str], rows: Iterator[Texts]
 ) -> Conventions:
-    times: set[str] = set()
-    numbers: set[str] = set()
-    for texts in rows:
-        for column in dataset.columns:
-            text = texts.get(column.name, "")
-            if column.type == "TIMESTAMP":
-                times.add(text.partition(":")[0])
-            elif column.type != "STRING" and column.name not in not_texts:
-                numbers.add(text)
-    return find_conventions(times, numbers)
+    columns = [
+        column
+        for column in dataset.columns
+        if column.type != "STRING" and column.name not in not_texts
+    ]
+    numbers: set[tuple[str, str]] = set()  # a file has few different ones, but many times
+
+    def cells() -> Iterator[tuple[Column, str]]:
+        for texts in rows:
+            for column in columns:
+                text = texts.get(column.name, "")
+                if column.type != "TIMESTAMP":
+                    if (column.name, text) in numbers:
+                        continue
+                    numbers.add((column.name, text))
+                yield column, text
+
+    return find_conventions(cells())
 
 
 def _read_texts(
@@ -170,6 +186,7 @@ def _read_parquet(
 
     with pyarrow.parquet.ParquetFile(staged.path) as file:
         matched = match_columns(staged.file.dataset, tuple(file.schema_arrow.names))
+        zones = read_zones(staged.path)
         first = 0
         for batch in file.iter_batches(columns=list(matched.values())):
             cancel.check()
@@ -177,24 +194,61 @@ def _read_parquet(
             chosen = [n for n in rows if wanted is None or first + n in wanted]
             first += batch.num_rows
             taken = batch.take(pyarrow.array(chosen, pyarrow.int64()))
-            columns = {name: _texts_of(taken.column(spelled)) for name, spelled in matched.items()}
+            columns = {
+                name: _texts_of(taken.column(spelled), zones.get(spelled, ""))
+                for name, spelled in matched.items()
+            }
             for values in zip(*columns.values(), strict=True):
                 yield dict(zip(columns, values, strict=True))
 
 
-def _texts_of(values: pyarrow.Array) -> list[str]:
-    import pyarrow
+def _texts_of(values: pyarrow.Array, zone: str) -> list[str]:
+    """Return the texts of a column's values.
 
-    if pyarrow.types.is_timestamp(values.type):
-        values = values.cast(pyarrow.timestamp("us", values.type.tz), safe=False)
-    return [_text_of(value) for value in values.to_pylist()]
+    Args:
+        zone: The zone whose wall clock instants show, or "" for values that are no instants.
+    """
+    from pyarrow import int64
+    from pyarrow.types import is_timestamp
+
+    if is_timestamp(values.type):
+        unit = values.type.unit
+        return [_time_text(value, unit, zone) for value in values.cast(int64()).to_pylist()]
+    return [_text_of(value) for value in _to_python(values)]
+
+
+def _time_text(since_epoch: int | None, unit: str, zone: str) -> str:
+    if since_epoch is None:
+        return ""
+    microseconds = since_epoch * _MICROSECONDS[unit] if unit != "ns" else since_epoch // 1000
+    try:
+        moment = _EPOCH + timedelta(microseconds=microseconds)
+        if zone:
+            moment = moment.replace(tzinfo=UTC).astimezone(_zone_of(zone)).replace(tzinfo=None)
+    except (OverflowError, ZoneInfoNotFoundError):
+        return _BEYOND_CALENDAR
+    return moment.isoformat(" ")
+
+
+def _zone_of(name: str) -> tzinfo:
+    offset = re.fullmatch(r"([+-])([0-9]{2}):?([0-9]{2})", name)
+    if not offset:
+        return ZoneInfo(name)
+    minutes = int(f"{offset[1]}{int(offset[2]) * 60 + int(offset[3])}")
+    return timezone(timedelta(minutes=minutes))
+
+
+def _to_python(values: pyarrow.Array) -> Iterator[Any]:
+    for value in values:
+        try:
+            yield value.as_py()
+        except (OverflowError, ValueError):  # a date after the year 9999
+            yield _BEYOND_CALENDAR
 
 
 def _text_of(value: Any) -> str:
     if value is None:
         return ""
-    if isinstance(value, datetime):
-        return value.replace(tzinfo=None).isoformat(" ")
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, bytes):

@@ -188,7 +188,7 @@ def _read_parquet(path: Path) -> tuple[Identity, Iterable[str]]:
 def _month_of(dataset: Dataset, cells: list[str]) -> Month | None:
     """Return the month of most pickups, or None if no month has the most of them."""
     column = next(column for column in dataset.columns if column.name == dataset.pickup)
-    conventions = find_conventions(times=cells, numbers=())
+    conventions = find_conventions((column, cell) for cell in cells)
     months: Counter[Month] = Counter()
     for cell in cells:
         moment = read_cell(column, cell, conventions).value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -22,6 +23,12 @@ COLUMNS = {column.name: column for column in GREEN_TAXIS.columns}
 PICKUP, FARE = COLUMNS["lpep_pickup_datetime"], COLUMNS["fare_amount"]
 MILES, CODE, FLAG = COLUMNS["trip_distance"], COLUMNS["VendorID"], COLUMNS["store_and_fwd_flag"]
 MORNING, EVENING = datetime(2020, 4, 1, 8, 5), datetime(2020, 4, 1, 20, 5)
+
+
+def conventions_of(times: Sequence[str] = (), numbers: Sequence[str] = ()) -> Conventions:
+    """What a file with these times and amounts says about how both are written."""
+    cells = [(PICKUP, text) for text in times] + [(FARE, text) for text in numbers]
+    return find_conventions(cells)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +82,7 @@ def test_time_is_wall_clock_as_written(
     ("text", "order"),
     [
         ("13/4/2020 8:00", "day first"),
-        ("4/13/2020 8", "month first"),  # cut behind the hour
+        ("4/13/2020 8", None),
         ("13/4/2020", None),  # has no time of day, and so is rejected
         ("13/4/2020:08:00", None),
         ("31/2/2020 8:00", None),
@@ -84,12 +91,14 @@ def test_time_is_wall_clock_as_written(
         ("13/13/2020 8:00", None),
         ("4/4/2020 8:00", None),
         ("4/1/2020 8:00", None),
+        ("13/4/2020 24:00:00", None),
+        ("13/4/2020 8:00 Mars/Base", None),
     ],
 )
 def test_only_a_time_that_can_be_read_shows_the_order_of_dates(
     text: str, order: str | None
 ) -> None:
-    assert find_conventions([text], []).date_order == order
+    assert conventions_of(times=[text]).date_order == order
 
 
 @pytest.mark.parametrize(
@@ -126,6 +135,12 @@ def test_only_a_time_that_can_be_read_shows_the_order_of_dates(
         ("Mon, 01 Apr 2020 08:05:00", "2020-04-01 is a Wednesday"),
         ("Thursday Apr  1 08:05:00 2020", "2020-04-01 is a Wednesday"),
         ("Apr  1 08:05:00 20", "a year of two digits"),
+        ("2020-04-01 2020", "without colons"),
+        ("Apr 1 2020 2020", "without colons"),
+        ("2020-04-001 08:05:00", "not a day of the calendar"),
+        ("2020-Apr-001 08:05:00", "not a day of the calendar"),
+        ("1 \u017fep 2020 08:05", "not a time"),
+        ("\u017fun, 5 Apr 2020 08:05", "not a time"),
     ],
 )
 def test_unclear_time_is_rejected_with_reason(text: str, reason: str) -> None:
@@ -134,18 +149,29 @@ def test_unclear_time_is_rejected_with_reason(text: str, reason: str) -> None:
     assert reason in reading.reason
 
 
+def test_number_that_is_rejected_in_its_column_does_not_show_the_decimal_mark() -> None:
+    cells = [(CODE, "192.168.001"), (CODE, "4,5"), (MILES, "$4,50"), (FARE, "99.999.999")]
+    assert find_conventions(cells).decimal_mark is None
+    assert find_conventions([*cells, (FARE, "1.234.567")]).decimal_mark == "comma"
+
+
+@pytest.mark.parametrize("text", ["12$50", "1$2", "1.$5", "$$5", "-1$5"])
+def test_dollar_sign_within_a_number_is_rejected(text: str) -> None:
+    assert "not a number" in read_cell(FARE, text, Conventions()).reason
+
+
 def test_conventions_name_the_cells_that_tell_them() -> None:
-    conventions = find_conventions(
-        ["4/1/2020 8", "4/30/2020 9", "4/13/2020 8"], ["1,234", "7", "12.50", "4.5"]
+    conventions = conventions_of(
+        ["4/1/2020 8:05", "4/30/2020 9:05", "4/13/2020 8:05"], ["1,234", "7", "12.50", "4.5"]
     )
     assert (conventions.date_order, conventions.telling_date) == ("month first", "4/13/2020")
     assert (conventions.decimal_mark, conventions.telling_number) == ("point", "12.50")
-    assert find_conventions(["4/1/2020 8"], ["7"]) == Conventions()
+    assert conventions_of(["4/1/2020 8:05"], ["7"]) == Conventions()
 
 
 def test_other_dates_of_file_tell_whether_month_is_first() -> None:
     def january_or_april(*others: str) -> object:
-        conventions = find_conventions(["4/1/2020 08:05", *others], [])
+        conventions = conventions_of(["4/1/2020 08:05", *others])
         return read_cell(PICKUP, "4/1/2020 08:05", conventions).value
 
     assert january_or_april("4/13/2020 08:05", "2020-05-30 00:00:00") == MORNING
@@ -155,7 +181,7 @@ def test_other_dates_of_file_tell_whether_month_is_first() -> None:
 
 
 def test_cell_that_a_file_writes_in_two_ways_is_rejected_with_this_reason() -> None:
-    both = find_conventions(["4/13/2020 8", "13/4/2020 8"], ["4,50", "4.50"])
+    both = conventions_of(["4/13/2020 8:05", "13/4/2020 8:05"], ["4,50", "4.50"])
     assert both.telling_date == both.telling_number == ""
     assert "dates of the file disagree" in read_cell(PICKUP, "4/1/2020 08:05", both).reason
     for text in ("1,234", "1.234"):
@@ -218,7 +244,7 @@ def test_other_numbers_of_file_tell_what_one_mark_and_three_digits_mean(
 ) -> None:
     others: dict[str | None, list[str]] = {"point": ["4.5"], "comma": ["4,5"]}
     numbers = others.get(mark, [] if mark is None else ["4.5", "4,5"])
-    conventions = find_conventions([], ["1,234", "7", *numbers])
+    conventions = conventions_of(numbers=["1,234", "7", *numbers])
     assert conventions.decimal_mark == mark
     for text, value in (("1,234", with_comma), ("1.234", with_point)):
         expected = None if value in (None, "both") else Decimal(value)

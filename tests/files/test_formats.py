@@ -47,6 +47,7 @@ from tests.support.files import (
     rows,
     stage_from,
     trip,
+    warehouse,
 )
 from tests.support.servers import Server, serving
 
@@ -316,6 +317,41 @@ def test_damaged_line_of_a_semicolon_file_stays_a_reject(
     assert (entry.rows, entry.rejected) == (400, 2)
 
 
+def test_trip_within_a_quoted_cell_of_a_semicolon_file_is_a_reject(
+    settings: Settings, tmp_path: Path
+) -> None:
+    first, trips = TEXT.replace(b",", b";").split(b"\n", 1)
+    lines = trips.splitlines()
+    cell = [lines[0] + b';"open', lines[1] + b";x", b'y"', lines[2] + b';"5"" pipe"']
+    text = b"\n".join([first + b";note", *(line + b";" for line in lines * 20), *cell, b""])
+    entry = load(put(tmp_path / "s", text), GREEN, settings)
+    assert (entry.rows, entry.rejected) == (401, 3)
+
+
+def test_rejects_are_numbered_by_the_lines_of_the_published_file(
+    settings: Settings, tmp_path: Path
+) -> None:
+    first, *lines = TEXT.splitlines(keepends=True)
+    text = b"".join([b"Green trips\n", b"\n", first, *lines * 20, b"1,2\n"])
+    load(put(tmp_path / "s", text), GREEN, settings)
+    with warehouse(settings) as opened:
+        (reject,) = opened.read("SELECT line FROM rejects", {}).table.to_pylist()
+    assert reject["line"] == 4 + 400
+
+
+@pytest.mark.parametrize(
+    "title", [b"K\xf6ln\n", b"\xdcbersicht\nf\xfcr \xff\xe9\n", b"\xef\xbb\xbf\xdc\n"]
+)
+def test_title_of_another_encoding_does_not_cut_the_header(
+    settings: Settings, tmp_path: Path, title: bytes
+) -> None:
+    entry = load(put(tmp_path / "s", title + TEXT), GREEN, settings)
+    assert (entry.rows, entry.rejected) == (20, 0)
+    staged = find_staged(GREEN, settings)
+    assert staged is not None
+    assert gzip.decompress(staged.path.read_bytes()) == TEXT
+
+
 def test_letters_of_latin_1_in_an_unknown_column_reject_nothing(
     settings: Settings, tmp_path: Path
 ) -> None:
@@ -438,6 +474,30 @@ REFUSED: dict[str, tuple[bytes | Callable[[], bytes], str, str]] = {
     "Word": (in_zip(("word/document.xml", b"")), "is a Word document", "Find the csv"),
     "OpenDocument": (in_zip(("mimetype", b""), ("content.xml", b"")), "OpenDocument", "Save"),
     "old Excel": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "old Excel or Word", "Save"),
+    "old Feather": (b"FEA1" + bytes(60), "is an old Feather file", "Write it as parquet"),
+    "stream of Arrow": (b"\xff" * 4 + bytes(60), "is a stream of Arrow", "Write it as parquet"),
+    "YAML": (b"---\n- a: 1\n", "lacks VendorID", "Check that the address"),
+    "table of a web page": (b"<table><tr><td>2</td></tr></table>", "is a web page", "login"),
+    "trips before the header": (
+        b"".join([*TEXT.splitlines(keepends=True)[1:4], TEXT]),
+        "has lines of data before its header, which is line 4",
+        "column names the first one",
+    ),
+    "header with semicolons": (
+        HEADER.replace(",", ";").encode() + b"\n" + TEXT.split(b"\n", 1)[1],
+        "has a header with ';' between its names, and commas",
+        "commas in the header",
+    ),
+    "each line in quotes": (
+        b"".join(b'"%s"\n' % line for line in TEXT.splitlines()),
+        "has each line in quotes",
+        "quotes around single cells",
+    ),
+    "a column missing": (
+        csv_bytes(GREEN, TRIPS, [name for name in header(GREEN.dataset) if name != "VendorID"]),
+        "lacks VendorID, which the row identity needs",
+        "Add what is missing",
+    ),
     "SQLite": (sqlite_file, "is a SQLite database", "Export the trips"),
     "PDF": (b"%PDF-1.7\n" + bytes(50), "is a PDF document", "Find the csv"),
     "Arrow": (b"ARROW1\0\0" + bytes(50), "is an Arrow (Feather) file", "Write it as parquet"),
@@ -597,6 +657,7 @@ def test_staged_note_tells_what_was_rewritten_to_later_runs(
     assert note["original"] == {
         "bytes": len(content),
         "sha256": hashlib.sha256(content).hexdigest(),
+        "lines_before": 0,
     }
     assert find_staged(GREEN, settings) == staged
     assert staged.sha256 == hashlib.sha256(staged.path.read_bytes()).hexdigest()

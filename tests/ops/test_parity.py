@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from pipeline.core.cancel import Cancel
@@ -19,7 +22,16 @@ from pipeline.warehouse.extract import cells as extract_cells
 from pipeline.warehouse.extract.cells import stored_type
 from pipeline.warehouse.registry import open_warehouse
 from tests.support.command import pipeline
-from tests.support.files import GREEN, YELLOW, backfill, put_parquet, put_trips, request, trip
+from tests.support.files import (
+    GREEN,
+    YELLOW,
+    backfill,
+    header,
+    put_parquet,
+    put_trips,
+    request,
+    trip,
+)
 
 
 @pytest.fixture
@@ -176,6 +188,44 @@ def test_cast_that_is_wrong_on_both_sides_shows_in_a_sample(
     assert re.fullmatch(r"9\d\d of 9\d\d sampled rows differ from the file"
                         r"|[45]\d\d of [45]\d\d sampled .*", comparison.reason)  # fmt: skip
     assert len(comparison.differences) == 5
+
+
+@pytest.mark.parametrize(
+    ("type_of_times", "is_int96", "others"),
+    [
+        (pyarrow.timestamp("us", "America/New_York"), True, []),
+        (pyarrow.timestamp("us", "+05:45"), False, []),
+        (pyarrow.timestamp("us", "UTC"), False, []),
+        (pyarrow.timestamp("us"), False, [317_144_678_400_000_000, 2**63 - 1]),
+        (pyarrow.timestamp("ns"), False, [-1_001, -999]),
+        (pyarrow.timestamp("ms"), False, [-1_001]),
+    ],
+    ids=["INT96 of a zone", "offset", "UTC", "far future", "before 1970", "milliseconds"],
+)
+def test_sample_reads_parquet_times_as_the_load_does(
+    settings: Settings,
+    folder: Path,
+    type_of_times: pyarrow.DataType,
+    is_int96: bool,
+    others: list[int],
+) -> None:
+    per_second = {"us": 10**6, "ns": 10**9, "ms": 10**3}[type_of_times.unit]
+    april = [(1_585_728_300 + n) * per_second for n in range(300)]
+    times = pyarrow.array([*april, *others], pyarrow.int64()).cast(type_of_times)
+    columns: dict[str, Any] = {name: [1] * len(times) for name in header(GREEN.dataset)}
+    columns |= {
+        "lpep_pickup_datetime": times,
+        "lpep_dropoff_datetime": times,
+        "store_and_fwd_flag": ["N"] * len(times),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    pyarrow.parquet.write_table(
+        pyarrow.table(columns),
+        folder / f"{GREEN.stem}.parquet",
+        use_deprecated_int96_timestamps=is_int96,
+    )
+    assert backfill(settings, request(folder, GREEN))[0] == "succeeded"
+    assert against_staging(settings).state == "equal"
 
 
 def test_cells_in_other_spellings_mean_the_same_to_the_sample(

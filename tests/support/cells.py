@@ -18,6 +18,7 @@ TAG = "tolls_amount"
 COLUMNS = {
     column.name: column for column in GREEN_TAXIS.columns if column.name != TAG and not column.fee
 }
+_AMOUNT = COLUMNS["fare_amount"]
 _WORDS = [
     "NULL",
     "null",
@@ -181,10 +182,9 @@ def cells_csv(cells: Iterable[DrawnCell]) -> bytes:
 def read_by_reference(cells: list[DrawnCell]) -> list[Reading]:
     """Return how the reference reads the cells of a file."""
     plain = trip(GREEN)
-    times = [cell.text for cell in cells if cell.column.type == "TIMESTAMP"]
-    numbers = [cell.text for cell in cells if cell.column.type in ("INT64", "NUMERIC")]
-    numbers += [str(value) for name, value in plain.items() if COLUMNS.get(name, TAG) != TAG]
-    conventions = find_conventions(times, [*numbers, "0.01"])
+    texts = [(cell.column, cell.text) for cell in cells]
+    texts += [(COLUMNS[name], str(value)) for name, value in plain.items() if name in COLUMNS]
+    conventions = find_conventions([*texts, (_AMOUNT, "0.01")])
     return [read_cell(cell.column, cell.text, conventions) for cell in cells]
 
 

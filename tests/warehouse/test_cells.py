@@ -170,8 +170,8 @@ def test_every_value_of_a_parquet_type_is_read_as_by_the_reference(
             )
             rows = rows_by_number(connection)
         is_text = type_name in ("string", "large string", "binary")
-        numbers = texts if is_text and column.type != "TIMESTAMP" else []
-        conventions = find_conventions(texts, numbers)
+        tells = is_text or column.type == "TIMESTAMP"
+        conventions = find_conventions([(column, text) for text in texts if tells])
         for number, text in enumerate(texts):
             expected = read_cell(column, text, conventions)
             reason = rejected.get(number, "")

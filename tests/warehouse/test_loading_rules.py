@@ -515,6 +515,37 @@ def test_line_that_is_no_row_is_rejected_with_what_it_is(
     assert said.startswith(reason)
 
 
+@pytest.mark.parametrize("change", ["order", "names"])
+def test_second_header_of_other_columns_fails_the_file(
+    settings: Settings, folder: Path, change: str
+) -> None:
+    trips = [trip(GREEN, PULocationID=n) for n in range(1, 150)]
+    names = list(header(GREEN.dataset))
+    if change == "order":
+        fare, tip = names.index("fare_amount"), names.index("tip_amount")
+        names[fare], names[tip] = names[tip], names[fare]
+    else:
+        names[-1] = "note"
+    put(folder, GREEN, csv_bytes(GREEN, trips) + csv_bytes(GREEN, trips, names))
+    with pytest.raises(
+        TripFileError, match=r"second header with other columns.* line 151"
+    ) as error:
+        load(folder, GREEN, lenient(settings))
+    assert "Split the file there" in error.value.cure
+
+
+def test_decimal_points_that_a_cast_reads_contradict_a_rejected_number(
+    settings: Settings, folder: Path
+) -> None:
+    trips = [trip(GREEN, trip_distance="2.345", fare_amount="12.50") for _ in range(200)]
+    put_trips(folder, GREEN, [*trips, trip(GREEN, VendorID="192.168.001")])
+    assert load(folder, GREEN, settings).rejected == 1
+    assert rows(settings, "SELECT max(trip_distance) FROM green_tripdata") == [(Decimal("2.35"),)]
+    put_trips(folder, GREEN, [*trips, trip(GREEN, fare_amount="1.234.567")])
+    with pytest.raises(TripFileError, match="numbers of the file disagree"):
+        load(folder, GREEN, settings)
+
+
 @pytest.mark.timeout(60)
 def test_line_of_40_000_cells_is_one_reject(settings: Settings, folder: Path) -> None:
     put_trips(folder, GREEN, [trip(GREEN, PULocationID=n % 250) for n in range(300)])

@@ -9,10 +9,11 @@ A parquet value is read by the text that DuckDB prints for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import TypeVar
 
 from pipeline.core.cells.numbers import decimal_mark_of, read_amount, read_code
@@ -31,7 +32,7 @@ from pipeline.core.columns import Column
 
 __all__ = ["BLANKS", "Conventions", "Note", "Reading", "find_conventions", "read_cell", "show_text"]
 
-_Told = TypeVar("_Told")
+_Told = TypeVar("_Told", DateOrder, DecimalMark)
 
 _SHOWN = 60  # characters of a cell that a message shows
 
@@ -55,15 +56,23 @@ class Reading:
     rounded: bool = False
 
 
-def find_conventions(times: Iterable[str], numbers: Iterable[str]) -> Conventions:
+def find_conventions(cells: Iterable[tuple[Column, str]]) -> Conventions:
     """Return what the cells of a file say, all together, about how dates and numbers are written.
 
+    A cell that is rejected in its own column tells nothing.
+
     Args:
-        times: Cells of its TIMESTAMP columns, which may be cut behind the hour.
-        numbers: Cells of its number columns.
+        cells: The cells of its columns of times and numbers, or those that may tell something.
     """
-    orders: dict[DateOrder, str] = _telling(times, date_order_of)
-    marks: dict[DecimalMark, str] = _telling(numbers, decimal_mark_of)
+    orders: dict[DateOrder, str] = {}
+    marks: dict[DecimalMark, str] = {}
+    order_of = lru_cache(4096)(date_order_of)  # of the date and the hour, of which there are few
+    for column, text in cells:
+        if column.type == "TIMESTAMP":
+            if order := order_of(text.partition(":")[0].strip(BLANKS)):
+                _keep_first(orders, order, column, text, Conventions(date_order=order))
+        elif column.type != "STRING" and (mark := decimal_mark_of(text.strip(BLANKS))):
+            _keep_first(marks, mark, column, text, Conventions(decimal_mark=mark))
     return Conventions(
         "both" if len(orders) > 1 else next(iter(orders), None),
         "both" if len(marks) > 1 else next(iter(marks), None),
@@ -72,14 +81,15 @@ def find_conventions(times: Iterable[str], numbers: Iterable[str]) -> Convention
     )
 
 
-def _telling(texts: Iterable[str], tell: Callable[[str], _Told | None]) -> dict[_Told, str]:
-    """Map each convention that the texts show to the alphabetically first text that shows it."""
-    found: dict[_Told, str] = {}
-    for text in texts:
-        cell = text.strip(BLANKS)
-        if told := tell(cell):
-            found[told] = min(cell, found.get(told, cell))
-    return found
+def _keep_first(
+    told: dict[_Told, str], what: _Told, column: Column, text: str, conventions: Conventions
+) -> None:
+    """Keep the alphabetically first text that tells something, if it can be read by it."""
+    cell = text.strip(BLANKS)
+    if what in told and told[what] <= cell:
+        return
+    if not read_cell(column, cell, conventions).reason:
+        told[what] = cell
 
 
 def read_cell(column: Column, text: str, conventions: Conventions) -> Reading:

@@ -27,12 +27,12 @@ _GROUPED = re.compile(
 _COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+")
 # One mark and three digits behind it may be either: 1,234 is 1234 or 1.234.
 _EITHER = re.compile(r"[+-]?[1-9][0-9]{0,2}([,.])[0-9]{3}")
-_DOLLARS = re.compile(r"([+-]?)\$\s?([+-]?)(?=[0-9.])")
+_DOLLARS = re.compile(r"^([+-]?)\$\s?([+-]?)(?=[0-9.])")
 
 
 def decimal_mark_of(text: str) -> DecimalMark | None:
     """Return the decimal mark that a number certainly has, or None where it does not tell."""
-    text = _DOLLARS.sub(r"\1\2", text, count=1)
+    text = _DOLLARS.sub(r"\1\2", text)
     if _EITHER.fullmatch(text):
         return None
     if _PLAIN.fullmatch(text):
@@ -76,7 +76,7 @@ def _read_number(
     text: str, conventions: Conventions, dollars: bool
 ) -> tuple[Decimal, tuple[Note, ...]]:
     if dollars:
-        text = _DOLLARS.sub(r"\1\2", text, count=1)
+        text = _DOLLARS.sub(r"\1\2", text)
     notes: tuple[Note, ...] = ()
     either = _EITHER.fullmatch(text)
     mark = conventions.decimal_mark

@@ -14,6 +14,7 @@ FIRST_YEAR, LAST_YEAR = 1900, 9999
 
 _Order = Literal["month first", "day first"]
 
+_ANY_CASE = re.IGNORECASE | re.ASCII  # without ASCII, the long s (U+017F) is an s, too
 _B = f"[{BLANKS}]"
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _MONTH = (
@@ -34,7 +35,7 @@ _DATE = re.compile(
     rf"(?:[-/]|[.,]?{_B}*)(?P<last>[0-9]{{1,4}})"
     rf"|(?P<leading>{_MONTH})\.?{_B}+(?P<day>[0-9]{{1,2}})(?:,{_B}*|{_B}+)(?P<year>[0-9]{{1,4}})"
     r")(?![0-9])",
-    re.IGNORECASE,
+    _ANY_CASE,
 )
 _CLOCK = re.compile(
     rf"(?:{_B}+|T|,{_B}*)"
@@ -43,15 +44,16 @@ _CLOCK = re.compile(
     r"|(?P<compact>[0-9]{4}|[0-9]{6}(?:[.,](?P<part>[0-9]+))?)(?![0-9:]))"
     # No letter may follow: America/New_York is a zone.
     rf"(?:{_B}*(?P<half>[AP])(?:\.{_B}?)?M\.?(?![A-Za-z0-9]))?",
-    re.IGNORECASE,
+    _ANY_CASE,
 )
 # Wed Apr  1 08:05:00 2020, as C's asctime and Unix write it; Java puts the zone before the year.
 _YEAR_LAST = re.compile(
     rf"((?:[a-z]{{3,9}},?{_B}{{1,9}})?{_MONTH}{_B}{{1,9}}[0-9]{{1,2}})"
     rf"({_B}{{1,9}}[0-9]{{1,2}}:.{{1,60}}?){_B}{{1,9}}([0-9]{{4}})",
-    re.IGNORECASE | re.DOTALL,
+    _ANY_CASE | re.DOTALL,
 )
-_HOUR = re.compile(rf"(?:{_B}+|T|,{_B}*)[0-9]", re.IGNORECASE)
+_CLOCK_OF_DIGITS = re.compile(r"[^0-9]+[0-9]{4}")
+_HOUR = re.compile(rf"(?:{_B}+|T|,{_B}*)[0-9]", _ANY_CASE)
 _AREA = (
     "(?:Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Brazil|Canada|Chile|Etc|Europe"
     "|Indian|Mexico|Pacific|US)/[A-Za-z0-9_+/-]+"
@@ -67,7 +69,7 @@ _LONG = (
 _ZONE = re.compile(
     rf"(?:(?:UTC|GMT)?[+-](?:(?:0?[0-9]|1[0-3])(?::?[0-5][0-9]){{0,2}}|14(?::?00){{0,2}})|{_ABBREVIATIONS}|{_AREA}"
     rf"|{_LONG})(?:{_B}*\[{_AREA}\]|{_B}*\((?:{_LONG}|{_ABBREVIATIONS})\))?",
-    re.IGNORECASE,
+    _ANY_CASE,
 )
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?")
 
@@ -109,6 +111,8 @@ def read_time(text: str, conventions: Conventions) -> tuple[datetime, tuple[Note
         raise Rejected("has no time of day" if not match["compact"] else "is a number, not a time")
     day, order = _read_date(match[0], conventions.date_order)
     clock, half, zone = _read_clock(rest)
+    if _CLOCK_OF_DIGITS.match(rest) and not match["compact"]:
+        raise Rejected("has a time of day without colons after a date with separators")
     notes: tuple[Note, ...] = (order,) if order else ()
     if half:
         notes += ("12-hour clock",)
@@ -124,26 +128,29 @@ def _read_date(text: str, order: DateOrder | None) -> tuple[date, _Order | None]
     assert match is not None  # it is the text of a match
     note: _Order | None = None
     if match["compact"]:
-        year, month, day = text[-8:-4], int(text[-4:-2]), int(text[-2:])
+        year, month, day_text = text[-8:-4], int(text[-4:-2]), text[-2:]
     elif match["named"]:
         month = _MONTHS.index(match["named"][:3].lower()) + 1
         first, last = match["first"], match["last"]
-        year, day = (first, int(last)) if len(first) == 4 > len(last) else (last, int(first))
+        year, day_text = (first, last) if len(first) == 4 > len(last) else (last, first)
     elif match["leading"]:
         month = _MONTHS.index(match["leading"][:3].lower()) + 1
-        year, day = match["year"], int(match["day"])
+        year, day_text = match["year"], match["day"]
     elif len(match["a"]) > 2:
-        year, month, day = match["a"], int(match["b"]), int(match["c"])
+        year, month, day_text = match["a"], int(match["b"]), match["c"]
     else:
         year = match["c"]
         month, day, note = _order(int(match["a"]), int(match["b"]), len(year), order)
+        day_text = str(day)
+    if len(day_text) > 2:
+        raise Rejected("is not a day of the calendar")
     if len(year) != 4:
         count = {1: "one digit", 2: "two digits"}.get(len(year), f"{len(year)} digits")
         raise Rejected(f"has a year of {count}")
     if int(year) < FIRST_YEAR:
         raise Rejected(f"has a year before {FIRST_YEAR}")
     try:
-        read = date(int(year), month, day)
+        read = date(int(year), month, int(day_text))
     except ValueError:
         raise Rejected("is not a day of the calendar") from None
     weekday = match["weekday"]
@@ -200,7 +207,7 @@ def _is_zone(text: str) -> bool:
         return False
     # A system without a list of zones cannot tell a wrong name from a right one.
     known = _known_areas()
-    return not known or all(area.lower() in known for area in re.findall(_AREA, text, re.I))
+    return not known or all(area.lower() in known for area in re.findall(_AREA, text, _ANY_CASE))
 
 
 @lru_cache(1)

@@ -225,27 +225,31 @@ def _find_conventions(
     columns: tuple[Column, ...],
     others: Mapping[int, pyarrow.Table],
 ) -> Conventions:
-    times: set[str] = set()
-    numbers: set[str] = set()
-    for place, texts in others.items():
-        values = texts.column(0)
-        if columns[place].type == "TIMESTAMP":
-            # The date and the hour, of which there are few.
-            times.update(text.partition(":")[0] for text in values.to_pylist())
-        elif columns[place].type in ("INT64", "NUMERIC"):
-            numbers.update(values.to_pylist())
+    cells = [
+        (columns[place], text)
+        for place, texts in others.items()
+        for text in texts.column(0).to_pylist()
+    ]
+    numbers = {place: columns[place] for place in others if _is_number(columns[place])}
     # Numbers that a cast reads may tell that the file has decimal points.
-    if any("," in text for text in numbers):
-        for place in others:
-            column = columns[place]
-            if column.type in ("INT64", "NUMERIC"):
-                plain = is_plain(column, column.name)
-                ((text,),) = cursor.execute(
-                    f"SELECT max({column.name}) FROM cells"
-                    f" WHERE contains({column.name}, '.') AND {plain}"
-                ).fetchall()
-                numbers.update([text] if text else [])
-    return find_conventions(times, numbers)
+    if any(_is_number(column) and _may_have_comma(text) for column, text in cells):
+        for column in numbers.values():
+            plain = is_plain(column, column.name)
+            ((text,),) = cursor.execute(
+                f"SELECT max({column.name}) FROM cells"
+                f" WHERE contains({column.name}, '.') AND {plain}"
+            ).fetchall()
+            cells += [(column, text)] if text else []
+    return find_conventions(cells)
+
+
+def _is_number(column: Column) -> bool:
+    return column.type in ("INT64", "NUMERIC")
+
+
+def _may_have_comma(text: str) -> bool:
+    """Return whether a number may be of a file with decimal commas: 4,50 or 1.234.567."""
+    return "," in text or text.count(".") > 1
 
 
 def _insert_spellings(cursor: duckdb.DuckDBPyConnection, place: int, rows: list[_Spelling]) -> None:

@@ -18,6 +18,8 @@ from typing import NamedTuple, TextIO, cast
 import duckdb
 
 from pipeline.core.datasets import normalize_name
+from pipeline.core.errors import TripFileError
+from pipeline.files.header import lacking_columns
 from pipeline.files.staging import StagedFile, storage_errors
 
 CONTENT_LENGTH = 1000  # characters of a rejected line that are stored
@@ -38,7 +40,7 @@ class CsvLine(NamedTuple):
     """One physical line of a csv file, with its position.
 
     Attributes:
-        number: Its number in the file; the header is line 1.
+        number: Its number in the published file, from 1.
         text: Its text without the line end. Bytes that are not UTF-8 are surrogates.
         is_whole: Whether a line end follows it.
     """
@@ -60,7 +62,8 @@ def write_rows(
         copy: The file to write: UTF-8, with a header and with newlines only.
         check: Called now and then; raises Cancelled.
 
-    Raises StorageError when the copy cannot be written.
+    Raises StorageError when the copy cannot be written, TripFileError for a second header of other
+    columns.
     """
     cursor.execute(
         "CREATE OR REPLACE TEMP TABLE unread_lines (line BIGINT, reason VARCHAR, content VARCHAR)"
@@ -68,7 +71,7 @@ def write_rows(
     width = len(staged.header)
     usual = _count_cells(staged, check)
     separators = width - 1 if usual == width else -1
-    first_name = staged.header[0].strip().lower()
+    names = frozenset(normalize_name(name) for name in staged.header)
     unread: list[tuple[int, str, str]] = []
     with storage_errors(copy), copy.open("w", encoding="utf-8", newline="") as out:
         write = csv.writer(out, lineterminator="\n").writerow
@@ -85,7 +88,8 @@ def write_rows(
                 within = f"{WITHIN_CELL} that begins on line {line.number}."
                 unread += [(other.number, within, other.text[:CONTENT_LENGTH]) for other in others]
                 continue
-            may_be_header = text[: len(first_name)].lower() == first_name
+            first_cell = text.partition(",")[0]
+            may_be_header = first_cell[:1].isalpha() and normalize_name(first_cell) in names
             if (
                 '"' not in text
                 and text.count(",") == separators
@@ -96,7 +100,7 @@ def write_rows(
                 continue
             try:
                 cells = split_row(text)
-                _require_row(cells, line, usual, staged.header)
+                _require_row(cells, line, usual, staged)
             except ValueError as error:
                 unread.append((line.number, str(error), text[:CONTENT_LENGTH]))
                 continue
@@ -107,15 +111,23 @@ def write_rows(
     _insert(cursor, unread)
 
 
-def _require_row(cells: list[str], line: CsvLine, usual: int, header: tuple[str, ...]) -> None:
+def _require_row(cells: list[str], line: CsvLine, usual: int, staged: StagedFile) -> None:
     """Check that a line has the cells of a row.
 
-    Raises ValueError with the reason for the table `rejects`.
+    Raises ValueError with the reason for the table `rejects`, and TripFileError for a header of
+    other columns: the cells below it would be read as those of the first header.
     """
-    if normalize_name(cells[0]) == normalize_name(header[0]) and [
-        normalize_name(cell) for cell in cells
-    ] == [normalize_name(name) for name in header]:
-        raise ValueError(f"{REPEATED_HEADER}.")
+    dataset, header = staged.file.dataset, staged.header
+    if cells[0].strip()[:1].isalpha() and not lacking_columns(tuple(cells), dataset):
+        if [normalize_name(cell) for cell in cells] == [normalize_name(name) for name in header]:
+            raise ValueError(f"{REPEATED_HEADER}.")
+        raise TripFileError(
+            f"{staged.file} from {staged.address} has a second header with other columns, or in "
+            f"another order, on line {line.number}: the cells below it do not stand where the "
+            "first header says.",
+            cure="Split the file there, bring both parts into the same columns, and join them "
+            "under one header.",
+        )
     if len(cells) == usual:
         return
     if not line.text.strip("\0"):
@@ -221,11 +233,15 @@ def split_row(line: str) -> list[str]:
 
 
 def numbered_lines(staged: StagedFile) -> Iterator[CsvLine]:
-    """Yield the non-blank lines after the header, as UTF-8 text with surrogates for other bytes."""
+    """Yield the non-blank lines after the header, as UTF-8 text with surrogates for other bytes.
+
+    Their text is that of the staged file: of one with semicolons, the rewritten line.
+    """
     with _open_text(staged) as text:
-        for number, line in enumerate(text, start=1):
+        header = 1 + (staged.original.lines_before if staged.original else 0)
+        for number, line in enumerate(text, start=header):
             content = line.removesuffix("\n")
-            if number > 1 and content:
+            if number > header and content:
                 yield CsvLine(number, content, len(content) < len(line))
 
 

@@ -121,7 +121,7 @@ def read_parquet_columns(
     zoned = (_ZONED, _ZONED_NANOS)
     ((int96,),) = cursor.execute(COUNT_INT96, {"path": literal_path(path)}).fetchall()
     names_zones = int96 or any(types[spelled] in zoned for spelled in matched.values())
-    zones = _read_zones(path) if names_zones else {}
+    zones = read_zones(path) if names_zones else {}
     columns = {}
     for name, spelled in matched.items():
         zone = zones.get(spelled, "UTC" if types[spelled] in zoned else "")
@@ -207,7 +207,7 @@ def half_cents(dataset: Dataset, columns: Mapping[str, ParquetColumn]) -> str:
     return " OR ".join(near) or "false"
 
 
-def _read_zones(path: Path) -> dict[str, str]:
+def read_zones(path: Path) -> dict[str, str]:
     """Return the time zone of each column for which the writer of a parquet file names one.
 
     Parquet itself knows instants in UTC only. Arrow, pandas and Polars keep the zone beside them.

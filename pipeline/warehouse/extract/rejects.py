@@ -28,7 +28,7 @@ _WRITTEN: dict[Type, str] = {
     "INT64": "whole numbers",
     "NUMERIC": "numbers with a decimal point, such as 12.50",
     "TIMESTAMP": "times such as 2020-04-01 08:05:00, as text or as parquet timestamps",
-    "STRING": "text",
+    "STRING": "letters and digits without quotes",
 }
 
 _CURES = {  # by the first words of a line's reason
@@ -47,10 +47,10 @@ class Reject:
     """A row that cannot be loaded.
 
     Attributes:
-        line: Its line in the file, from 1, the header being line 1; its row number in a parquet
-            file, from 1.
+        line: Its line in the published file, from 1; its row number in a parquet file, from 1.
         reason: Which cell does not fit, or what is wrong with the line.
-        content: The line, or the cells as JSON, cut to 1,000 characters; None where there is none.
+        content: The line as staged, or the cells as JSON, cut to 1,000 characters; None where there
+            is none.
     """
 
     line: int
