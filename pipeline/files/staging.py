@@ -42,15 +42,11 @@ _CURE = "Make the folder writable, or set FAREGROUND_HOME to one that is."
 
 @dataclass(frozen=True)
 class Original:
-    """The bytes that a source has, where the staged file is a rewritten one.
-
-    Attributes:
-        lines_before: Lines before the header of a csv, which the staged file does not have.
-    """
+    """The bytes that a source has, where the staged file is a rewritten one."""
 
     bytes: int
     sha256: str
-    lines_before: int = 0
+    lines_before: int = 0  # of a csv: those before its header, which the staged file has not
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from pipeline.runs.history import History
 from tests.pages.test_explore_page import explore, metrics
 from tests.pages.test_pages import check, fresh_server, open_app, run_elsewhere, texts
 from tests.support.files import GREEN, amounts, backfill, put_trips, request, rows, trip
+from tests.support.servers import Server
 
 __all__ = ["fresh_server"]  # a fixture that every test here uses
 
@@ -102,9 +103,11 @@ def test_removal_is_not_offered_without_sample_nor_while_a_backfill_runs(
     backfill(settings, request("sample", MAY))
     st.cache_resource.clear()
     assert not open_app("pages/setup.py").button(key="remove-sample").disabled
-    with run_elsewhere(settings, "sample"):
-        app = open_app("pages/setup.py")
-        assert not [b for b in app.button if b.key == "remove-sample" and not b.disabled]
+    with Server({f"/{GREEN.stem}.csv.gz": b"x" * 100_000}) as server:
+        server.behave(f"/{GREEN.stem}.csv.gz", stall_after=1000)
+        with run_elsewhere(settings, server.url):
+            app = open_app("pages/setup.py")
+            assert not [b for b in app.button if b.key == "remove-sample" and not b.disabled]
 
 
 def test_sample_replaces_real_month_only_after_a_dialog(mixed: Settings) -> None:
