@@ -116,6 +116,10 @@ def objects(
         yield proxy
 
 
+SETTINGS_OF = {"gcp": "gcp_settings"}
+"""The fixture of the settings of a backend that does not take the usual ones."""
+
+
 def _as_parameter(target: str) -> Any:
     return pytest.param(target, marks=pytest.mark.gcp if target == "gcp" else ())
 
@@ -125,9 +129,7 @@ def warehouse_settings(request: pytest.FixtureRequest, monkeypatch: pytest.Monke
     """Settings of a warehouse of each backend: those in the registry, and one that lives in the
     tests. The helpers in tests/support/files.py know whose the settings are."""
     monkeypatch.setitem(BACKENDS, ThirdBackend.name, ThirdBackend)
-    settings: Settings = request.getfixturevalue(
-        "gcp_settings" if request.param == "gcp" else "settings"
-    )
+    settings: Settings = request.getfixturevalue(SETTINGS_OF.get(request.param, "settings"))
     TARGETS[settings.home] = request.param
     return settings
 

@@ -4,7 +4,7 @@
     query = build_query(CHARTS["over_time"], filters, "local", grain="week")
     result = warehouse.read(query.sql, query.parameters)
 
-The queries are in sql/charts, written in GoogleSQL for both warehouses. Each reads the smallest
+The queries are in sql/charts, written in GoogleSQL for every warehouse. Each reads the smallest
 rollup that has what the chart and the filters need, or the trips if there is none.
 """
 

@@ -15,7 +15,7 @@ class Column:
     Attributes:
         name: As the TLC spells it. Case does not count, neither in files nor in SQL.
         type: Logical type, in GoogleSQL. Each warehouse maps it to its own.
-        description: Becomes the column comment in both warehouses.
+        description: Becomes the column comment in every warehouse.
         identity: Whether the column helps to tell one trip from another. All other columns say
             what happened on the trip, and a later file may correct them.
         fee: Whether only newer files have the column. A file without it loads without a warning.

@@ -109,10 +109,14 @@ class Dataset:
         return own.issuperset(map(str.casefold, names))
 
     def supports(self, sql: str) -> bool:
-        """Whether the dataset has every column, of any dataset, that a statement names."""
+        """Whether the dataset has every column, of any dataset, that a statement names.
+
+        Comments and texts in quotes name none.
+        """
+        code = re.sub(r"--.*|'[^']*'", "", sql)
         columns = (column for dataset in DATASETS.values() for column in dataset.columns)
         known = {column.name.casefold() for column in columns}
-        return self.has(*known.intersection(re.findall(r"\w+", sql.casefold())))
+        return self.has(*known.intersection(re.findall(r"\w+", code.casefold())))
 
     def __str__(self) -> str:
         return self.name
@@ -260,44 +264,3 @@ def either_of(words: Iterable[str]) -> str:
     """Return words as a choice: `yellow or green`, `yellow, green or fhv`."""
     *others, last = words
     return f"{', '.join(others)} or {last}" if others else last
-
-
-def normalize_name(name: str) -> str:
-    """Return a column's name in the form in which names are compared.
-
-    Case, blanks (also those without width), underscores and quotes do not count.
-    """
-    return re.sub(r"[\s_\"'`\ufeff\u200b\u2060]+", "", name).casefold()
-
-
-def match_columns(dataset: Dataset, header: tuple[str, ...]) -> dict[str, str]:
-    """Map each of our column names to the file's own spelling of it.
-
-    Columns that the file lacks are absent from the result. Columns that we do not know are left
-    out; `unknown_columns` lists them.
-    """
-    in_file = {normalize_name(name): name for name in header}
-    matched = {}
-    for column in dataset.columns:
-        for name in map(normalize_name, (*column.spellings, column.name)):
-            if name in in_file:
-                matched[column.name] = in_file[name]
-                break
-    return matched
-
-
-def unknown_columns(dataset: Dataset, header: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the file's columns that match no column of the dataset, as the file spells them."""
-    known = _known_names(dataset)
-    return tuple(name for name in header if normalize_name(name) not in known)
-
-
-def superseded_columns(dataset: Dataset, header: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the file's columns that are ours by name, but another one has the values."""
-    known, matched = _known_names(dataset), set(match_columns(dataset, header).values())
-    return tuple(name for name in header if normalize_name(name) in known and name not in matched)
-
-
-def _known_names(dataset: Dataset) -> set[str]:
-    names = (name for column in dataset.columns for name in (column.name, *column.spellings))
-    return set(map(normalize_name, names))

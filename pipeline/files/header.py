@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable
 from typing import NoReturn
 
-from pipeline.core.datasets import DATASETS, Dataset, match_columns, normalize_name
+from pipeline.core.column_names import match_columns, normalize_name
+from pipeline.core.datasets import DATASETS, Dataset
 
 CURE_DAMAGE = "Run it again later, or take the month from another source."
 CURE_DAMAGED_FILE = "Replace it with a whole copy, or take the month from another source."
@@ -129,7 +130,12 @@ def _refuse_header(header: tuple[str, ...], missing: list[str], dataset: Dataset
             "has each line in quotes, so that a line is one cell",
             "Export it again with quotes around single cells, not around lines.",
         )
-    if _is_of_other_service(dataset, header):
+    others = [
+        other
+        for other in DATASETS.values()
+        if other != dataset and not lacking_columns(header, other)
+    ]
+    if not others and _is_of_other_service(dataset, header):
         raise InvalidFile(
             "is a file of high-volume services, such as Uber and Lyft, for which there is no table",
             f"Give the file of the {dataset.vehicle}s.",
@@ -141,11 +147,6 @@ def _refuse_header(header: tuple[str, ...], missing: list[str], dataset: Dataset
             "Take the month with --source tlc, whose parquet files have zones from 2011 on; no "
             "source has them for earlier months.",
         )
-    others = [
-        other
-        for other in DATASETS.values()
-        if other != dataset and not lacking_columns(header, other)
-    ]
     instead = f"looks like a {others[0]} file" if others else f"has {_shorten(header)}"
     problem = f"lacks {', '.join(missing)}, which the row identity needs"
     has_ours = not others and len(match_columns(dataset, header)) > 1

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from pipeline.core.cells import find_conventions, read_cell
-from pipeline.core.datasets import match_columns
+from pipeline.core.column_names import match_columns
 from pipeline.core.sql import literal_path
 from pipeline.core.trips import TripFile
 

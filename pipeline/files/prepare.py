@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.core.cancel import Cancel
-from pipeline.core.datasets import Dataset, unknown_columns
+from pipeline.core.column_names import unknown_columns
+from pipeline.core.datasets import Dataset
 from pipeline.core.errors import TripFileError
 from pipeline.core.trips import TripFile
 from pipeline.files.content import (

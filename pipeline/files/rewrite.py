@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.core.cancel import Cancel
-from pipeline.core.datasets import Dataset, match_columns
+from pipeline.core.column_names import match_columns
+from pipeline.core.datasets import Dataset
 from pipeline.core.lines import MAX_LINE
 from pipeline.files.content import TextForm
 from pipeline.files.header import InvalidFile, split_line

@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from pipeline.core.settings.settings import Settings
 
 # A load needs room for the unpacked file, the rows in the table and what DuckDB spills to disk.
-SPACE_FACTOR = 8
-SPACE_MARGIN = 200_000_000
+SPACE_FACTOR, SPACE_MARGIN = 8, 200_000_000
 
 _MOST_NOTE_BYTES = 50_000_000  # a note of 20 columns has 2,000
 _CURES = {
@@ -42,7 +41,7 @@ _CURE = "Make the folder writable, or set FAREGROUND_HOME to one that is."
 
 @dataclass(frozen=True)
 class Original:
-    """The bytes that a source has, where the staged file is a rewritten one."""
+    """The bytes of a source whose staged file is a rewritten one."""
 
     bytes: int
     sha256: str

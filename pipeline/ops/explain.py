@@ -12,7 +12,8 @@ from datetime import datetime
 from pathlib import Path
 
 from pipeline.core.cancel import Cancel
-from pipeline.core.datasets import DATASETS, either_of, match_columns
+from pipeline.core.column_names import match_columns
+from pipeline.core.datasets import DATASETS, either_of
 from pipeline.core.errors import NotPublished
 from pipeline.core.settings.settings import Settings
 from pipeline.core.trips import TripFile

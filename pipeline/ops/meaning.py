@@ -18,8 +18,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pipeline.core.cancel import Cancel
 from pipeline.core.cells import BLANKS, Conventions, find_conventions, read_cell
 from pipeline.core.cells.reading import Value
+from pipeline.core.column_names import match_columns
 from pipeline.core.columns import Column
-from pipeline.core.datasets import Dataset, match_columns
+from pipeline.core.datasets import Dataset
 from pipeline.core.trips import TripFile
 from pipeline.files.staging import StagedFile
 from pipeline.warehouse.extract.lines import grouped_lines, numbered_lines, split_row

@@ -17,7 +17,8 @@ import duckdb
 
 from pipeline.core.cancel import Cancel
 from pipeline.core.cells import find_conventions, read_cell
-from pipeline.core.datasets import DATASETS, Dataset, match_columns
+from pipeline.core.column_names import match_columns
+from pipeline.core.datasets import DATASETS, Dataset
 from pipeline.core.errors import UsageError
 from pipeline.core.scratch import ScratchFolder
 from pipeline.core.sql import literal_path

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from pipeline.core.column_names import match_columns, unknown_columns
 from pipeline.core.columns import Column
-from pipeline.core.datasets import Dataset, match_columns, unknown_columns
+from pipeline.core.datasets import Dataset
 
 ColumnStatus = Literal["as expected", "cast", "other spelling", "missing", "not yet", "extra"]
 

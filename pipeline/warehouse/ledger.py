@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
-from pipeline.core.datasets import match_columns, unknown_columns
+from pipeline.core.column_names import match_columns, unknown_columns
 from pipeline.core.trips import TripFile
 from pipeline.files.offers import SAMPLE
 

@@ -3,7 +3,7 @@
 A rollup counts the trips of each file by some keys and adds up some of their columns. A load writes
 the rollups of its file in its own transaction, from the rows that it writes to the trip table.
 
-The SQL expressions here serve both warehouses. The placeholders in them (`{pickup}`, `{month}`,
+The SQL expressions here serve every warehouse. The placeholders in them (`{pickup}`, `{month}`,
 `{timed}` and so on) stand for what the warehouses write differently; `trip_expressions` of each
 warehouse's `columns` module fills them in.
 

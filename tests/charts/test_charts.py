@@ -69,18 +69,29 @@ def read_chart(opened: Warehouse, query: ChartQuery) -> list[Trip]:
     return chart_rows
 
 
+COLUMNS_OF_TRIPS = {
+    "filename": "filename",
+    "zone": "PULocationID",
+    "to": "DOLocationID",
+    "payment": "payment_type",
+    "total": "total_amount",
+    "fare": "fare_amount",
+    "tip": "tip_amount",
+    "miles": "trip_distance",
+}
+"""The names by which the expectations below call columns."""
+
+
 def all_trips(settings: Settings) -> list[Trip]:
     """Return every trip of both tables, with the columns that charts need."""
-    names = ("filename", "pickup", "dropoff", "payment", "zone")
-    names += ("to", "total", "fare", "tip", "miles")
     trips = []
     for dataset in DATASETS.values():
         table = rows(
             settings,
-            f"SELECT filename, {dataset.pickup}, {dataset.dropoff}, payment_type, PULocationID,"
-            " DOLocationID, total_amount, fare_amount, tip_amount, trip_distance"
+            f"SELECT {dataset.pickup}, {dataset.dropoff}, {', '.join(COLUMNS_OF_TRIPS.values())}"
             f" FROM {with_measures(dataset, dataset.table)}",
         )
+        names = ("pickup", "dropoff", *COLUMNS_OF_TRIPS)
         trips += [{"color": dataset.name, **dict(zip(names, row, strict=True))} for row in table]
     return trips
 

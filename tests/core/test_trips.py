@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.core.column_names import match_columns, unknown_columns
 from pipeline.core.datasets import (
     DATASETS,
+    FOR_HIRE_VEHICLES,
     GREEN_TAXIS,
     YELLOW_TAXIS,
     either_of,
     find_dataset,
-    match_columns,
-    unknown_columns,
 )
 from pipeline.core.errors import UsageError
 from pipeline.core.trips import Month, Selection, TripFile, months_between
@@ -97,3 +97,17 @@ def test_every_column_has_a_description_and_money_is_never_identity() -> None:
         assert all(column.description for column in columns)
         assert not any(column.identity and column.type == "NUMERIC" for column in columns)
         assert sum(column.identity for column in columns) >= 5
+
+
+@pytest.mark.parametrize(
+    ("sql", "supported"),
+    [
+        ("SELECT count(PULocationID) FROM trips", True),
+        ("SELECT avg(Fare_Amount) FROM trips", False),
+        ("-- The fare_amount is not read.\nSELECT 'tip_amount' AS kind, PULocationID", True),
+    ],
+)
+def test_statement_needs_the_columns_that_it_reads_not_those_of_its_comments(
+    sql: str, supported: bool
+) -> None:
+    assert FOR_HIRE_VEHICLES.supports(sql) is supported

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.answers.model.providers import all_models
 from pipeline.core.checks import CheckWarning, DoctorCheck
 from pipeline.core.errors import WarehouseError
 from pipeline.core.settings.settings import Settings, load_settings
@@ -93,8 +94,8 @@ def test_empty_home_passes_and_unreachable_sources_are_warnings(nowhere: Setting
     assert states.pop("leftovers") in ("ok", "warning")  # of other tests of this machine
     assert states == {
         "settings": "ok", "folder": "ok", "disk": "ok", "warehouse": "ok",
-        "source github": "warning", "source tlc": "warning", "gemini": "skipped",
-        "openai-compatible": "skipped", "sign-in": "ok",
+        "source github": "warning", "source tlc": "warning", "sign-in": "ok",
+        **{model.label.lower(): "skipped" for model in all_models(nowhere)},
     }  # fmt: skip
     assert "GEMINI_API_KEY" in results["gemini"].cure
     assert not nowhere.warehouse_path.exists()

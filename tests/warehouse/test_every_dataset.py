@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,7 @@ def test_changed_new_and_vanished_rows_are_counted_exactly(
     other = next(
         column.name
         for column in reversed(dataset.columns)
-        if not column.identity and not column.fee and column.type in ("STRING", "INT64")
+        if not column.identity and not column.fee and column.type != "TIMESTAMP"
     )
     put_trips(folder, file, [trip(file, PULocationID=zone) for zone in (1, 2, 3)])
     load(folder, file, warehouse_settings)
@@ -123,7 +124,7 @@ def test_changed_new_and_vanished_rows_are_counted_exactly(
     sql = f"SELECT PULocationID, CAST({other} AS STRING) FROM {dataset.table} ORDER BY 1"
     found = rows(warehouse_settings, sql)
     assert [zone for zone, _ in found] == [1, 2, 4]
-    assert found[1] == (2, "7")
+    assert (found[1][0], Decimal(found[1][1])) == (2, 7)
     assert_rollups_agree(warehouse_settings)
 
 

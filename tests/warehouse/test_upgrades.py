@@ -44,10 +44,11 @@ JUNE = TripFile(GREEN_TAXIS, Month(2020, 6))
 TAXIS = (YELLOW_TAXIS, GREEN_TAXIS)  # the datasets of all versions
 EARLIER = list(range(_OLDEST, SCHEMA_VERSION))
 TABLES = ("storage.yellow_tripdata", "storage.green_tripdata", "load_ledger", "rejects")
+_FIRST = (FOLDER / f"version_{_OLDEST}.sql").read_text()
 # Columns that these tables have in every version.
 ALWAYS = {
     f"storage.{dataset.table}": "file_month, ordinal, "
-    + ", ".join(column.name for column in dataset.columns)
+    + ", ".join(column.name for column in dataset.columns if f" {column.name} " in _FIRST)
     for dataset in TAXIS
 } | {
     "load_ledger": "filename, color, month, state, run_id, source, address, format, bytes, sha256, "

@@ -26,6 +26,7 @@ from pipeline.charts import (
     apply_selection,
     is_selection,
 )
+from pipeline.charts.catalog import Section
 from pipeline.charts.zones import Zones
 from pipeline.core.datasets import DATASETS
 from pipeline.core.errors import UsageError
@@ -33,7 +34,10 @@ from pipeline.core.months import Month
 from pipeline.core.trips import TripFile
 
 ALL, LAST_MONTH, CUSTOM = "all", "last", "custom"  # periods; the others are years, such as "2020"
-TABS = ("When", "Where", "Money", "Compare", "Data")
+SECTIONS: dict[str, Section] = {"When": "when", "Where": "where", "Money": "money"}
+"""The tabs that show the charts of a section."""
+
+TABS = (*SECTIONS, "Compare", "Data")
 IMAGE_FORMATS = ("png", "svg")
 COMPARISONS = {
     "colors": "Taxis",

@@ -8,9 +8,9 @@ from pages.components.explore.cards import make_cards
 from pages.components.explore.compare import make_comparison
 from pages.components.explore.data_tab import make_data_tab
 from pages.components.explore.loaded import Loaded
-from pages.components.explore.page_filters import PageFilters
+from pages.components.explore.page_filters import SECTIONS, PageFilters
 from pages.components.explore.query_runner import Outcomes
-from pipeline.charts import ChartQuery, Section
+from pipeline.charts import ChartQuery
 from pipeline.charts.zones import Zones
 
 
@@ -29,5 +29,4 @@ def make_part(tab: str, page_filters: PageFilters, zones: Zones, loaded: Loaded)
         return make_comparison(page_filters)
     if tab == "Data":
         return make_data_tab(page_filters, loaded)
-    sections: dict[str, Section] = {"When": "when", "Where": "where", "Money": "money"}
-    return make_cards(sections[tab], page_filters, zones)
+    return make_cards(SECTIONS[tab], page_filters, zones)

@@ -280,7 +280,7 @@ class OtherSettings(SettingsGroup):
     model_provider: str = Field(
         "",
         title="Model provider",
-        description="Model provider: gemini or openai-compatible; empty for the first ready one",
+        description="Name of a model provider, such as gemini; empty for the first ready one",
     )
     query_seconds: float = Field(
         20.0,

@@ -10,8 +10,9 @@ from collections.abc import Collection
 from functools import cache
 
 from pipeline.core.cells.times import FIRST_YEAR, LAST_YEAR
+from pipeline.core.column_names import match_columns
 from pipeline.core.columns import Column, Type
-from pipeline.core.datasets import Dataset, match_columns
+from pipeline.core.datasets import Dataset
 from pipeline.warehouse.measures import amount_of, has_amount
 
 # SMALLINT holds every code and zone the TLC publishes (zones end at 265; passenger counts of 192

@@ -17,7 +17,7 @@ from typing import NamedTuple, TextIO, cast
 
 import duckdb
 
-from pipeline.core.datasets import normalize_name
+from pipeline.core.column_names import normalize_name
 from pipeline.core.errors import TripFileError
 from pipeline.files.header import lacking_columns
 from pipeline.files.staging import StagedFile, storage_errors

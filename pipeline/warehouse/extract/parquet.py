@@ -11,8 +11,9 @@ from pathlib import Path
 
 import duckdb
 
+from pipeline.core.column_names import match_columns
 from pipeline.core.columns import Column, Type
-from pipeline.core.datasets import Dataset, match_columns
+from pipeline.core.datasets import Dataset
 from pipeline.core.errors import TripFileError
 from pipeline.core.sql import literal_path
 from pipeline.files.staging import StagedFile

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import duckdb
 
-from pipeline.core.datasets import match_columns, superseded_columns, unknown_columns
+from pipeline.core.column_names import match_columns, superseded_columns, unknown_columns
 from pipeline.core.errors import TripFileError
 from pipeline.files.staging import StagedFile
 from pipeline.warehouse.extract.careful import FileReading, read_carefully

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cache
 
+from pipeline.core.column_names import match_columns
 from pipeline.core.columns import Column, Type
-from pipeline.core.datasets import Dataset, match_columns
+from pipeline.core.datasets import Dataset
 from pipeline.warehouse.measures import has_amount
 
 TYPES: dict[Type, str] = {
