@@ -47,7 +47,7 @@ def show_page() -> None:
             offer_sample(activity)
         return
     datasets = {file.dataset.name for file in loaded} or set(DATASETS)
-    dataset = next(one for one in DATASETS.values() if one.name in datasets)
+    dataset = next(candidate for candidate in DATASETS.values() if candidate.name in datasets)
     tables = dict.fromkeys((dataset.table, *backend().tables))  # what is loaded comes first
     scope = Scope(warehouse=database.path, warehouse_tables=tuple(tables))
     box = SqlBox("warehouse", target(), scope, read_columns(), example_queries(dataset), MEANING)

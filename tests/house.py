@@ -2,8 +2,8 @@
 
 Prints the modules and imports of each folder, then what breaks the rules of docs/architecture.md:
 import cycles between modules, imports of a higher folder, imports of a warehouse backend from
-outside its folder, duplicate class names, and modules over 350 lines. Exits with 1 when a rule is
-broken.
+outside its folder, duplicate class names, vague names of variables, and modules over 350 lines.
+Exits with 1 when a rule is broken.
 
 Every import counts: at the top of a module, within functions, under TYPE_CHECKING, and by a string
 that names a module (`importlib`, `python -m`) or, after a colon, something in it (`pkgutil`).
@@ -21,6 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 LONGEST = 350  # lines of a module
+VAGUE = frozenset({"found", "kept", "asked", "told", "those", "one"})  # as names of variables
 
 # From top to bottom. A folder imports itself and folders on later lines; folders on the same line
 # do not import each other.
@@ -159,6 +160,21 @@ class CodeStructure:
                     places[node.name].append(name)
         return {name: modules for name, modules in sorted(places.items()) if len(modules) > 1}
 
+    def vague_names(self) -> list[str]:
+        """Return the places of variables whose names do not say what they hold (VAGUE).
+
+        Attributes of classes are not among them: some are keys of files that are stored.
+        """
+        return [
+            f"{name}:{node.lineno} {node.arg if isinstance(node, ast.arg) else node.id}"
+            for name, tree in self.trees.items()
+            for function in ast.walk(tree)
+            if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
+            for node in ast.walk(function)
+            if (isinstance(node, ast.arg) and node.arg in VAGUE)
+            or (isinstance(node, ast.Name) and node.id in VAGUE)
+        ]
+
     def long_modules(self) -> dict[str, int]:
         """Return the number of lines of each module longer than LONGEST."""
         lines = {name: len(path.read_text().splitlines()) for name, path in self.modules.items()}
@@ -209,6 +225,7 @@ def main() -> int:
         "class names defined twice": [
             f"{name}: {', '.join(places)}" for name, places in structure.duplicate_classes().items()
         ],
+        "vague names of variables": structure.vague_names(),
         f"modules over {LONGEST} lines": [
             f"{name}: {n}" for name, n in structure.long_modules().items()
         ],

@@ -94,8 +94,8 @@ def _without_body(send: Send) -> Send:
 
     async def send_status(message: Message) -> None:
         if message["type"] == "http.response.start":
-            kept = [(n, v) for n, v in message["headers"] if n.lower() != b"content-length"]
-            message = {**message, "headers": [*kept, (b"content-length", b"0")]}
+            headers = [(n, v) for n, v in message["headers"] if n.lower() != b"content-length"]
+            message = {**message, "headers": [*headers, (b"content-length", b"0")]}
         elif message["type"] == "http.response.body":
             message = {**message, "body": b""}
         await send(message)

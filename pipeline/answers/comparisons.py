@@ -189,7 +189,7 @@ def outcome_words(verdicts: list[ClaimVerdict], answer: SideAnswer) -> str:
     """Return the result of a side in a few words: `4 of 4 claims found`."""
     if answer.score:
         return answer.score
-    found, claims = count_found(verdicts)
+    supported, claims = count_found(verdicts)
     if claims:
-        return f"{found:,} of {claims:,} claim{'' if claims == 1 else 's'} found"
+        return f"{supported:,} of {claims:,} claim{'' if claims == 1 else 's'} found"
     return "abstained" if verdicts else "no claim"

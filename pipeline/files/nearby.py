@@ -111,7 +111,7 @@ def find_nearby(folder: Path, cancel: Cancel | None) -> NearbyFiles:
 
     Raises Cancelled, and nothing for a folder that cannot be read.
     """
-    found = NearbyFiles({}, [], {})
+    nearby = NearbyFiles({}, [], {})
     unreadable = ""
     entries = 0
     levels = [(folder, 0)]
@@ -127,21 +127,21 @@ def find_nearby(folder: Path, cancel: Cancel | None) -> NearbyFiles:
         for entry in listed:
             entries += 1
             if entries > MOST_ENTRIES:
-                return replace(found, unreadable=unreadable, truncated=True)
+                return replace(nearby, unreadable=unreadable, truncated=True)
             try:
                 if entry.is_dir():
                     if file := trip_file_named(entry.name):
-                        found.folders[file] = entry.name
+                        nearby.folders[file] = entry.name
                     if depth < DEPTH:
                         levels.append((Path(entry.path), depth + 1))
                 elif entry.is_file():
-                    found.names.append(entry.name)
+                    nearby.names.append(entry.name)
                     if file := trip_file_named(entry.name):
                         path = Path(entry.path).relative_to(folder)
-                        found.paths.setdefault(file, []).append(path)
+                        nearby.paths.setdefault(file, []).append(path)
             except OSError:  # a link that leads in a circle
                 continue
-    return replace(found, unreadable=unreadable)
+    return replace(nearby, unreadable=unreadable)
 
 
 def trip_file_named(name: str) -> TripFile | None:

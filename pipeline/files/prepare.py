@@ -191,15 +191,15 @@ class _Preparation:
 
     def run(self) -> PreparedFile:
         path, layers = self.given, list[str]()
-        told = tell_content(path, self.file.dataset, self.cancel)
-        while told.packing is not None:
+        content_kind = tell_content(path, self.file.dataset, self.cancel)
+        while content_kind.packing is not None:
             self.cancel.check()
             if len(layers) == MOST_PACKINGS:
                 raise InvalidFile(*PACKED_TOO_OFTEN)
-            path, layer = self._unpack(path, told.packing, len(layers))
+            path, layer = self._unpack(path, content_kind.packing, len(layers))
             layers.append(layer)
-            told = tell_content(path, self.file.dataset, self.cancel)
-        format, form = told.format, told.form
+            content_kind = tell_content(path, self.file.dataset, self.cancel)
+        format, form = content_kind.format, content_kind.form
         assert format is not None  # because there is no packing
         if format == "parquet":
             content = self._verify(path, format)

@@ -118,21 +118,21 @@ def _require_public(host: str, addresses: list[str]) -> None:
 async def _resolve(url: httpx2.URL) -> list[str]:
     """Return the IP addresses of a URL's host, the best first; raise ConnectError if unknown."""
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(
+        entries = await asyncio.get_running_loop().getaddrinfo(
             url.host, origin_of(url)[2], type=socket.SOCK_STREAM
         )
     except (OSError, UnicodeError) as error:
         raise httpx2.ConnectError(str(error)) from None
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    return list(dict.fromkeys(str(entry[4][0]) for entry in entries))
 
 
 def _written_addresses(host: str) -> list[str]:
     """Return the IP address that a host is, in whatever notation; [] for a name."""
     try:
-        found = socket.getaddrinfo(host, None, flags=socket.AI_NUMERICHOST)
+        entries = socket.getaddrinfo(host, None, flags=socket.AI_NUMERICHOST)
     except (OSError, UnicodeError):
         return []
-    return [str(entry[4][0]) for entry in found]
+    return [str(entry[4][0]) for entry in entries]
 
 
 def _pin(request: httpx2.Request, address: str) -> httpx2.Request:

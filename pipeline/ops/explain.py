@@ -126,11 +126,11 @@ def _find_header(offer: Offer) -> tuple[tuple[str, ...], Format]:
         return (), offer.format
     path = Path(offer.address)
     try:
-        told = tell_content(path, offer.file.dataset, Cancel())
+        content = tell_content(path, offer.file.dataset, Cancel())
     except (InvalidFile, OSError):
         return (), offer.format
-    if told.format is not None and told.form.is_plain:
-        return tuple(name for name, _ in read_columns(path, told.format)), told.format
+    if content.format is not None and content.form.is_plain:
+        return tuple(name for name, _ in read_columns(path, content.format)), content.format
     return (), "csv.gz"  # to which it will be rewritten
 
 

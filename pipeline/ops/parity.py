@@ -182,7 +182,7 @@ def check_meaning(
     expected = sample_rows(staged, cancel)
     loaded = WarehouseFile(warehouse, entry.file, note)
     cells = loaded.cells([id for row in expected for id in row.ids()])
-    wrong = [found for row in expected if (found := _compare_meaning(row, cells))]
+    wrong = [difference for row in expected if (difference := _compare_meaning(row, cells))]
     if not wrong:
         return comparison
     reason = f"{len(wrong):,} of {len(expected):,} sampled rows differ from the file"

@@ -289,12 +289,12 @@ def _read_damaged(
 ) -> tuple[Format, tuple[tuple[str, str], ...]]:
     """Return the format and columns of a file that cannot be loaded, as far as they are known."""
     try:
-        told = tell_content(path, file.dataset, cancel)
+        content = tell_content(path, file.dataset, cancel)
     except InvalidFile:
         return "csv", ()
-    if told.format is None or not told.form.is_plain:
+    if content.format is None or not content.form.is_plain:
         return "csv", ()
-    return told.format, read_columns(path, told.format)
+    return content.format, read_columns(path, content.format)
 
 
 def _whole_subject(

@@ -63,17 +63,17 @@ def cut_damaged_log(database: Path, error: duckdb.Error) -> str:
     if entry is None or not log.exists():
         return ""
     now = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    kept = log.with_name(f"{log.name}.damaged-{now}")
+    backup = log.with_name(f"{log.name}.damaged-{now}")
     cut = log.with_name(f"{log.name}.{secrets.token_hex(4)}")
     content = log.read_bytes()
     with cut.open("xb") as file:
         file.write(content[: int(entry[1])])
         os.fsync(file.fileno())
-    kept.unlink(missing_ok=True)
-    os.link(log, kept)
+    backup.unlink(missing_ok=True)
+    os.link(log, backup)
     cut.replace(log)  # at once, so that no process opens the database without its log
     return (
         f"{log} is damaged from byte {int(entry[1]):,} of {len(content):,} on, as after a power "
         "cut. The loads written there are undone; run their backfill again. "
-        f"The damaged log is kept as {kept.name}."
+        f"The damaged log is kept as {backup.name}."
     )

@@ -54,6 +54,10 @@ def test_no_two_classes_share_a_name(structure: CodeStructure) -> None:
     assert structure.duplicate_classes() == {}
 
 
+def test_variables_are_named_by_what_they_hold(structure: CodeStructure) -> None:
+    assert structure.vague_names() == []
+
+
 def test_no_module_is_long(structure: CodeStructure) -> None:
     assert structure.long_modules() == {}
 
@@ -128,6 +132,13 @@ def test_backend_that_is_imported_elsewhere_is_seen(tmp_path: Path) -> None:
     assert list(map(str, structure.backend_imports())) == [
         "pipeline.runs.plan -> pipeline.warehouse.local.load"
     ]
+
+
+def test_vague_names_of_variables_and_arguments_are_seen(tmp_path: Path) -> None:
+    text = "def first(asked: str) -> str:\n    found = asked\n    return found\n"
+    structure = build(tmp_path, {"pipeline/runs/other.py": text})
+    places = {place.rpartition(".")[2] for place in structure.vague_names()}
+    assert {"other:1 asked", "other:2 found", "other:3 found"} <= places
 
 
 def test_class_names_and_long_modules_are_seen(tmp_path: Path) -> None:

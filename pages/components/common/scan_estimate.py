@@ -51,9 +51,9 @@ def show_scan_caption(sql: str, parameters: Parameters) -> None:
     price = load_settings().gcp_price_per_tib
 
     def show(sizes: dict[str, TableSizes]) -> None:
-        found = estimate(sql, sizes, parameters=parameters)
-        scans = (f"{len(scan.columns)} columns of {scan.table}" for scan in found.scans)
-        st.caption(plain(f"{found.sentence(price)}: {', '.join(scans)}."))
+        bytes_estimate = estimate(sql, sizes, parameters=parameters)
+        scans = (f"{len(scan.columns)} columns of {scan.table}" for scan in bytes_estimate.scans)
+        st.caption(plain(f"{bytes_estimate.sentence(price)}: {', '.join(scans)}."))
 
     _show_measured(sql, "bigquery", show)
 

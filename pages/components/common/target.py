@@ -40,7 +40,7 @@ def pick_target() -> None:
     state = st.session_state
     configured, missing = _configured_backends()
     wanted = st.query_params.get(_KEY)
-    names_of_all = [one.name for one in (*configured, *missing)]
+    names_of_all = [candidate.name for candidate in (*configured, *missing)]
     if wanted is not None and wanted not in names_of_all:
         st.markdown(
             ":material/link_off: "
@@ -53,7 +53,7 @@ def pick_target() -> None:
                 )
             )
         )
-    if unavailable := next((one for one in missing if one.name == wanted), None):
+    if unavailable := next((candidate for candidate in missing if candidate.name == wanted), None):
         st.markdown(
             f":material/cloud_off: This link is about {unavailable.label}, which is not set up "
             "here. The local warehouse is shown."
@@ -76,7 +76,7 @@ def pick_target() -> None:
     if len(configured) == 1:
         state[_CHOSEN] = DEFAULT_TARGET
         return
-    names = [one.name for one in configured]
+    names = [candidate.name for candidate in configured]
     _URL.load(_adopt)
     if state.get(_KEY, DEFAULT_TARGET) not in (None, *names):
         state[_KEY] = DEFAULT_TARGET
@@ -113,7 +113,9 @@ def _configured_backends() -> tuple[list[Backend], list[Backend]]:
         settings = None
     configured: list[Backend] = []
     missing: list[Backend] = []
-    for one in all_backends():
-        usable = one.name == DEFAULT_TARGET or (settings and one.is_configured(settings))
-        (configured if usable else missing).append(one)
+    for candidate in all_backends():
+        usable = candidate.name == DEFAULT_TARGET or (
+            settings and candidate.is_configured(settings)
+        )
+        (configured if usable else missing).append(candidate)
     return configured, missing

@@ -178,7 +178,7 @@ def adopt(address: Params, files: Collection[TripFile], zones: Zones) -> list[st
         return last(read(name, str, lambda word: word in words))
 
     state = st.session_state
-    found = {
+    adopted = {
         "payment": read("payment", int, lambda code: code in PAYMENT_CODES),
         "borough": read("borough", str, lambda name: name in zones.boroughs),
         "pickup": read("pickup", int, lambda zone: zone in zone_numbers(zones)),
@@ -193,7 +193,7 @@ def adopt(address: Params, files: Collection[TripFile], zones: Zones) -> list[st
     }
     state.taxi = read("color", str, lambda name: name in DATASETS) or list(DATASETS)
     for key, default in _DEFAULTS.items():
-        state[key] = found.get(key) or _copy(default)
+        state[key] = adopted.get(key) or _copy(default)
     start, end = loaded_days(files)
     since = last(read("from", partial(_parse_day, at_end=False), _is_in_range))
     until = last(read("to", partial(_parse_day, at_end=True), _is_in_range))

@@ -116,10 +116,10 @@ def describe_outcome(answer: str, verdicts: Sequence[ClaimVerdict]) -> str:
     if is_abstention(answer):
         return Verdict.ABSTAINED.value
     claims = [verdict for verdict in verdicts if verdict.verdict != Verdict.ABSTAINED]
-    found = sum(verdict.verdict.is_found for verdict in claims)
+    count = sum(verdict.verdict.is_found for verdict in claims)
     across = sum(verdict.verdict == Verdict.ACROSS for verdict in claims)
     spread = f", {across} of them across sentences" if across else ""
-    return f"{found} of {len(claims)} claims found in source{spread}"
+    return f"{count} of {len(claims)} claims found in source{spread}"
 
 
 def is_verbatim(quote: str, passages: Iterable[Passage]) -> bool:

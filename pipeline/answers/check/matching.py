@@ -55,9 +55,9 @@ class Sources:
             _Document(tuple(pair for pair in self.windows if pair[0].document_id == document_id))
             for document_id in dict.fromkeys(passage.document_id for passage in passages)
         ]
-        asked = read_sentence(question)
-        self.known = {fact.value for fact in asked.facts if fact.kind in _NAMES}
-        self.known |= {word.raw for word in asked.sequence if word.raw in self.names}
+        sentence = read_sentence(question)
+        self.known = {fact.value for fact in sentence.facts if fact.kind in _NAMES}
+        self.known |= {word.raw for word in sentence.sequence if word.raw in self.names}
 
 
 @dataclass(frozen=True)

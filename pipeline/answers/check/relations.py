@@ -15,7 +15,7 @@ from itertools import pairwise
 from pipeline.answers.check.facts import Fact
 from pipeline.answers.check.polarity import OPPOSITES, find_reversal
 from pipeline.answers.check.quantities import Quantity
-from pipeline.answers.check.reading import SentenceReading, Word, read_sentence
+from pipeline.answers.check.reading import SentenceReading, Word
 from pipeline.answers.check.vocabulary import canonical
 
 _FIXES = re.compile(r"\b(?:fix(?:ed|es)?|bugs?|corrected)\b", re.IGNORECASE)
@@ -48,20 +48,13 @@ _VERB_FORM = re.compile(
 )
 
 
-def contradicts(claim: str, source: str, heading: str = "") -> str:
+def find_contradiction(claim: SentenceReading, source: SentenceReading, heading: str = "") -> str:
     """Return in a few words how a claim reverses a sentence of a source, or nothing.
 
     Args:
-        claim: What is checked.
-        source: The sentence of the source.
-        heading: The heading above it. Below one about fixes a sentence says what was wrong, so a
-            claim may negate it.
+        heading: The heading above the sentence. Below one about fixes a sentence says what was
+            wrong, so a claim may negate it.
     """
-    return find_contradiction(read_sentence(claim), read_sentence(source), heading)
-
-
-def find_contradiction(claim: SentenceReading, source: SentenceReading, heading: str = "") -> str:
-    """Return what `contradicts` returns, of sentences that have been read."""
     if max(len(claim.text), len(source.text)) > _LONGEST:
         return ""
     if words := find_reversal(claim, source, _FIXES.search(heading) is not None):

@@ -21,16 +21,16 @@ def base_name(name: str) -> str:
     return _REVISION.sub("", name.removeprefix("models/"))
 
 
-def is_other_model(asked: str, answered: str) -> bool:
+def is_other_model(requested: str, answered: str) -> bool:
     """Return whether another model answered than was asked; False where it is not known.
 
     Args:
-        asked: The name in the request, maybe as `PROVIDER:NAME`.
+        requested: The name in the request, maybe as `PROVIDER:NAME`.
         answered: The name in the response; empty if the provider gives none.
     """
-    if not asked or not answered:
+    if not requested or not answered:
         return False
-    names = {base_name(asked), base_name(asked.partition(":")[2])}
+    names = {base_name(requested), base_name(requested.partition(":")[2])}
     return base_name(answered) not in names
 
 
@@ -39,8 +39,9 @@ def answered_name(response: ModelResponse) -> str:
     return response.model_version or response.model
 
 
-def other_model_notice(asked: str, answered: str) -> str:
-    """Return a sentence that says which model answered, or nothing if it is the one asked."""
-    if not is_other_model(asked, answered):
+def other_model_notice(requested: str, answered: str) -> str:
+    """Return a sentence that says which model answered, or nothing if it is the one requested."""
+    if not is_other_model(requested, answered):
         return ""
-    return f"{asked} was asked, but {answered} answered: figures and price are those of {answered}."
+    counts = f"figures and price are those of {answered}."
+    return f"{requested} was asked, but {answered} answered: {counts}"

@@ -97,11 +97,11 @@ def same_models(answered_by: Mapping[str, str]) -> list[str]:
     """Return two names that were asked and that one model answered, or nothing.
 
     Args:
-        answered_by: By the name that was asked, the model that answered.
+        answered_by: By the name that was requested, the model that answered.
     """
-    asked: dict[str, str] = {}
+    requested: dict[str, str] = {}
     for name, answered in answered_by.items():
-        other = asked.setdefault(base_name(answered), name)
+        other = requested.setdefault(base_name(answered), name)
         if other != name:
             return [other, name]
     return []

@@ -82,14 +82,18 @@ def find_conventions(cells: Iterable[tuple[Column, str]]) -> Conventions:
 
 
 def _keep_first(
-    told: dict[_Told, str], what: _Told, column: Column, text: str, conventions: Conventions
+    examples: dict[_Told, str],
+    convention: _Told,
+    column: Column,
+    text: str,
+    conventions: Conventions,
 ) -> None:
     """Keep the alphabetically first text that tells something, if it can be read by it."""
     cell = text.strip(BLANKS)
-    if what in told and told[what] <= cell:
+    if convention in examples and examples[convention] <= cell:
         return
     if not read_cell(column, cell, conventions).reason:
-        told[what] = cell
+        examples[convention] = cell
 
 
 def read_cell(column: Column, text: str, conventions: Conventions) -> Reading:

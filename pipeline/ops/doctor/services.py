@@ -32,13 +32,13 @@ def _check_source(name: str, settings: Settings) -> str:
 
     source = open_source(name, settings)
     file = TripFile(DEFAULT_DATASET, Month(2020, 1))
-    found = source.probe([file])[file]
-    if isinstance(found, Unknown):
+    offer = source.probe([file])[file]
+    if isinstance(offer, Unknown):
         raise CheckWarning(
-            f"Cannot reach {source.label}: {found.reason}.",
+            f"Cannot reach {source.label}: {offer.reason}.",
             cure="Check the network. The sample and folders of trip files need none.",
         )
-    if isinstance(found, Missing):
+    if isinstance(offer, Missing):
         raise CheckWarning(
             f"{source.label} answers, but does not have {file}.",
             cure=f"Check FAREGROUND_{name.upper()}_URL.",

@@ -220,9 +220,11 @@ def read_zones(path: Path) -> dict[str, str]:
     # Whatever is wrong with these notes of the writer, the file may be read without them.
     with suppress(pyarrow.ArrowException, OSError, ValueError, KeyError, TypeError, AttributeError):
         schema = pyarrow.parquet.read_schema(path)
-        kept = pyarrow.parquet.read_metadata(path).metadata.get(b"ARROW:schema")
+        encoded = pyarrow.parquet.read_metadata(path).metadata.get(b"ARROW:schema")
         # The schema that was written; for INT96, the one that is read has no zone.
-        written = pyarrow.ipc.read_schema(pyarrow.py_buffer(b64decode(kept))) if kept else schema
+        written = (
+            pyarrow.ipc.read_schema(pyarrow.py_buffer(b64decode(encoded))) if encoded else schema
+        )
         for field in (*schema, *written):
             if pyarrow.types.is_timestamp(field.type) and field.type.tz:
                 zones[field.name] = field.type.tz

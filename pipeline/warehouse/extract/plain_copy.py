@@ -112,11 +112,11 @@ def _has_times_outside(
     """Whether a time is in a year that no timestamp of BigQuery has."""
     named = ", ".join(f"{column.name} AS {name}" for name, column in columns.items())
     outside = time_limits(dataset)["outside"]
-    ((found,),) = connection.execute(
+    ((any_outside,),) = connection.execute(
         f"SELECT {outside} FROM (SELECT {named} FROM read_parquet($path))",
         {"path": literal_path(staged.path)},
     ).fetchall()
-    return bool(found)
+    return bool(any_outside)
 
 
 @contextmanager

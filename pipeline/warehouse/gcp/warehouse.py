@@ -80,8 +80,8 @@ class GoogleWarehouse:
         version = reader.version()
         if version is None:
             return {}
-        found = reader.read(statement("bigquery/select_ledger"), version=version)
-        return read_records(found.table.to_pylist())
+        ledger = reader.read(statement("bigquery/select_ledger"), version=version)
+        return read_records(ledger.table.to_pylist())
 
     def upload(self, staged: StagedFile, monitor: LoadMonitor) -> None:
         monitor.cancel.check()
@@ -189,10 +189,10 @@ class GoogleWarehouse:
         with translated(self.location, "read the dataset"):
             dataset = f"{self.location.project}.{self.location.dataset}"
             try:
-                found = self._clients().tables.list_tables(
+                tables = self._clients().tables.list_tables(
                     dataset, retry=self._retry(), timeout=_PATIENCE
                 )
-                return {table.table_id for table in found}
+                return {table.table_id for table in tables}
             except NotFound:
                 return set()
         raise AssertionError  # the block returns or raises

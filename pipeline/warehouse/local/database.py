@@ -59,19 +59,19 @@ def connect(
     connection.close()
     size = f"{path} ({size_in_words(path.stat().st_size)})"
     stored = path.resolve()  # a link stays, and leads to the new file
-    kept = copy_name(stored, None if before is not None else settings.storage_version)
+    backup = copy_name(stored, None if before is not None else settings.storage_version)
     changes = []
     if before is not None:
         changes.append(f"from schema version {before} to {SCHEMA_VERSION}")
     if newer is not None:
         changes.append(f"from the format of DuckDB {newer} to that of {settings.storage_version}")
-    sentence = f"Upgrading {size} {' and '.join(changes)}; {kept.name} keeps the old version."
+    sentence = f"Upgrading {size} {' and '.join(changes)}; {backup.name} keeps the old version."
     upgrades.begin(path, sentence)
     if newer is None:
         keep_copy(stored)
     else:
         convert(
-            stored, kept, settings, lambda table: upgrades.begin(path, f"{sentence} Now {table}.")
+            stored, backup, settings, lambda table: upgrades.begin(path, f"{sentence} Now {table}.")
         )
     return open_file(path, settings, wait_seconds)
 

@@ -38,7 +38,7 @@ def _number(version: str) -> tuple[int, ...]:
     return tuple(map(int, version.removeprefix("v").split(".")))
 
 
-def convert(path: Path, kept: Path, settings: Settings, report: Callable[[str], None]) -> None:
+def convert(path: Path, backup: Path, settings: Settings, report: Callable[[str], None]) -> None:
     """Write a closed warehouse again in the format of the settings, and keep the file it was.
 
     The new file takes the place of the old one when it is complete and on disk. Killed before, the
@@ -46,7 +46,7 @@ def convert(path: Path, kept: Path, settings: Settings, report: Callable[[str], 
 
     Args:
         path: The warehouse's file, checkpointed and not open in this process.
-        kept: Where the old file is kept.
+        backup: Where the old file is kept.
         settings: Name the format and DuckDB's memory limit.
         report: Is called before a large table is copied, with its name and number of rows.
 
@@ -92,11 +92,11 @@ def convert(path: Path, kept: Path, settings: Settings, report: Callable[[str], 
             with partial.open("r+b") as written:
                 os.fsync(written.fileno())
             # DuckDB still has the old file open, so no other process can write to it.
-            _replace(path, partial, kept)
+            _replace(path, partial, backup)
     except OSError as error:
         raise StorageError(
             f"{path} cannot be converted to DuckDB {settings.storage_version}: "
-            f"{error.filename or kept}: {error.strerror}.",
+            f"{error.filename or backup}: {error.strerror}.",
             cure=f"Free {size_in_words(needed * 1.1)} in {path.parent}, move a folder of that name "
             f"away, or {_LEAVE}.",
         ) from None
@@ -114,12 +114,12 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _replace(path: Path, partial: Path, kept: Path) -> None:
-    kept.unlink(missing_ok=True)
+def _replace(path: Path, partial: Path, backup: Path) -> None:
+    backup.unlink(missing_ok=True)
     try:
-        os.link(path, kept)
+        os.link(path, backup)
     except OSError:  # a file system without links
-        shutil.copyfile(path, kept)
+        shutil.copyfile(path, backup)
     partial.replace(path)
 
 

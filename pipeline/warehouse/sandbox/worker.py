@@ -261,8 +261,8 @@ def _limit_process(request: dict[str, Any]) -> None:
 
 
 def _size(text: str) -> int:
-    found = re.fullmatch(r"\s*([0-9.]+)\s*([KMG]I?B)\s*", text.upper())
-    return int(float(found[1]) * _UNITS[found[2]]) if found else 2**30
+    match = re.fullmatch(r"\s*([0-9.]+)\s*([KMG]I?B)\s*", text.upper())
+    return int(float(match[1]) * _UNITS[match[2]]) if match else 2**30
 
 
 if __name__ == "__main__":

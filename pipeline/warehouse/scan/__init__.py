@@ -211,8 +211,8 @@ def estimate(
 
     Raises UsageError for SQL that cannot be read or is no SELECT.
     """
-    found = find_references(sql, _columns(tables), dialect)
-    return _estimate(found, tables, layout, Constants(parameters or {}, now))
+    references = find_references(sql, _columns(tables), dialect)
+    return _estimate(references, tables, layout, Constants(parameters or {}, now))
 
 
 def compare_layouts(
@@ -227,9 +227,11 @@ def compare_layouts(
 
     The arguments and errors are those of `estimate`.
     """
-    found = find_references(sql, _columns(tables), dialect)
+    references = find_references(sql, _columns(tables), dialect)
     constants = Constants(parameters or {}, now)
-    return {label: _estimate(found, tables, layout, constants) for label, layout in LAYOUTS.items()}
+    return {
+        label: _estimate(references, tables, layout, constants) for label, layout in LAYOUTS.items()
+    }
 
 
 def _columns(tables: Mapping[str, TableSizes]) -> dict[str, tuple[str, ...]]:
@@ -237,19 +239,19 @@ def _columns(tables: Mapping[str, TableSizes]) -> dict[str, tuple[str, ...]]:
 
 
 def _estimate(
-    found: References,
+    references: References,
     tables: Mapping[str, TableSizes],
     layout: Layout | None,
     constants: Constants,
 ) -> BytesEstimate:
-    scans, limits = [], [*found.limits]
-    for name in dict.fromkeys(reference.table for reference in found.tables):
-        references = [reference for reference in found.tables if reference.table == name]
+    scans, limits = [], [*references.limits]
+    for name in dict.fromkeys(reference.table for reference in references.tables):
+        own_references = [reference for reference in references.tables if reference.table == name]
         table = tables[name]
         own = table.layout if layout is None or not table.time else layout
-        scans.append(_scan(table, own, references, constants))
-        limits += _limits(table, own, references, constants)
-    return BytesEstimate(tuple(scans), tuple(dict.fromkeys(limits)), found.uncounted)
+        scans.append(_scan(table, own, own_references, constants))
+        limits += _limits(table, own, own_references, constants)
+    return BytesEstimate(tuple(scans), tuple(dict.fromkeys(limits)), references.uncounted)
 
 
 def _scan(
@@ -259,17 +261,17 @@ def _scan(
     cells: dict[str, set[Partition | None]] = {}
     read: set[Partition | None] = set()
     for reference in references:
-        kept = {
+        unpruned = {
             partition
             for partition in partitions
             if not layout.partitions or may_match(reference, table.time, partition, constants)
         }
-        read |= kept
+        read |= unpruned
         for column in reference.columns:
-            cells.setdefault(column, set()).update(kept)
+            cells.setdefault(column, set()).update(unpruned)
     processed = 0
-    for column, kept in cells.items():
-        rows = sum(partitions[partition] for partition in kept)
+    for column, unpruned in cells.items():
+        rows = sum(partitions[partition] for partition in unpruned)
         processed += round(table.columns[column] * rows / table.rows) if table.rows else 0
     columns = tuple(column for column in table.columns if column in cells)
     return TableScan(table.name, columns, processed, len(read), len(partitions))

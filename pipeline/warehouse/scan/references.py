@@ -100,16 +100,16 @@ def find_references(
     best: References | None = None
     for each in sorted(_DIALECTS, key=lambda other: other != dialect):
         try:
-            found = _Finder(_parse(sql, each), tables, each).find()
+            references = _Finder(_parse(sql, each), tables, each).find()
         except UsageError as error:
             problem = problem or error
             continue
         except Exception as error:  # sqlglot's own for SQL that it takes for valid, and others'
             problem = problem or error
             continue
-        if not found.limits and not found.uncounted:
-            return found
-        best = best or found
+        if not references.limits and not references.uncounted:
+            return references
+        best = best or references
     if best is not None:
         return best
     if isinstance(problem, UsageError):
@@ -185,7 +185,7 @@ class _Finder:
                 table.set("catalog", None)
                 table.this.replace(exp.to_identifier(table.name.casefold()))
         tree = self._qualify()
-        references = [found for scope in traverse_scope(tree) for found in self._in_scope(scope)]
+        references = [item for scope in traverse_scope(tree) for item in self._in_scope(scope)]
         references += self._missed(tree, {reference.table for reference in references})
         self._uncounted += [
             f"{function.sql(self._dialect)[:80]} is not counted: a function of one's own may read "
@@ -237,14 +237,14 @@ class _Finder:
             inner, outer = conditions.get(alias, ((), ()))
             yield TableReference(name, alias, frozenset(columns), inner, outer, self._dialect)
 
-    def _missed(self, tree: exp.Expr, found: set[str]) -> Iterator[TableReference]:
+    def _missed(self, tree: exp.Expr, seen: set[str]) -> Iterator[TableReference]:
         """Yield whole tables that stand where sqlglot looks for none, so that none is forgotten."""
         named = {each.alias.casefold() for each in tree.find_all(exp.CTE)}
         for table in tree.find_all(exp.Table):
             name = self._table_name(table)
-            if name is None or name in found or name.casefold() in named:
+            if name is None or name in seen or name.casefold() in named:
                 continue
-            found.add(name)
+            seen.add(name)
             every = frozenset(self._columns[name].values())
             self._limits.append(f"Where {name} is used cannot be told, so all of it is counted.")
             yield TableReference(name, table.alias_or_name, every, (), (), self._dialect)
@@ -326,8 +326,8 @@ def _read_conditions(scope: Scope) -> dict[str, _Conditions]:
     nullable: set[str] = set()
 
     def add(alias: str, conditions: tuple[exp.Expr, ...]) -> None:
-        kept = outer if alias in nullable else inner
-        kept[alias] = (*kept.get(alias, ()), *conditions)
+        conditions_of = outer if alias in nullable else inner
+        conditions_of[alias] = (*conditions_of.get(alias, ()), *conditions)
 
     start = scope.expression.args.get("from_")
     earlier = {start.alias_or_name} if start is not None else set()

@@ -103,8 +103,8 @@ def find_tables(sql: str, tables: Iterable[str], dialect: Dialect) -> list[str]:
         tables: Names, of `queryable_tables`.
     """
     columns = {name: tuple(read_definition(name)[0]) for name in tables}
-    found = find_references(sql, columns, dialect).tables
-    return list(dict.fromkeys(reference.table for reference in found))
+    references = find_references(sql, columns, dialect).tables
+    return list(dict.fromkeys(reference.table for reference in references))
 
 
 @cache
