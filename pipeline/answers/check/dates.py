@@ -51,7 +51,9 @@ _DATE_FORMS = (
 )
 # A year alone. Numbers with a unit or something counted behind them are no years.
 _YEAR = re.compile(
-    r"(?<![\w.,$€£-])(?P<year>1[0-9]\d\d|20\d\d)(?![\w%$]|[.,]\d|\s?(?:%|percent|km|m\b|kg|mb|gb))"
+    r"(?<![\w.,$€£-])(?P<year>1[0-9]\d\d|20\d\d)"
+    r"(?![\w%$]|[.,]\d|\s?(?:%|percent|(?:[kcm]?m|[km]?g|[mk]?l|ft|mph|mb|gb|kb|hp|rpm|[kmg]?w|[kmg]?hz)\b"
+    r"|km/h|kwh))"
 )
 _YEAR_RANGE = re.compile(r"(?<![\w.,])(?P<year>1\d\d\d|20\d\d)\s?[-–/]\s?(?P<end>\d\d)(?![\w-])")
 _YEAR_BEFORE = re.compile(

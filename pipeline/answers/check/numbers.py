@@ -66,12 +66,15 @@ _NUMERAL = re.compile(
 )
 _SCALE_AFTER = re.compile(rf"[\s-]?(?P<scale>(?:{_SCALE})\b(?:\s(?:{_SCALE})\b)?)", re.IGNORECASE)
 _UNIT_AFTER = re.compile(rf"[\s-]?(?P<unit>{UNIT})(?!\w)", re.IGNORECASE)
-# A small m behind a number means metres, unless money, or closely followed by what is counted.
+# A small m behind a number means metres, unless money, or closely followed by what is counted. Of
+# whole thousands it always does: nobody writes 2,000 m for two billion.
 _METRIC = {"m": ("length", 1), "g": ("mass", 1), "l": ("volume", 1)}
 _LETTER = re.compile(r"\s?(?P<unit>[gl])(?![\w'’-])")  # grams and litres; 5G is a network
 _METRES = re.compile(
-    r"\s?(?P<unit>m)(?![\w²])(?!\s+(?:of\s+)?(?!long|wide|high|tall|deep|above|below)[a-z])"
+    r"\s?(?P<unit>m)(?![\w²])(?!\s+(?:of\s+)?(?!long|wide|high|tall|deep|thick|above|below|from\b"
+    r"|away|apart|off\b|up\b|down\b|across|along|between|under|and\b|or\b)[a-z])"
 )
+_METRES_OF_THOUSANDS = re.compile(r"\s?(?P<unit>m)(?![\w²])")
 _MILLIONS = re.compile(r"m\s+[a-z]")
 _DURATION = re.compile(r"\bP(?=\d|T\d)(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?(?!\w)")
 _JOINED = re.compile(r"(?:,?\s(?:and\s)?)?")  # 1 hour 30 minutes, 5 ft and 10 in, 1h30m
@@ -151,6 +154,8 @@ def _number(match: re.Match[str], text: str) -> Number:
     letter = _LETTER.match(text, end) or _METRES.match(text, end)
     if currency or _MILLIONS.match(text, end):
         letter = None
+    if not currency and unscaled >= 1000 and unscaled == unscaled.to_integral_value():
+        letter = letter or _METRES_OF_THOUSANDS.match(text, end)
     if letter is None and not match["words"] and (scaled := _SCALE_AFTER.match(text, end)):
         scale, end = scaled["scale"].lower(), scaled.end()
     value = unscaled
