@@ -34,6 +34,12 @@ _NEW_FIRST = re.compile(
 )
 _OLD_FIRST = re.compile(r"\b(?:to|becomes?|replaced by)\b|->|→", re.IGNORECASE)
 
+_EXCEPT = re.compile(
+    r"\b(?:except(?: for| that| those| in| on| at)*|excluding|apart from|other than"
+    r"|with the exception of)\b",
+    re.IGNORECASE,
+)
+_ATTACHED = re.compile(r"\s+(from|in|at|to|for|by|with|near)\s+(?:the\s+|an?\s+)?", re.IGNORECASE)
 _SYMMETRIC_VERBS = "meet marry join merge talk speak agree differ border play fight share between"
 _SYMMETRIC = frozenset(canonical(word) for word in _SYMMETRIC_VERBS.split())
 _VERB = re.compile(
@@ -61,7 +67,9 @@ def find_contradiction(claim: SentenceReading, source: SentenceReading, heading:
         return words
     if subject := _other_version(claim, source) or _other_value(claim, source):
         return f"it is about {subject}"
-    if words := _value_of_another_clause(claim, source):
+    if words := _value_of_another_clause(claim, source) or _exception(claim, source):
+        return words
+    if words := _place_of_another_thing(claim, source):
         return words
     reversed_changes = {(old, new) for new, old in _changes(source)}
     if any(change in reversed_changes for change in _changes(claim)):
@@ -123,7 +131,7 @@ def _value_of_another_clause(claim: SentenceReading, source: SentenceReading) ->
         opposed = set().union(*(OPPOSITES.get(word, set()) for word in terms - words))
         if opposed & words - terms and fact.kind in ("number", "clock", "score"):
             return f"{same[0].text} is said of {' '.join(sorted(opposed & words))}"
-        for there in source.clauses if fact.kind in _VALUES else ():
+        for there in source.clauses if fact.kind in (*_VALUES, "version") else ():
             rivals = [
                 other
                 for other in source.facts
@@ -171,16 +179,69 @@ def _terms_within(reading: SentenceReading, span: tuple[int, int]) -> set[str]:
 
 
 def _other_version(claim: SentenceReading, source: SentenceReading) -> str:
-    """Return the version of which a source states a claim's number, if the claim names another."""
-    versions = {fact.value for fact in claim.facts if fact.kind == "version"}
+    """Return the version or ordinal of which a source states a claim's number.
+
+    Nothing if the claim names the same one, or none.
+    """
     numbers = {_bare(fact) for fact in claim.facts if fact.kind == "number"}
-    for start, end in source.clauses if versions and numbers else ():
-        stated = [fact for fact in source.facts if start <= fact.start < end]
-        if numbers & {_bare(fact) for fact in stated if fact.kind == "number"}:
-            others = [fact for fact in stated if fact.kind == "version"]
-            if others and not versions & {fact.value for fact in others}:
-                return others[0].text
+    for kind in ("version", "ordinal") if numbers else ():
+        claimed = {fact.value for fact in claim.facts if fact.kind == kind}
+        for start, end in source.clauses if claimed else ():
+            stated = [fact for fact in source.facts if start <= fact.start < end]
+            if numbers & {_bare(fact) for fact in stated if fact.kind == "number"}:
+                others = [fact for fact in stated if fact.kind == kind]
+                if others and not claimed & {fact.value for fact in others}:
+                    return others[0].text
     return ""
+
+
+def _exception(claim: SentenceReading, source: SentenceReading) -> str:
+    """Return what a source excepts, if a claim says of it what holds for all others.
+
+    "The rule applies to drivers under 18" against "to all drivers except those under 18".
+    """
+    cue = _EXCEPT.search(source.text)
+    if (
+        cue is None
+        or claim.has_negation
+        or source.has_negation
+        or _EXCEPT.search(claim.text)
+        or "exempt" in claim.text
+    ):
+        return ""
+    end = next((end for start, end in source.spans if start <= cue.end() - 1 < end), 0)
+    before = {_bare(fact) for fact in source.facts if not cue.end() <= fact.start < end}
+    before |= {word.term for word in source.sequence if not cue.end() <= word.start < end}
+    excepted = {_bare(fact) for fact in source.facts if cue.end() <= fact.start < end} | {
+        word.term for word in source.sequence if cue.end() <= word.start < end and word.is_content
+    }
+    said = {_bare(fact) for fact in claim.facts} | {word.term for word in claim.sequence}
+    if excepted - before and excepted - before <= said:
+        return f"{source.text[cue.end() : end].strip(' .')} is an exception"
+    return ""
+
+
+def _place_of_another_thing(claim: SentenceReading, source: SentenceReading) -> str:
+    """Return what a source says a place or the like of, if a claim says it of another thing there.
+
+    "Butter from Kansas" against "flour from Kansas and butter from Ireland".
+    """
+    stated = list(_attachments(source))
+    for thing, preposition, place in _attachments(claim):
+        things = {a for a, p, b in stated if (p, b) == (preposition, place)}
+        places = {b for a, p, b in stated if (a, p) == (thing, preposition)}
+        if things and places and thing not in things:
+            return f"{place} is said of {' '.join(sorted(things))}"
+    return ""
+
+
+def _attachments(reading: SentenceReading) -> Iterator[tuple[str, str, str]]:
+    """Yield (word, preposition, word) where nothing but the preposition is between the words."""
+    words = [word for word in reading.sequence if word.is_content]
+    for first, last in pairwise(words):
+        between = _ATTACHED.fullmatch(reading.text[first.end : last.start])
+        if between:
+            yield first.term, between[1].lower(), last.term
 
 
 def _other_value(claim: SentenceReading, source: SentenceReading) -> str:

@@ -50,6 +50,8 @@ def verdict(claim: str, source: str, title: str = "Notes", question: str = "") -
             "The tunnel is 3,000 metres long.",
             "The tunnel is 3 miles long.",
         ),
+        ("The tower is 2 km away.", "The tower is 2,000 m away.", "The tower is 200 m away."),
+        ("The lake is 2000 feet deep.", "The lake is 2,000 ft deep.", "The lake is 1800 ft deep."),
         (
             "The film lasts 90 minutes.",
             "The film lasts 1 hour 30 minutes.",
@@ -197,6 +199,49 @@ def test_value_or_name_is_found_however_it_is_written(source: str, same: str, ot
 def test_polarity_and_direction_count(source: str, same: str, reverse: str) -> None:
     assert verdict(same, source) == Verdict.FOUND
     assert not verdict(reverse, source).is_found
+
+
+@pytest.mark.parametrize(
+    ("source", "true", "false"),
+    [
+        (
+            "The rule applies to all drivers except those under 18.",
+            "The rule applies to drivers.",
+            "The rule applies to drivers under 18.",
+        ),
+        (
+            "All parts excluding the battery are covered for two years.",
+            "Parts are covered for two years.",
+            "The battery is covered for two years.",
+        ),
+        ("Nobody except the pilot survived.", "The pilot survived.", "The pilot drowned."),
+        (
+            "Flats in Rome and houses in Paris became dearer.",
+            "Houses in Paris became dearer.",
+            "Houses in Rome became dearer.",
+        ),
+        (
+            "She worked for Acme in Berlin and for Zenit in Prague.",
+            "In Prague she worked for Zenit.",
+            "She worked for Zenit in Berlin.",
+        ),
+        (
+            "Version 2.1 added dark mode; version 2.2 added tabs.",
+            "Dark mode came with version 2.1.",
+            "Version 2.2 added dark mode.",
+        ),
+        (
+            "The third stage was 180 km long and the fourth 95 km.",
+            "The fourth stage was 95 km long.",
+            "The fourth stage was 180 km long.",
+        ),
+    ],
+)
+def test_what_is_said_of_one_thing_is_not_found_of_another(
+    source: str, true: str, false: str
+) -> None:
+    assert verdict(true, source).is_found
+    assert not verdict(false, source).is_found
 
 
 def test_title_lends_its_name_and_front_matter_its_date() -> None:
