@@ -40,6 +40,7 @@ _EXCEPT = re.compile(
     re.IGNORECASE,
 )
 _ATTACHED = re.compile(r"\s+(from|in|at|to|for|by|with|near)\s+(?:the\s+|an?\s+)?", re.IGNORECASE)
+_OF_VERB = re.compile(r"\s+(?:the|an?|his|her|its|their|our)\s+", re.IGNORECASE)
 _SYMMETRIC_VERBS = "meet marry join merge talk speak agree differ border play fight share between"
 _SYMMETRIC = frozenset(canonical(word) for word in _SYMMETRIC_VERBS.split())
 _VERB = re.compile(
@@ -231,17 +232,30 @@ def _place_of_another_thing(claim: SentenceReading, source: SentenceReading) -> 
         things = {a for a, p, b in stated if (p, b) == (preposition, place)}
         places = {b for a, p, b in stated if (a, p) == (thing, preposition)}
         if things and places and thing not in things:
-            return f"{place} is said of {' '.join(sorted(things))}"
+            return f"{place} is said of {' '.join(sorted(map(str, things)))}"
     return ""
 
 
-def _attachments(reading: SentenceReading) -> Iterator[tuple[str, str, str]]:
-    """Yield (word, preposition, word) where nothing but the preposition is between the words."""
-    words = [word for word in reading.sequence if word.is_content]
+def _attachments(reading: SentenceReading) -> Iterator[tuple[object, str, object]]:
+    """Yield pairs of words, or of values, with the preposition that alone is between them.
+
+    The object of a verb has none: "joined the army".
+    """
+    values = [fact for fact in reading.facts if fact.kind in _VALUES]
+    words = [
+        word
+        for word in reading.sequence
+        if word.is_content and not any(f.start <= word.start < f.end for f in values)
+    ]
+    for fact, other in pairwise(values):
+        if attached := _ATTACHED.fullmatch(reading.text[fact.end : other.start]):
+            yield _bare(fact), attached[1].lower(), _bare(other)
     for first, last in pairwise(words):
-        between = _ATTACHED.fullmatch(reading.text[first.end : last.start])
-        if between:
-            yield first.term, between[1].lower(), last.term
+        between = reading.text[first.end : last.start]
+        if attached := _ATTACHED.fullmatch(between):
+            yield first.term, attached[1].lower(), last.term
+        elif _VERB_FORM.fullmatch(first.raw) and _OF_VERB.fullmatch(between):
+            yield first.term, "", last.term
 
 
 def _other_value(claim: SentenceReading, source: SentenceReading) -> str:

@@ -226,6 +226,16 @@ def test_polarity_and_direction_count(source: str, same: str, reverse: str) -> N
             "She worked for Zenit in Berlin.",
         ),
         (
+            "Profit was 12.4 million euros in 2021 and 9.8 million euros in 2022.",
+            "Profit in 2022 was €9.8m.",
+            "Profit was 9.8 million euros in 2021.",
+        ),
+        (
+            "Mira Sol joined the band in 2009 after leaving the army.",
+            "Mira Sol joined the band in 2009.",
+            "Mira Sol joined the army in 2009.",
+        ),
+        (
             "Version 2.1 added dark mode; version 2.2 added tabs.",
             "Dark mode came with version 2.1.",
             "Version 2.2 added dark mode.",
