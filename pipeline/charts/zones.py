@@ -22,6 +22,7 @@ from typing import Any
 from pipeline.core.cancel import Cancel
 from pipeline.core.errors import SourceError, SourceUnreachable, UsageError
 from pipeline.core.home import make_folder
+from pipeline.core.regular_file import read_regular_file
 from pipeline.core.settings.settings import Settings
 
 _TABLE = Path(__file__).with_name("zones.csv")
@@ -229,11 +230,18 @@ def _shapes_path(settings: Settings) -> Path:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
+    """Return the shapes in a file that `fetch_shapes` wrote, or None if they cannot be drawn."""
     try:
-        content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+        content: dict[str, Any] = json.loads(read_regular_file(path, _MAX_BYTES))
+        for feature in content["features"]:
+            _zone_number(feature["id"])
+            for polygon in feature["geometry"]["coordinates"]:
+                for ring in polygon:
+                    if not all(isinstance(x, float) and isinstance(y, float) for x, y in ring):
+                        return None
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
-    return content if isinstance(content, dict) else None
+    return content
 
 
 def _download(address: str, settings: Settings) -> bytes:

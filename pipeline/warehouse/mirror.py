@@ -23,7 +23,7 @@ from pipeline.core.datasets import DATASETS
 from pipeline.core.errors import StorageError
 from pipeline.core.trips import TripFile
 from pipeline.warehouse import Warehouse
-from pipeline.warehouse.exports import ParquetFolder, claim, load_key, writing
+from pipeline.warehouse.exports import ParquetFolder, checksum, claim, load_key, writing
 from pipeline.warehouse.ledger import LedgerEntry
 
 _GRACE = 600.0  # seconds for which a superseded version can still be read
@@ -60,6 +60,14 @@ class Mirror(ParquetFolder):
             linked.replace(version)
             version.with_name(f"{version.name}.superseded").unlink(missing_ok=True)
         self.publish()
+
+    def is_current(self, entry: LedgerEntry) -> bool:
+        """Return whether the folder has the rows of this load, also where the views read them."""
+        if not super().is_current(entry):
+            return False
+        path, version = self.path(entry.file), self._versions(entry.file) / load_key(entry)
+        # A folder that was moved or copied may lack the versions, or have others.
+        return version.is_file() and (version.samefile(path) or checksum(version) == checksum(path))
 
     def remove(self, file: TripFile) -> None:
         """Remove a file's rows and publish that; raises as `claim` does."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import time
 from collections.abc import Iterator
 from itertools import pairwise
@@ -133,9 +134,26 @@ def test_file_without_zone_shapes_is_refused_and_not_stored(server: Server, chan
 
 def test_damaged_zone_file_counts_as_none(settings: Settings) -> None:
     (settings.home / "zones").mkdir(parents=True)
-    for damaged in ("{broken", "[]"):
-        (settings.home / "zones" / "shapes.json").write_text(damaged)
-        assert read_zones(settings).shapes is None
+    path = settings.home / "zones" / "shapes.json"
+    whole = json.dumps(parse_shapes(json.dumps({**SHAPES, "features": [square(7)]})))
+    path.write_text(whole)
+    assert read_zones(settings).shapes is not None
+    for damaged in (
+        "{broken",
+        "[]",
+        "7",
+        '{"type": "FeatureCollection", "features": 5}',
+        '{"type": "FeatureCollection", "features": [{"id": 7, "geometry": null}]}',
+        whole.replace('"id": ', '"id": 999'),
+        whole.replace("[[[[", "[[[[[", 1) + "]",
+        whole.replace('"coordinates": ', '"coordinates": 5, "others": '),
+        "[" * 100_000 + "]" * 100_000,
+    ):
+        path.write_text(damaged)
+        assert read_zones(settings).shapes is None, damaged[:80]
+    path.unlink()
+    os.mkfifo(path)
+    assert read_zones(settings).shapes is None
 
 
 def test_simplified_border_has_its_corners_and_no_points_between() -> None:

@@ -307,6 +307,27 @@ def test_mirror_that_is_damaged_or_behind_is_repaired_by_the_next_backfill(
         assert read_parquet(folder / "mirror", file) == stored(settings, file)
 
 
+def test_views_of_a_mirror_that_lost_or_damaged_their_files_are_repaired(
+    settings: Settings, folder: Path
+) -> None:
+    mirrored = settings.model_copy(update={"mirror": str(folder / "mirror")})
+    put_two(folder)
+    backfill(mirrored, request(folder, GREEN, MAY))
+    (lost,) = (folder / "mirror/.versions").glob(f"*/filename={GREEN.filename}/*")
+    (damaged,) = (folder / "mirror/.versions").glob(f"*/filename={MAY.filename}/*")
+    lost.unlink()
+    content = bytearray(damaged.read_bytes())
+    damaged.unlink()  # it is a link to the file beside
+    content[len(content) // 2] ^= 1
+    damaged.write_bytes(content)
+    backfill(mirrored, request(folder, GREEN, MAY))
+    with duckdb.connect(str(folder / "mirror/trips.duckdb"), read_only=True) as connection:
+        sql = "SELECT filename, sum(total_amount) FROM green_tripdata GROUP BY ALL ORDER BY ALL"
+        seen = connection.execute(sql).fetchall()
+    assert [name for name, _ in seen] == [GREEN.filename, MAY.filename]
+    assert damaged.read_bytes() != bytes(content)
+
+
 def test_mirror_that_cannot_be_written_fails_no_load_and_is_reported(
     settings: Settings, folder: Path
 ) -> None:
