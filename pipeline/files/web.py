@@ -21,7 +21,7 @@ import httpx2
 from pydantic import SecretStr
 
 from pipeline.core.cancel import Cancel
-from pipeline.core.errors import Cancelled
+from pipeline.core.errors import Cancelled, UsageError
 from pipeline.core.retry import AsyncRetryingCaller
 from pipeline.core.settings.settings import Settings
 from pipeline.core.tasks import run_in_background
@@ -113,19 +113,27 @@ def make_client(
         login: User name and password as `user:password`.
         redirects: The most redirects to follow.
         timeout: Upper limit for the timeouts, in seconds.
+
+    Raises UsageError if the certificates that the environment names cannot be used.
     """
     connect = min(settings.connect_timeout_seconds, timeout)
     read = min(settings.read_timeout_seconds, timeout)
     user, _, password = login.get_secret_value().partition(":") if login else ("", "", "")
-    return httpx2.AsyncClient(
-        timeout=httpx2.Timeout(read, connect=connect),
-        follow_redirects=True,
-        max_redirects=redirects,
-        transport=PublicTransport(tls()),
-        auth=httpx2.BasicAuth(user, password) if login else None,
-        # Without it, some servers would unpack a .gz on the way.
-        headers={"Accept-Encoding": "identity", "User-Agent": "fareground"},
-    )
+    try:
+        return httpx2.AsyncClient(
+            timeout=httpx2.Timeout(read, connect=connect),
+            follow_redirects=True,
+            max_redirects=redirects,
+            transport=PublicTransport(tls()),
+            auth=httpx2.BasicAuth(user, password) if login else None,
+            # Without it, some servers would unpack a .gz on the way.
+            headers={"Accept-Encoding": "identity", "User-Agent": "fareground"},
+        )
+    except (ValueError, OSError) as error:
+        raise UsageError(
+            f"The certificates of this environment cannot be used: {error}.",
+            cure="Correct or unset SSL_CERT_FILE, SSL_CERT_DIR and SSLKEYLOGFILE.",
+        ) from None
 
 
 @asynccontextmanager
@@ -149,8 +157,17 @@ async def send_request(
     try:
         extensions = {NAMED_ORIGIN: origin_of(httpx2.URL(named or address))}
         request = http.build_request(method, address, headers=dict(headers), extensions=extensions)
-        async with asyncio.timeout(timeout):  # limits slow headers and redirects as a whole
-            response = await http.send(request, stream=True)
+        try:
+            async with asyncio.timeout(timeout):  # limits slow headers and redirects as a whole
+                response = await http.send(request, stream=True)
+        except (ImportError, ValueError, ExceptionGroup) as error:
+            # The client looks at the proxies of the environment with the first request only; it
+            # connects in a group of tasks.
+            cause = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
+            reason = "it is of the SOCKS kind" if isinstance(error, ImportError) else str(cause)
+            raise RequestRefused(
+                f"the proxy in HTTP_PROXY, HTTPS_PROXY or ALL_PROXY cannot be used ({reason})"
+            ) from None
         try:
             yield response
         finally:

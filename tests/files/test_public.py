@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 from pipeline.answers.documents.presets import fetch
 from pipeline.charts.zones import fetch_shapes
 from pipeline.core.cancel import Cancel
-from pipeline.core.errors import SourceUnreachable
+from pipeline.core.errors import SourceUnreachable, UsageError
 from pipeline.core.settings.settings import Settings
 from pipeline.files import web
 from pipeline.files.offers import Offer, Unknown
@@ -263,3 +263,32 @@ def pretend(
         "pipeline.files.public.is_public", lambda text: text in public or is_public(text)
     )
     return asked
+
+
+@pytest.mark.parametrize(
+    ("proxy", "reason"),
+    [
+        ("socks5://127.0.0.1:9", "SOCKS"),
+        ("http://127.0.0.1:99999", "port"),
+        ("foo://x:1", "Unknown scheme"),
+    ],
+)
+def test_proxy_that_cannot_be_used_is_named_as_the_cause(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, proxy: str, reason: str
+) -> None:
+    monkeypatch.setenv("http_proxy", proxy)
+    probed = open_source("http://trips.example", settings).probe([GREEN])[GREEN]
+    assert isinstance(probed, Unknown)
+    assert "the proxy in HTTP_PROXY" in probed.reason
+    assert reason in probed.reason
+
+
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSLKEYLOGFILE"])
+def test_certificates_that_cannot_be_used_are_named_as_the_cause(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    web.tls.cache_clear()
+    monkeypatch.setenv(name, str(tmp_path / "missing" / "file"))
+    with pytest.raises(UsageError, match="certificates of this environment") as error:
+        open_source("https://trips.example", settings).probe([GREEN])
+    assert name in error.value.cure
