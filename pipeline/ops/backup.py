@@ -37,7 +37,7 @@ from pipeline.core.home import has_unfinished_restore, make_folder, restored_fol
 from pipeline.core.regular_file import read_regular_file
 from pipeline.core.settings.settings import Settings
 from pipeline.files.staging import storage_errors, sync_folder
-from pipeline.ops.backup_contents import refuse_foreign_definitions
+from pipeline.ops.backup_contents import refuse_foreign_definitions, refuse_foreign_store
 from pipeline.runs.locks import backfill_lock, scheduler_lock
 from pipeline.warehouse import DatabaseFile
 from pipeline.warehouse.registry import all_backends, target_names
@@ -127,6 +127,9 @@ def read_backup(folder: Path, settings: Settings) -> Backup:
     for database in _databases(settings).values():
         if database.path.name in names:
             refuse_foreign_definitions(folder, database)
+    for file in backup.files:
+        if file.name not in allowed:
+            refuse_foreign_store(folder, file.name)
     return backup
 
 

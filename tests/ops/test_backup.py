@@ -7,17 +7,20 @@ import hashlib
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
+from pipeline.answers.documents.documents import DocumentStore
 from pipeline.core.datasets import GREEN_TAXIS
 from pipeline.core.errors import (
     FaregroundError,
@@ -261,6 +264,33 @@ def test_backup_whose_warehouse_has_views_of_others_is_refused_and_changes_nothi
     with pytest.raises(UsageError, match=f"warehouse.duckdb .* views or types.*'{name}'"):
         restore(settings, made.folder)
     assert rows(settings, COUNT) == [(5, 1)]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE TRIGGER other AFTER INSERT ON runs BEGIN DELETE FROM runs; END",
+        "ALTER TABLE runs RENAME TO r; CREATE VIEW other AS SELECT * FROM r",
+        "CREATE VIRTUAL TABLE other USING fts5 (x)",
+        "CREATE TRIGGER other AFTER INSERT ON runs BEGIN DELETE FROM runs; END; "
+        "PRAGMA writable_schema = ON; "
+        "UPDATE sqlite_master SET type = 'table' WHERE name = 'other'",
+    ],
+)
+def test_backup_whose_history_has_triggers_or_views_is_refused_and_changes_nothing(
+    settings: Settings, folder: Path, tmp_path: Path, sql: str
+) -> None:
+    fill(settings, folder)
+    DocumentStore(settings.documents_path).add_text("Fares", "A search index.", settings)
+    made = back_up(settings, tmp_path / "backups")
+    assert {file.name for file in made.files} >= {"documents.sqlite", "history.sqlite"}
+    read_backup(made.folder, settings)
+    with closing(sqlite3.connect(made.folder / "history.sqlite")) as connection:
+        connection.executescript(sql)
+    describe_anew(made.folder)
+    with pytest.raises(UsageError, match=r"history\.sqlite .*(triggers|malformed).*other"):
+        restore(settings, made.folder)
+    assert len(History(settings.history_path).runs()) == 1
 
 
 @pytest.mark.parametrize("version", [1, 2, 3, 4])
