@@ -127,9 +127,15 @@ def claim(folder: Path, owner: str) -> None:
     note = folder / ".fareground"
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        if not note.exists():
+        # An empty note is what a full disk left of an earlier version's.
+        if not note.exists() or (note.is_file() and not note.stat().st_size):
             _require_no_foreign_trips(folder)
-            note.write_text(owner)
+            unfinished = folder / f".fareground.{secrets.token_hex(4)}"
+            try:
+                unfinished.write_text(owner)
+                unfinished.replace(note)
+            finally:
+                unfinished.unlink(missing_ok=True)
         present = note.read_text(errors="replace") if note.is_file() else "something else"
     if present != owner:
         raise UsageError(

@@ -446,6 +446,25 @@ def test_export_into_an_archive_of_others_is_refused_and_changes_nothing(
     assert path.read_text() == "precious"
 
 
+def test_full_disk_at_the_first_export_leaves_the_folder_to_the_next(
+    settings: Settings, folder: Path
+) -> None:
+    import resource
+
+    put_trips(folder, GREEN, [trip(GREEN)])
+    load(folder, GREEN, settings)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        with pytest.raises(StorageError, match="cannot be written"):
+            export("csv", folder / "out", "local", settings)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list((folder / "out").iterdir()) == []
+    (folder / "out" / ".fareground").touch()  # what earlier versions left
+    assert export("csv", folder / "out", "local", settings).written == (GREEN,)
+
+
 def test_folder_of_another_home_can_be_used_after_its_claim_is_deleted(
     settings: Settings, folder: Path
 ) -> None:
