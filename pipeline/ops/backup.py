@@ -37,6 +37,7 @@ from pipeline.core.home import has_unfinished_restore, make_folder, restored_fol
 from pipeline.core.regular_file import read_regular_file
 from pipeline.core.settings.settings import Settings
 from pipeline.files.staging import storage_errors, sync_folder
+from pipeline.ops.backup_contents import refuse_foreign_definitions, refuse_foreign_store
 from pipeline.runs.locks import backfill_lock, scheduler_lock
 from pipeline.warehouse import DatabaseFile
 from pipeline.warehouse.registry import all_backends, target_names
@@ -106,7 +107,7 @@ def read_backup(folder: Path, settings: Settings) -> Backup:
     """Return the backup in a folder, and verify the name and the checksum of each file.
 
     Raises UsageError when the folder is not a backup, holds anything but the files of one, a file
-    is missing or damaged, or a warehouse in it defines SQL functions.
+    is missing or damaged, or a database in it defines what none of Fareground's does.
     """
     backup = _read_manifest(folder)
     allowed = {database.path.name for database in _databases(settings).values()}
@@ -124,13 +125,11 @@ def read_backup(folder: Path, settings: Settings) -> Backup:
             problem = f"{file.name} of the backup {folder} is missing or damaged."
         raise UsageError(problem, cure="Use another backup, or rebuild the warehouse from staging.")
     for database in _databases(settings).values():
-        name = database.path.name
-        if name in names and (functions := database.functions(folder / name)):
-            raise UsageError(
-                f"{name} of the backup {folder} defines SQL functions, which no warehouse of "
-                f"Fareground has: {', '.join(functions)[:200]!r}.",
-                cure="Use another backup: they would change what your queries answer.",
-            )
+        if database.path.name in names:
+            refuse_foreign_definitions(folder, database)
+    for file in backup.files:
+        if file.name not in allowed:
+            refuse_foreign_store(folder, file.name)
     return backup
 
 

@@ -101,11 +101,14 @@ class DatabaseFile:
         functions: Returns the names of the SQL functions that a copy of it defines. A warehouse
             has none: one called `sum` would answer every query in place of DuckDB's. Raises
             WarehouseError for a file that cannot be read.
+        views: Returns the names of the views and types in a copy of it that this program does not
+            define: a view may read any file of the machine. Raises WarehouseError.
     """
 
     path: Path
     copy_to: Callable[[Path], None]
     functions: Callable[[Path], list[str]]
+    views: Callable[[Path], list[str]]
 
 
 class Warehouse(Protocol):

@@ -10,7 +10,8 @@ import os
 import shutil
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -159,6 +160,19 @@ def defined_functions(path: Path) -> list[str]:
 
     Nothing in the file is run. Raises WarehouseError when it cannot be read.
     """
+    with open_untrusted(path) as connection:
+        rows = connection.execute(
+            "SELECT DISTINCT function_name FROM duckdb_functions() WHERE NOT internal ORDER BY 1"
+        ).fetchall()
+    return [str(name) for (name,) in rows]
+
+
+@contextmanager
+def open_untrusted(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a DuckDB file from elsewhere, to look at its definitions; it can read no other file.
+
+    Raises WarehouseError when it cannot be read.
+    """
     config: dict[str, str | bool | int | float | list[str]] = {
         "enable_external_access": False,
         "autoinstall_known_extensions": False,
@@ -167,7 +181,4 @@ def defined_functions(path: Path) -> list[str]:
         connection_translated(path),
         duckdb.connect(str(path), read_only=True, config=config) as connection,
     ):
-        rows = connection.execute(
-            "SELECT DISTINCT function_name FROM duckdb_functions() WHERE NOT internal ORDER BY 1"
-        ).fetchall()
-    return [str(name) for (name,) in rows]
+        yield connection

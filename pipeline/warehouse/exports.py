@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pipeline.core.cancel import Cancel
+from pipeline.core.datasets import DATASETS
 from pipeline.core.errors import StorageError, UsageError
 from pipeline.core.trips import TripFile
 from pipeline.warehouse import Warehouse
@@ -120,20 +121,40 @@ def claim(folder: Path, owner: str) -> None:
         owner: Names the warehouse, the same each time.
 
     Raises:
-        UsageError: The folder has the files of another warehouse.
+        UsageError: The folder has the files of another warehouse, or trips that no export wrote.
         StorageError: It cannot be written.
     """
     note = folder / ".fareground"
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        if not note.exists():
-            note.write_text(owner)
+        # An empty note is what a full disk left of an earlier version's.
+        if not note.exists() or (note.is_file() and not note.stat().st_size):
+            _require_no_foreign_trips(folder)
+            unfinished = folder / f".fareground.{secrets.token_hex(4)}"
+            try:
+                unfinished.write_text(owner)
+                unfinished.replace(note)
+            finally:
+                unfinished.unlink(missing_ok=True)
         present = note.read_text(errors="replace") if note.is_file() else "something else"
     if present != owner:
         raise UsageError(
             f"{folder} has the trips of another warehouse: {present[:200]}.",
             cure=f"Choose another folder, or delete {note} to use this one.",
         )
+
+
+def _require_no_foreign_trips(folder: Path) -> None:
+    """Raise UsageError if a folder of nobody has trips in our layout without our notes."""
+    for dataset in DATASETS.values():
+        table = folder / dataset.table
+        for path in sorted(table.iterdir()) if table.is_dir() else ():
+            if path.is_dir() and ((path / ".load").exists() or not any(path.iterdir())):
+                continue
+            raise UsageError(
+                f"{path} is there already, and no export wrote it.",
+                cure="Export to another folder, or move that file or folder away.",
+            )
 
 
 def checksum(path: Path) -> str | None:

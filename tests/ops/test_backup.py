@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
+from pipeline.answers.documents.documents import DocumentStore
 from pipeline.core.datasets import GREEN_TAXIS
 from pipeline.core.errors import (
     FaregroundError,
@@ -35,6 +39,7 @@ from pipeline.runs.schedule import Schedule
 from pipeline.runs.schedule.scheduler import Scheduler
 from pipeline.runs.schedule.store import Schedules
 from pipeline.warehouse import LoadJob, LoadMonitor
+from pipeline.warehouse.local.views import foreign_views
 from pipeline.warehouse.local.warehouse import LocalWarehouse
 from tests.support.browser import serve
 from tests.support.command import pipeline, started
@@ -52,6 +57,7 @@ from tests.support.files import (
     warehouse,
 )
 
+UPGRADES = Path(__file__).parents[1] / "warehouse" / "upgrades"
 COUNT = "SELECT (SELECT count(*) FROM green_tripdata), (SELECT count(*) FROM yellow_tripdata)"
 
 
@@ -204,19 +210,99 @@ def test_backup_whose_warehouse_defines_functions_is_refused_and_changes_nothing
 ) -> None:
     fill(settings, folder)
     made = back_up(settings, tmp_path / "backups")
-    path, manifest = made.folder / "warehouse.duckdb", made.folder / "manifest.json"
-    with duckdb.connect(str(path)) as connection:
+    with duckdb.connect(str(made.folder / "warehouse.duckdb")) as connection:
         connection.execute("CREATE MACRO sum(x) AS 7")
         connection.execute("CREATE MACRO lines() AS TABLE FROM read_text('/etc/hostname')")
-    facts = json.loads(manifest.read_text())
-    for file in facts["files"]:
-        if file["name"] == path.name:
-            content = path.read_bytes()
-            file |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    manifest.write_text(json.dumps(facts))
+    describe_anew(made.folder)
     with pytest.raises(UsageError, match=r"defines SQL functions.*'lines, sum'"):
         restore(settings, made.folder)
     assert rows(settings, COUNT) == [(5, 1)]
+
+
+def describe_anew(backup: Path) -> None:
+    """Write the sizes and checksums of changed files into the manifest of a backup."""
+    manifest = backup / "manifest.json"
+    facts = json.loads(manifest.read_text())
+    for file in facts["files"]:
+        content = (backup / file["name"]).read_bytes()
+        file |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    manifest.write_text(json.dumps(facts))
+
+
+GREEN_VIEW = "CREATE OR REPLACE VIEW green_tripdata AS "
+
+
+@pytest.mark.parametrize(
+    ("sql", "name"),
+    [
+        (f"{GREEN_VIEW}SELECT *, (SELECT content FROM read_text('/etc/hostname')) "
+         "FROM storage.green_tripdata", "green_tripdata"),
+        (f"{GREEN_VIEW}FROM read_text('/etc/hostname')", "green_tripdata"),
+        (f"{GREEN_VIEW}FROM storage.green_tripdata, read_text('/etc/hostname')", "green_tripdata"),
+        (f"{GREEN_VIEW}SELECT getvariable('x') FROM storage.green_tripdata", "green_tripdata"),
+        (f"{GREEN_VIEW}WITH x AS MATERIALIZED (SELECT 1) FROM storage.green_tripdata",
+         "green_tripdata"),
+        (f"{GREEN_VIEW}FROM storage.green_tripdata UNION ALL FROM storage.green_tripdata",
+         "green_tripdata"),
+        (f"{GREEN_VIEW}FROM storage.yellow_tripdata", "green_tripdata"),
+        ("CREATE VIEW storage.other AS SELECT 1", "other"),
+        ("CREATE TYPE mood AS ENUM ('a')", "mood"),
+        ("DROP TABLE storage.schema_version; CREATE VIEW storage.schema_version AS WITH RECURSIVE "
+         "t AS (SELECT 1 AS i UNION ALL SELECT i FROM t) SELECT max(i) AS version FROM t",
+         "schema_version"),
+        ("ALTER TABLE load_ledger RENAME TO ll; CREATE VIEW load_ledger AS FROM ll", "load_ledger"),
+    ],
+)  # fmt: skip
+def test_backup_whose_warehouse_has_views_of_others_is_refused_and_changes_nothing(
+    settings: Settings, folder: Path, tmp_path: Path, sql: str, name: str
+) -> None:
+    fill(settings, folder)
+    made = back_up(settings, tmp_path / "backups")
+    with duckdb.connect(str(made.folder / "warehouse.duckdb")) as connection:
+        connection.execute(sql)
+    describe_anew(made.folder)
+    with pytest.raises(UsageError, match=f"warehouse.duckdb .* views or types.*'{name}'"):
+        restore(settings, made.folder)
+    assert rows(settings, COUNT) == [(5, 1)]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE TRIGGER other AFTER INSERT ON runs BEGIN DELETE FROM runs; END",
+        "ALTER TABLE runs RENAME TO r; CREATE VIEW other AS SELECT * FROM r",
+        "CREATE VIRTUAL TABLE other USING fts5 (x)",
+        "CREATE TRIGGER other AFTER INSERT ON runs BEGIN DELETE FROM runs; END; "
+        "PRAGMA writable_schema = ON; "
+        "UPDATE sqlite_master SET type = 'table' WHERE name = 'other'",
+    ],
+)
+def test_backup_whose_history_has_triggers_or_views_is_refused_and_changes_nothing(
+    settings: Settings, folder: Path, tmp_path: Path, sql: str
+) -> None:
+    fill(settings, folder)
+    DocumentStore(settings.documents_path).add_text("Fares", "A search index.", settings)
+    made = back_up(settings, tmp_path / "backups")
+    assert {file.name for file in made.files} >= {"documents.sqlite", "history.sqlite"}
+    read_backup(made.folder, settings)
+    with closing(sqlite3.connect(made.folder / "history.sqlite")) as connection:
+        connection.executescript(sql)
+    describe_anew(made.folder)
+    with pytest.raises(UsageError, match=r"history\.sqlite .*(triggers|malformed).*other"):
+        restore(settings, made.folder)
+    assert len(History(settings.history_path).runs()) == 1
+
+
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
+def test_views_of_every_earlier_version_can_be_restored(
+    settings: Settings, tmp_path: Path, version: int
+) -> None:
+    path = tmp_path / "earlier.duckdb"
+    path.write_bytes(gzip.decompress((UPGRADES / f"version_{version}.duckdb.gz").read_bytes()))
+    assert foreign_views(path) == []
+    with warehouse(settings):
+        pass
+    assert foreign_views(settings.warehouse_path) == []
 
 
 # Ends the process, as a kill does, in place of a rename.

@@ -446,6 +446,56 @@ def test_csv_export_overwrites_no_file_that_it_did_not_write(
     assert source.read_bytes() == original
 
 
+@pytest.mark.parametrize("format", ["parquet", "csv", "mirror"])
+@pytest.mark.parametrize("name", ["filename=green_tripdata_2019-01.csv/data.parquet", "a.parquet"])
+def test_export_into_an_archive_of_others_is_refused_and_changes_nothing(
+    format: str, name: str, settings: Settings, folder: Path
+) -> None:
+    put_trips(folder, GREEN, [trip(GREEN)])
+    load(folder, GREEN, settings)
+    archive = folder / "archive"
+    path = archive / "green_tripdata" / name
+    path.parent.mkdir(parents=True)
+    path.write_text("precious")
+    if format == "mirror":
+        mirrored = settings.model_copy(update={"mirror": str(archive)})
+        assert backfill(mirrored, request(folder, GREEN, force=True))[0] == "succeeded"
+    else:
+        with pytest.raises(UsageError, match="no export wrote it"):
+            export(format, archive, "local", settings)
+    assert [file for file in archive.rglob("*") if file.is_file()] == [path]
+    assert path.read_text() == "precious"
+
+
+def test_full_disk_at_the_first_export_leaves_the_folder_to_the_next(
+    settings: Settings, folder: Path
+) -> None:
+    import resource
+
+    put_trips(folder, GREEN, [trip(GREEN)])
+    load(folder, GREEN, settings)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        with pytest.raises(StorageError, match="cannot be written"):
+            export("csv", folder / "out", "local", settings)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list((folder / "out").iterdir()) == []
+    (folder / "out" / ".fareground").touch()  # what earlier versions left
+    assert export("csv", folder / "out", "local", settings).written == (GREEN,)
+
+
+def test_folder_of_another_home_can_be_used_after_its_claim_is_deleted(
+    settings: Settings, folder: Path
+) -> None:
+    put_trips(folder, GREEN, [trip(GREEN)])
+    load(folder, GREEN, settings)
+    export("parquet", folder / "out", "local", settings)
+    (folder / "out" / ".fareground").unlink()
+    assert export("parquet", folder / "out", "local", settings).written == ()
+
+
 @pytest.mark.parametrize(
     "change", ["DROP TABLE prod.green_tripdata", "DELETE FROM prod.green_tripdata"]
 )

@@ -83,7 +83,9 @@ class ThirdBackend(Backend):
 
     def database(self, settings: Settings) -> DatabaseFile:
         path = _path(settings)
-        return DatabaseFile(path, partial(shutil.copyfile, path), defined_functions)
+        return DatabaseFile(
+            path, partial(shutil.copyfile, path), defined_functions, lambda _path: []
+        )
 
 
 class ThirdWarehouse:

@@ -72,9 +72,10 @@ class LocalBackend(Backend):
 
     def database(self, settings: Settings) -> DatabaseFile:
         from pipeline.warehouse.duckdb_file import defined_functions
+        from pipeline.warehouse.local.views import foreign_views
 
         copy = partial(_copy_database, settings)
-        return DatabaseFile(settings.warehouse_path, copy, defined_functions)
+        return DatabaseFile(settings.warehouse_path, copy, defined_functions, foreign_views)
 
 
 def _parquet_columns(staged: StagedFile) -> dict[str, ParquetColumn] | None:
