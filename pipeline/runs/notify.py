@@ -6,13 +6,18 @@ line does not contain the webhook's URL or the mail password, which are secrets.
 
 from __future__ import annotations
 
+import asyncio
 import smtplib
+import socket
 import ssl
+import time
 from collections.abc import Callable, Sequence
 from email.message import EmailMessage
+from typing import Any
 
 import httpx2
 
+from pipeline.core.cancel import Cancel
 from pipeline.core.errors import UsageError
 from pipeline.core.retry import retry_context
 from pipeline.core.settings.settings import Settings
@@ -20,6 +25,8 @@ from pipeline.runs.run_records import RunFile, RunState
 
 _TIMEOUT_SECONDS = 10.0  # of one attempt
 _ATTEMPTS = 3
+_MAIL_SECONDS = 15.0  # for all replies of a mail server together
+_MAIL_BYTES = 65_536  # of all its replies
 
 
 def describe_run(run_id: str, state: RunState, origin: str, files: Sequence[RunFile]) -> str:
@@ -91,25 +98,80 @@ class _NotificationRefused(Exception):
 
 
 def _send_webhook(text: str, settings: Settings) -> None:
+    from pipeline.files.web import run
+
     # Slack reads these characters as markup: https://api.slack.com/reference/surfaces/formatting
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     url = settings.notify_webhook.get_secret_value()
+
+    async def post() -> int:
+        # The answer's body is not read: it may have no end.
+        async with (
+            asyncio.timeout(_TIMEOUT_SECONDS),
+            httpx2.AsyncClient(timeout=_TIMEOUT_SECONDS) as client,
+            client.stream("POST", url, json={"text": escaped}) as response,
+        ):
+            return response.status_code
+
     for attempt in retry_context(
-        on=(httpx2.TransportError, _TemporaryRefusal),
+        on=(httpx2.TransportError, TimeoutError, _TemporaryRefusal),
         attempts=_ATTEMPTS,
         wait_initial=0.2,
         wait_max=5.0,
     ):
         with attempt:
-            response = httpx2.post(url, json={"text": escaped}, timeout=_TIMEOUT_SECONDS)
-            if response.status_code == 429 or response.status_code >= 500:
-                raise _TemporaryRefusal(f"it answered {response.status_code}")
-            if response.status_code >= 300:
-                raise _NotificationRefused(f"it answered {response.status_code}")
+            status = run(post, Cancel())
+            if status == 429 or status >= 500:
+                raise _TemporaryRefusal(f"it answered {status}")
+            if status >= 300:
+                raise _NotificationRefused(f"it answered {status}")
 
 
 class _TemporaryRefusal(_NotificationRefused):
     """The webhook answered 429 or 5xx, so that a retry may succeed."""
+
+
+class _Replies:
+    """The replies of a mail server: not many bytes, and none after `ends`."""
+
+    def __init__(self, connection: socket.socket, ends: float) -> None:
+        self._connection = connection
+        self._ends = ends
+        self._left = _MAIL_BYTES
+
+    def readline(self, size: int) -> bytes:
+        line = bytearray()
+        while len(line) < size and not line.endswith(b"\n"):
+            seconds = min(self._ends - time.monotonic(), _TIMEOUT_SECONDS)
+            if seconds <= 0 or not self._left:
+                raise TimeoutError("the replies do not end")
+            self._connection.settimeout(seconds)
+            byte = self._connection.recv(1)
+            if not byte:
+                break
+            line += byte
+            self._left -= 1
+        return bytes(line)
+
+    def close(self) -> None:
+        """Do nothing: smtplib closes the connection itself."""
+
+
+class _Mail(smtplib.SMTP):
+    """A mail client that bounds what it reads; smtplib reads for as long as a reply goes on."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._ends = time.monotonic() + _MAIL_SECONDS
+        super().__init__(*arguments, **options)
+
+    def getreply(self) -> tuple[int, bytes]:
+        if self.file is None and self.sock is not None:
+            self.file = _Replies(self.sock, self._ends)
+        return super().getreply()
+
+
+class _SecureMail(_Mail, smtplib.SMTP_SSL):
+    """The same over TLS."""
 
 
 def _send_email(subject: str, text: str, settings: Settings) -> None:
@@ -120,11 +182,11 @@ def _send_email(subject: str, text: str, settings: Settings) -> None:
     message.set_content(text)
     host, port = settings.smtp_host, settings.smtp_port
     context = ssl.create_default_context()
-    server: smtplib.SMTP
+    server: _Mail
     if settings.smtp_security == "tls":
-        server = smtplib.SMTP_SSL(host, port, timeout=_TIMEOUT_SECONDS, context=context)
+        server = _SecureMail(host, port, timeout=_TIMEOUT_SECONDS, context=context)
     else:
-        server = smtplib.SMTP(host, port, timeout=_TIMEOUT_SECONDS)
+        server = _Mail(host, port, timeout=_TIMEOUT_SECONDS)
     with server:
         if settings.smtp_security == "starttls":
             server.starttls(context=context)

@@ -6,7 +6,11 @@ import email
 import email.policy
 import json
 import socket
+import socketserver
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -18,6 +22,7 @@ from aiosmtpd.smtp import AuthResult
 from pipeline.core.datasets import GREEN_TAXIS
 from pipeline.core.settings.settings import Settings
 from pipeline.core.trips import Month
+from pipeline.runs import notify
 from pipeline.runs.history import History
 from pipeline.runs.schedule import Schedule
 from pipeline.runs.schedule.scheduler import Scheduler
@@ -197,6 +202,71 @@ def test_wrong_mail_password_is_logged_without_password(
     assert (state, mailbox.messages) == ("succeeded", [])
     assert "SMTP_PASSWORD" in log_of(settings)
     assert "another-canary" not in log_of(settings)
+
+
+@pytest.fixture
+def endless(request: pytest.FixtureRequest) -> Iterator[int]:
+    """The port of a server that sends the first bytes, then the second ones without end."""
+    first, then, pause = request.param
+    closing = threading.Event()
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError):
+                self.request.sendall(first)
+                while not closing.wait(pause):
+                    self.request.sendall(then)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        server.block_on_close = False
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield server.server_address[1]
+        closing.set()
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("endless", "notified"),
+    [
+        ((b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 1_000_000, 0), True),
+        ((b"HTTP/1.1 200 OK\r\n\r\n", b"x", 0.1), True),
+        ((b"HTTP/1.1 200 OK\r\nX: ", b"x", 0.1), False),
+    ],
+    indirect=["endless"],
+)
+def test_webhook_that_never_stops_answering_does_not_hold_the_run(
+    endless: int, settings: Settings, monkeypatch: pytest.MonkeyPatch, notified: bool
+) -> None:
+    monkeypatch.setattr(notify, "_TIMEOUT_SECONDS", 0.5)
+    settings = set_up(monkeypatch, settings.home, notify_webhook=f"http://127.0.0.1:{endless}/")
+    began = time.monotonic()
+    ((level, _),) = notify.send("Subject", "Text", settings)
+    assert level == ("info" if notified else "warning")
+    assert time.monotonic() - began < 8
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [
+        (b"220 hi\r\n", b"250-" + b"a" * 4000 + b"\r\n", 0),
+        (b"220 hi\r\n", b"250-a\r\n", 0.1),
+        (b"220 hi\r\n", b"2", 0.1),
+    ],
+    indirect=True,
+)
+@pytest.mark.parametrize("security", ["none", "starttls", "tls"])
+def test_mail_server_that_never_stops_answering_does_not_hold_the_run(
+    endless: int, settings: Settings, monkeypatch: pytest.MonkeyPatch, security: str
+) -> None:
+    monkeypatch.setattr(notify, "_MAIL_SECONDS", 0.5)
+    monkeypatch.setattr(notify, "_TIMEOUT_SECONDS", 0.4)
+    set_up_mail(monkeypatch, settings.home, endless, PASSWORD)
+    settings = set_up(monkeypatch, settings.home, smtp_security=security)
+    began = time.monotonic()
+    ((level, _),) = notify.send("Subject", "Text", settings)
+    assert level == "warning"
+    assert time.monotonic() - began < 3
 
 
 def test_schedule_that_cannot_start_a_run_notifies_once(

@@ -23,6 +23,7 @@ from pipeline.answers.model import (
 )
 from pipeline.answers.model.endings import check_ending
 from pipeline.answers.model.openai_compatible_errors import explainer, unreadable
+from pipeline.answers.model.openai_compatible_pieces import ModelList, Piece, bound_response
 from pipeline.answers.model.prompts import Prompt
 from pipeline.answers.model.retry import (
     IDLE_PATIENCE,
@@ -39,7 +40,6 @@ from pipeline.core.settings.settings import Settings
 if TYPE_CHECKING:
     import httpx2
     from openai import AsyncOpenAI
-    from openai.types.chat import ChatCompletionChunk
 
 # The client adds headers of its own, and those that its environment variables name, such as another
 # service's login. A server gets these alone, and the key of the settings.
@@ -152,6 +152,7 @@ class OpenAICompatible:
         async def set_headers(request: httpx2.Request) -> None:
             for header in set(request.headers) - _HEADERS:
                 del request.headers[header]
+            request.headers["Accept-Encoding"] = "identity"
             if key:
                 request.headers["Authorization"] = f"Bearer {key}"
 
@@ -162,7 +163,9 @@ class OpenAICompatible:
         )
         async with (
             httpx2.AsyncClient(
-                verify=tls(), timeout=timeout, event_hooks={"request": [set_headers]}
+                verify=tls(),
+                timeout=timeout,
+                event_hooks={"request": [set_headers], "response": [bound_response]},
             ) as http,
             AsyncOpenAI(
                 api_key=key or "none",  # the client refuses to work without one
@@ -176,14 +179,12 @@ class OpenAICompatible:
 
     async def _list(self, client: AsyncOpenAI) -> list[str]:
         async def attempt() -> list[str]:
-            try:
-                page = await client.models.list()
-            except AttributeError:  # of openai 3.57, about a page of text
-                raise unreadable() from None
-            models = getattr(page, "data", None)
-            if not isinstance(models, list):
-                raise unreadable()
-            return [model.id for model in models]
+            async with asyncio.timeout(min(IDLE_PATIENCE, self._patience)):
+                try:
+                    page = await client.models.list()
+                except AttributeError:  # of openai 3.57, about a page of text
+                    raise unreadable() from None
+            return [model.id for model in ModelList.model_validate(page).data]
 
         return await retry(attempt, explainer(self._settings, ""), ignore_wait)
 
@@ -225,9 +226,10 @@ async def _stream(
             )
             async for chunk in stream:
                 chunks += 1
-                refusal += _add(chunk, response, started)
-                if chunk.choices and chunk.choices[0].finish_reason:
-                    finish_reason = chunk.choices[0].finish_reason
+                piece = Piece.model_validate(chunk)
+                refusal += _add(piece, response, started)
+                if piece.choices and piece.choices[0].finish_reason:
+                    finish_reason = piece.choices[0].finish_reason
     except TimeoutError:
         finish_reason = "timeout"
     finally:
@@ -241,18 +243,18 @@ async def _stream(
     check_ending(response, finish_reason, patience)
 
 
-def _add(chunk: ChatCompletionChunk, response: ModelResponse, started: float) -> str:
+def _add(piece: Piece, response: ModelResponse, started: float) -> str:
     """Add a piece of the stream to the response; return the model's words of refusal, if any."""
-    response.model_version = chunk.model or response.model_version
-    if counts := chunk.usage:
+    response.model_version = piece.model or response.model_version
+    if counts := piece.usage:
         details = counts.completion_tokens_details
         thinking = details.reasoning_tokens if details else None
         # Reasoning tokens are part of the completion tokens.
         output = counts.completion_tokens - (thinking or 0)
         response.usage = TokenUsage(counts.prompt_tokens, output, thinking)
-    if not chunk.choices:
+    if not piece.choices:
         return ""
-    delta = chunk.choices[0].delta
+    delta = piece.choices[0].delta
     if delta.content:
         if response.first_token_seconds is None:
             response.first_token_seconds = time.monotonic() - started

@@ -43,16 +43,16 @@ def explainer(settings: Settings, model: str) -> Explain:
             return _explain_status(
                 error.status_code, error.body, error.response.headers, model, settings, tries
             )
-        if isinstance(error, openai.APIConnectionError):
-            cause = error.__cause__
-            return explain_transport(
-                cause if isinstance(cause, Exception) else error,
-                settings.openai_base_url,
-                "OPENAI_BASE_URL",
-            )
-        if isinstance(error, (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError)):
+        if isinstance(error, openai.APIConnectionError) and isinstance(error.__cause__, Exception):
+            error = error.__cause__
+        if isinstance(error, TimeoutError):
+            error = httpx2.ReadTimeout("")
+        if isinstance(
+            error,
+            (openai.APIConnectionError, httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError),
+        ):
             return explain_transport(error, settings.openai_base_url, "OPENAI_BASE_URL")
-        if isinstance(error, openai.APIResponseValidationError | ValueError):
+        if isinstance(error, openai.APIResponseValidationError | ValueError | RecursionError):
             return FailedTry(unreadable())
         if isinstance(error, openai.APIError):  # an error within a stream
             return FailedTry(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
-from pipeline.answers.model import ModelResponse, TokenUsage, retry
+from pipeline.answers.model import ModelResponse, TokenUsage, openai_compatible_pieces, retry
 from pipeline.answers.model.call import ModelCall
 from pipeline.answers.model.openai_compatible import OpenAICompatible
 from pipeline.answers.model.prompts import Message, Prompt, plain_prompt
@@ -19,6 +21,7 @@ from pipeline.core.settings.settings import Settings
 from tests.support.command import document, pipeline
 from tests.support.gemini_server import wait_until
 from tests.support.openai_server import MODEL, OpenAIServer, ScriptedChat, ScriptedRefusal
+from tests.support.servers import JsonHandler, serving
 
 QUESTION = plain_prompt("Who wrote it?")
 KEY = "canary-key-93ab51c2"
@@ -257,6 +260,13 @@ def test_unreachable_server_is_named_with_its_setting(
         ScriptedRefusal(200, raw=b"<html></html>", content_type="text/html"),
         ScriptedRefusal(200, raw=b"{}"),
         ScriptedRefusal(200, raw=b"not json"),
+        ScriptedRefusal(200, raw=b'{"data": [null]}'),
+        ScriptedRefusal(200, raw=b'{"data": [5]}'),
+        ScriptedRefusal(200, raw=b'{"data": [{}]}'),
+        ScriptedRefusal(200, raw=b'{"data": [{"id": ["a"]}]}'),
+        ScriptedRefusal(200, raw=b"null"),
+        ScriptedRefusal(200, raw=b"[" * 100_000 + b"]" * 100_000),
+        ScriptedRefusal(200, raw=b'{"data": []}', headers={"Content-Encoding": "gzip"}),
     ],
 )
 def test_list_that_is_none_is_refused(
@@ -265,6 +275,126 @@ def test_list_that_is_none_is_refused(
     server.listing = listing
     with pytest.raises(ModelError, match="not from the OpenAI API"):
         OpenAICompatible(local).list_models()
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        b"null",
+        b"5",
+        b"[[]]",
+        b'"word"',
+        b'{"choices": "no"}',
+        b'{"choices": [null]}',
+        b'{"choices": [5]}',
+        b'{"choices": {"a": 1}}',
+        b'{"choices": [{"delta": null}]}',
+        b'{"choices": [{"delta": "Hi"}]}',
+        b'{"choices": [{"delta": {"content": 5}}]}',
+        b'{"choices": [{"delta": {"content": {"a": 1}}}]}',
+        b'{"choices": [{"delta": {"refusal": 5}}]}',
+        b'{"choices": [{"delta": {}, "finish_reason": ["stop"]}]}',
+        b'{"choices": [], "model": ["x"]}',
+        b'{"choices": [], "usage": 5}',
+        b'{"choices": [], "usage": {}}',
+        b'{"choices": [], "usage": {"prompt_tokens": null, "completion_tokens": null}}',
+        b'{"choices": [], "usage": {"prompt_tokens": "a", "completion_tokens": 1}}',
+        b'{"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 1,'
+        b' "completion_tokens_details": [5]}}',
+        b'{"a":' * 50_000 + b"1" + b"}" * 50_000,
+        b"\xff\xfe",
+    ],
+    ids=range(22),
+)
+def test_piece_in_another_form_cannot_be_read(
+    server: OpenAIServer, local: Settings, event: bytes
+) -> None:
+    raw = b"data: " + event + b"\n\ndata: [DONE]\n\n"
+    server.script = [ScriptedRefusal(200, raw=raw, content_type="text/event-stream")]
+    assert "Cannot read the server's response" in str(error_of(local))
+
+
+def test_error_that_is_nested_deeply_is_named_by_its_status(
+    server: OpenAIServer, local: Settings
+) -> None:
+    server.script = [ScriptedRefusal(400, raw=b'{"error":' * 50_000 + b"1" + b"}" * 50_000)]
+    assert "refuses the request (400)" in str(error_of(local))
+
+
+@pytest.fixture
+def endless(
+    request: pytest.FixtureRequest, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Settings]:
+    """Settings that lead to a server which begins a response and sends a text without end."""
+    begin, then, pause = request.param
+    closing = threading.Event()
+
+    class Handler(JsonHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.close_connection = True
+            with suppress(ConnectionError):
+                self.wfile.write(begin)
+                while not closing.wait(pause):
+                    self.wfile.write(then)
+
+        def do_POST(self) -> None:
+            self.do_GET()
+
+    with serving(Handler) as address:
+        monkeypatch.setenv("OPENAI_BASE_URL", address)
+        yield Settings(home=settings.home)
+        closing.set()
+
+
+@pytest.mark.parametrize("endless", [(b'{"data":[', b'{"id":"m"},' * 10_000, 0)], indirect=True)
+def test_list_without_end_is_refused(endless: Settings) -> None:
+    with pytest.raises(ModelError, match="Cannot read the server's response"):
+        OpenAICompatible(endless).list_models()
+
+
+@pytest.mark.parametrize("endless", [(b"", b" ", 0.05)], indirect=True)
+def test_list_that_drips_ends_at_the_limit(endless: Settings) -> None:
+    with pytest.raises(ModelError, match="did not respond in time"):
+        OpenAICompatible(endless, patience=0.5).list_models()
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [
+        (b"data: ", b"x" * 100_000, 0),
+        (b"", b"data: " + b"x" * 60_000 + b"\n", 0),
+        (b"", b": ping\n\n" * 10_000, 0),
+        (b"", b'data: {"choices": [{"delta": {"content": "' + b"x" * 500_000 + b'"}}]}\n\n', 0),
+    ],
+    ids=["line", "lines", "comments", "words"],
+    indirect=True,
+)
+def test_answer_without_end_is_refused(endless: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openai_compatible_pieces, "STREAM_BYTES", 4_000_000)
+    with pytest.raises(ModelError, match="Cannot read the server's response"):
+        OpenAICompatible(endless).generate(QUESTION, name=MODEL)
+
+
+def test_answer_longer_than_the_limit_of_an_event_arrives_in_events(
+    server: OpenAIServer, local: Settings
+) -> None:
+    server.script = [ScriptedChat(["x" * 400_000] * 5)]
+    assert OpenAICompatible(local).generate(QUESTION).text == "x" * 2_000_000
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+@pytest.mark.parametrize("line", [b"\n", b"\r\n", b"\r"])
+def test_end_of_an_event_is_seen_wherever_the_response_is_split(size: int, line: bytes) -> None:
+    sent = (b"data: abc" + line * 2) * 200
+    parts = [sent[start : start + size] for start in range(0, len(sent), size)]
+    event, end, longest = 0, b"", 0
+    for part in parts:
+        event = openai_compatible_pieces.event_bytes(event, end, part)
+        end = (end + part)[-3:]
+        longest = max(longest, event)
+    assert longest < 40
 
 
 def test_schema_is_sent_as_the_response_format(server: OpenAIServer, local: Settings) -> None:
