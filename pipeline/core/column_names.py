@@ -8,7 +8,7 @@ from pipeline.core.datasets import Dataset
 
 
 def normalize_name(name: str) -> str:
-    """Return a column's name in the form in which names are compared.
+    """Return the normalized form of a column name, for comparisons.
 
     Case, blanks (also those without width), underscores and quotes do not count.
     """

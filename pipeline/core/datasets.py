@@ -109,9 +109,9 @@ class Dataset:
         return own.issuperset(map(str.casefold, names))
 
     def supports(self, sql: str) -> bool:
-        """Whether the dataset has every column, of any dataset, that a statement names.
+        """Return whether the dataset has all columns that a SQL statement reads.
 
-        Comments and texts in quotes name none.
+        Comments and string literals are ignored. Words that are columns of no dataset are, too.
         """
         code = re.sub(r"--.*|'[^']*'", "", sql)
         columns = (column for dataset in DATASETS.values() for column in dataset.columns)

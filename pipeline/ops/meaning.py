@@ -204,7 +204,7 @@ def _read_parquet(
 
 
 def _texts_of(values: pyarrow.Array, zone: str) -> list[str]:
-    """Return the texts of a column's values.
+    """Return a column's values as text, in the form that `pipeline.core.cells` reads.
 
     Args:
         zone: The zone whose wall clock instants show, or "" for values that are no instants.

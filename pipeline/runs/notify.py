@@ -132,7 +132,7 @@ class _TemporaryRefusal(_NotificationRefused):
 
 
 class _Replies:
-    """The replies of a mail server: not many bytes, and none after `ends`."""
+    """Reads the replies of a mail server, up to a size and a deadline (of `time.monotonic`)."""
 
     def __init__(self, connection: socket.socket, ends: float) -> None:
         self._connection = connection
@@ -154,11 +154,11 @@ class _Replies:
         return bytes(line)
 
     def close(self) -> None:
-        """Do nothing: smtplib closes the connection itself."""
+        """Leave the socket open; `smtplib` closes it."""
 
 
 class _Mail(smtplib.SMTP):
-    """A mail client that bounds what it reads; smtplib reads for as long as a reply goes on."""
+    """SMTP client that limits the size and the duration of a session, which smtplib does not."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._ends = time.monotonic() + _MAIL_SECONDS
@@ -171,7 +171,7 @@ class _Mail(smtplib.SMTP):
 
 
 class _SecureMail(_Mail, smtplib.SMTP_SSL):
-    """The same over TLS."""
+    """SMTP client over TLS with the limits of `_Mail`."""
 
 
 def _send_email(subject: str, text: str, settings: Settings) -> None:

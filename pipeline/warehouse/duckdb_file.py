@@ -169,7 +169,7 @@ def defined_functions(path: Path) -> list[str]:
 
 @contextmanager
 def open_untrusted(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a DuckDB file from elsewhere, to look at its definitions; it can read no other file.
+    """Open an untrusted DuckDB file read-only, with access to other files and extensions disabled.
 
     Raises WarehouseError when it cannot be read.
     """

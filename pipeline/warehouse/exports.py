@@ -145,7 +145,10 @@ def claim(folder: Path, owner: str) -> None:
 
 
 def _require_no_foreign_trips(folder: Path) -> None:
-    """Raise UsageError if a folder of nobody has trips in our layout without our notes."""
+    """Raise UsageError if an unclaimed folder has table folders that no export wrote.
+
+    An export leaves the note `.load` beside each file.
+    """
     for dataset in DATASETS.values():
         table = folder / dataset.table
         for path in sorted(table.iterdir()) if table.is_dir() else ():

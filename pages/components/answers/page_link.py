@@ -1,4 +1,4 @@
-"""The query parameters of the Answers page: its view, its question, the comparison shown."""
+"""Read and write the query parameters of the Answers page: view, question and comparison."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ URL = UrlState(
 
 
 def adopt_link(link: Params) -> list[str]:
-    """Open the view of a link, and put its question into the field; nothing is asked."""
+    """Apply the parameters of a link to the session state; send no question to a model.
+
+    Returns a sentence for each value that is invalid.
+    """
     state, problems = st.session_state, []
     if mode := link.get("mode", [""])[-1]:
         if mode in VIEWS:

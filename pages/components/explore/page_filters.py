@@ -35,7 +35,7 @@ from pipeline.core.trips import TripFile
 
 ALL, LAST_MONTH, CUSTOM = "all", "last", "custom"  # periods; the others are years, such as "2020"
 SECTIONS: dict[str, Section] = {"When": "when", "Where": "where", "Money": "money"}
-"""The tabs that show the charts of a section."""
+"""The section of the chart catalog that each tab shows, by the tab's title."""
 
 TABS = (*SECTIONS, "Compare", "Data")
 IMAGE_FORMATS = ("png", "svg")

@@ -8,7 +8,7 @@ MEANING = (
     "Trips of each color, `rejects`, `load_ledger`, and the rollups behind the charts. The page "
     "only reads."
 )
-"""What the tables beside the box are."""
+"""The caption of the list of tables beside the SQL box."""
 
 
 def example_queries(dataset: Dataset) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The query parameter of the SQL page: the query in its box."""
+"""Read and write the query parameter of the SQL page: the text of the query."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ URL = UrlState("the query", params=("q",), widgets=(_TEXT,))
 
 
 def adopt_link(link: Params) -> list[str]:
-    """Put the query of a link into the box. It runs only when somebody presses the button."""
+    """Copy the query of a link into the SQL box, without running it.
+
+    Returns a sentence if the query is too long.
+    """
     query = link.get("q", [""])[-1].strip()
     if not query:
         return []

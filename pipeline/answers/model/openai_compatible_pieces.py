@@ -1,4 +1,4 @@
-"""Read what servers of the OpenAI API send: no more of it than makes sense, and only in its form.
+"""Limit the size of responses from servers of the OpenAI API, and validate their fields.
 
 The openai client reads a response for as long as it goes on, and hands fields over without a look
 at their types.
@@ -62,7 +62,7 @@ class ModelList(_Read):
 
 
 async def bound_response(response: httpx2.Response) -> None:
-    """Let the reading of a response raise ValueError when it is too long; a hook of httpx2.
+    """Limit the size of a response: reading beyond it raises ValueError. Hook for httpx2 clients.
 
     A compressed response is refused, because a short one can unpack to any length.
     """

@@ -6,8 +6,9 @@ grammar does. This one is for files in which it met anything else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -225,26 +226,25 @@ def _find_conventions(
     columns: tuple[Column, ...],
     others: Mapping[int, pyarrow.Table],
 ) -> Conventions:
-    cells = [
-        (columns[place], text)
-        for place, texts in others.items()
-        for text in texts.column(0).to_pylist()
-    ]
-    numbers = {place: columns[place] for place in others if _is_number(columns[place])}
+    def cells(places: Iterable[int]) -> Iterator[tuple[Column, str]]:
+        # In batches, because a file may have millions of different times.
+        for place in places:
+            for batch in others[place].to_batches(_BATCH):
+                for text in batch.column(0).to_pylist():
+                    yield columns[place], text
+
+    numbers = [place for place in others if columns[place].type in ("INT64", "NUMERIC")]
+    points: list[tuple[Column, str]] = []
     # Numbers that a cast reads may tell that the file has decimal points.
-    if any(_is_number(column) and _may_have_comma(text) for column, text in cells):
-        for column in numbers.values():
+    if any(_may_have_comma(text) for _, text in cells(numbers)):
+        for column in (columns[place] for place in numbers):
             plain = is_plain(column, column.name)
             ((text,),) = cursor.execute(
                 f"SELECT max({column.name}) FROM cells"
                 f" WHERE contains({column.name}, '.') AND {plain}"
             ).fetchall()
-            cells += [(column, text)] if text else []
-    return find_conventions(cells)
-
-
-def _is_number(column: Column) -> bool:
-    return column.type in ("INT64", "NUMERIC")
+            points += [(column, text)] if text else []
+    return find_conventions(chain(cells(others), points))
 
 
 def _may_have_comma(text: str) -> bool:

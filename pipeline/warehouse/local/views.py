@@ -1,4 +1,4 @@
-"""Tell the views of a local warehouse from others, in a file that comes from elsewhere.
+"""Find views and types in an untrusted warehouse file that Fareground does not define.
 
 Earlier versions defined their views with other columns, so a view is judged by what it reads and
 calls: it computes its columns from the table of its name in `storage`, and from nothing else.
@@ -66,7 +66,7 @@ def _is_ours(connection: duckdb.DuckDBPyConnection, schema: str, name: str, sql:
 
 
 def _parts(value: Any) -> Iterator[dict[str, Any]]:
-    """Yield every object within parsed JSON."""
+    """Yield every dictionary in a JSON document, at any depth."""
     if isinstance(value, dict):
         yield value
     if isinstance(value, dict | list):
