@@ -39,7 +39,7 @@ def offer_download(filters: Filters, files: Collection[TripFile]) -> None:
             icon=":material/download:",
             key=f"trips-{format}",
         )
-    row.caption(f"At most {count(MOST_ROWS)} trips.")
+    row.caption(f"Up to {count(MOST_ROWS)} trips per file.")
 
 
 def make_file(
