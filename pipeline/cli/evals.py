@@ -20,7 +20,8 @@ from pipeline.cli.console import (
     out,
     print_json,
 )
-from pipeline.core.errors import StorageError, UsageError
+from pipeline.core.errors import UsageError
+from pipeline.core.storage_errors import storage_errors
 
 if TYPE_CHECKING:
     from pipeline.answers.suites.evaluation import CallEstimate, PlannedCall
@@ -243,10 +244,6 @@ def _print_run(
 
 
 def _write(path: Path, content: str) -> None:
-    try:
+    with storage_errors(path, "choose another place"):
         path.write_text(content, "utf-8")
-    except OSError as error:
-        raise StorageError(
-            f"{path} cannot be written: {error.strerror}.", cure="Choose another place."
-        ) from None
     err.print(escape(f"Written: {path}"))

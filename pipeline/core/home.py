@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pipeline.core.errors import StorageError, UsageError
+from pipeline.core.storage_errors import storage_error
 
 _LONGEST_NAME = 200  # characters; more than the names of the files below the folder have
 _OURS = ("*.duckdb*", "*.sqlite*", "settings.json", "*.lock", "staging", "logs", "exports")
@@ -74,7 +75,4 @@ def make_folder(folder: Path) -> None:
             cure="Move it away, or set FAREGROUND_HOME to another folder.",
         ) from None
     except OSError as error:
-        raise StorageError(
-            f"Cannot create the folder {folder}: {error.strerror}.",
-            cure="Set FAREGROUND_HOME to a folder you may write to.",
-        ) from None
+        raise storage_error(error, folder) from None

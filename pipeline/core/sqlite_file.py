@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from pipeline.core.errors import StorageError, UsageError
 from pipeline.core.home import make_folder
+from pipeline.core.regular_file import describe_irregular
 
 Record = TypeVar("Record")
 
@@ -54,6 +55,7 @@ class SqliteFile:
                 block raises.
         """
         make_folder(self.path.parent)
+        self._refuse_irregular()
         try:
             connection = sqlite3.connect(self.path, timeout=10)
             try:
@@ -77,6 +79,20 @@ class SqliteFile:
                 cure="Check that the disk has room and the folder can be written; "
                 f"if the file is damaged, {self.lost}.",
             ) from error
+
+    def _refuse_irregular(self) -> None:
+        """Raise StorageError if a pipe or folder stands where SQLite expects a file of its own.
+
+        SQLite would wait for somebody to write to a pipe.
+        """
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            path = self.path.with_name(f"{self.path.name}{suffix}")
+            kind = "a folder" if path.is_dir() else describe_irregular(path)
+            if kind:
+                raise StorageError(
+                    f"{self.what} {self.path} cannot be used: {path} is {kind}.",
+                    cure="Move it away.",
+                )
 
     def read(
         self, read: Callable[[sqlite3.Row], Record], sql: str, values: Sequence[object] = ()

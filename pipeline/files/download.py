@@ -15,6 +15,7 @@ from pipeline.core.cancel import Cancel
 from pipeline.core.errors import NotPublished, SourceUnreachable, TripFileError
 from pipeline.core.home import make_folder
 from pipeline.core.settings.settings import Settings
+from pipeline.core.storage_errors import storage_errors
 from pipeline.files.header import CURE_DAMAGE, CURE_DAMAGED_FILE, CURE_DAMAGED_UPLOAD
 from pipeline.files.offers import SAMPLE_SCHEME, Offer, Unknown, local_version
 from pipeline.files.prepare import PreparedFile, UnpackedCopy, prepare
@@ -27,7 +28,6 @@ from pipeline.files.staging import (
     find_staged_from,
     require_space,
     staged_path,
-    storage_errors,
 )
 
 COPY_CHUNK = 1024 * 1024  # bytes

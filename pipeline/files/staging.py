@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.core.errors import StorageError, UsageError
 from pipeline.core.regular_file import read_regular_file
+from pipeline.core.storage_errors import OTHER_HOME, storage_errors, writing_cure
 from pipeline.core.trips import TripFile
 from pipeline.files.offers import FORMATS, Format
 
@@ -30,13 +31,6 @@ if TYPE_CHECKING:
 SPACE_FACTOR, SPACE_MARGIN = 8, 200_000_000
 
 _MOST_NOTE_BYTES = 50_000_000  # a note of 20 columns has 2,000
-_CURES = {
-    errno.ENOSPC: "Free some space, or set FAREGROUND_HOME to a folder on a larger disk.",
-    errno.EDQUOT: "Your disk quota is used up: free some space, or set FAREGROUND_HOME elsewhere.",
-    errno.EFBIG: "The system limits the size of a file here: lift the limit (ulimit -f), "
-    "or set FAREGROUND_HOME to a folder on another disk.",
-}
-_CURE = "Make the folder writable, or set FAREGROUND_HOME to one that is."
 
 
 @dataclass(frozen=True)
@@ -133,21 +127,6 @@ def staged_path(file: TripFile, format: Format, settings: Settings) -> Path:
     return settings.staging / file.dataset.name / f"{file.stem}.{format}"
 
 
-@contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
-    """Turn an OSError within the block into a StorageError about `path`."""
-    try:
-        yield
-    except IsADirectoryError as error:
-        folder = error.filename2 or error.filename or path
-        raise StorageError(f"{folder} is a folder, not a file.", cure="Remove it.") from error
-    except OSError as error:
-        raise StorageError(
-            f"{path} could not be written: {error.strerror or error}.",
-            cure=_CURES.get(error.errno or 0, _CURE),
-        ) from error
-
-
 def require_space(file: TripFile, folder: Path, size: int | None) -> None:
     """Raise StorageError unless a disk has room for a trip file and for loading it.
 
@@ -162,7 +141,7 @@ def require_space(file: TripFile, folder: Path, size: int | None) -> None:
         raise StorageError(
             f"{file} needs {size_in_words(needed)} to be downloaded and loaded, and the disk of "
             f"{folder} has {size_in_words(free)} free.",
-            cure=_CURES[errno.ENOSPC],
+            cure=f"{writing_cure(errno.ENOSPC)}, or {OTHER_HOME}.",
         )
 
 

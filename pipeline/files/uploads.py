@@ -16,10 +16,11 @@ from pipeline.core.cancel import Cancel
 from pipeline.core.datasets import Dataset
 from pipeline.core.home import make_folder
 from pipeline.core.settings.settings import Settings
+from pipeline.core.storage_errors import storage_errors
 from pipeline.core.trips import Month, TripFile
 from pipeline.files.nearby import find_nearby, format_named, known_ending
 from pipeline.files.offers import UPLOAD, Missing, Offer, Probe, Unknown, local_version
-from pipeline.files.staging import require_space, storage_errors
+from pipeline.files.staging import require_space
 
 _UNFINISHED = ".new"  # the end of the name of an upload that is not all here
 

@@ -36,7 +36,8 @@ from pipeline.core.errors import StorageError, UsageError, WarehouseBusy
 from pipeline.core.home import has_unfinished_restore, make_folder, restored_folder
 from pipeline.core.regular_file import read_regular_file
 from pipeline.core.settings.settings import Settings
-from pipeline.files.staging import storage_errors, sync_folder
+from pipeline.core.storage_errors import storage_errors
+from pipeline.files.staging import sync_folder
 from pipeline.ops.backup_contents import refuse_foreign_definitions, refuse_foreign_store
 from pipeline.runs.locks import backfill_lock, scheduler_lock
 from pipeline.warehouse import DatabaseFile
@@ -75,8 +76,9 @@ class Backup:
 def back_up(settings: Settings, into: Path) -> Backup:
     """Make a backup in a new folder within `into`.
 
-    Raises WarehouseBusy while a backfill runs or another process works on the warehouse, and
-    StorageError when the disk is full; either leaves nothing behind.
+    Raises WarehouseBusy while a backfill runs or another process works on the warehouse,
+    StorageError when the disk is full, and UsageError when the warehouse has views of others, which
+    a restore refuses; each leaves nothing behind.
     """
     made_at = datetime.now(UTC)
     make_folder(settings.home)
@@ -92,6 +94,12 @@ def back_up(settings: Settings, into: Path) -> Backup:
                 for database in databases.values():
                     if database.path.exists():
                         database.copy_to(unfinished / database.path.name)
+                        refuse_foreign_definitions(  # a restore does, too late to do anything
+                            unfinished / database.path.name,
+                            database,
+                            shown=database.path,
+                            cure="Drop them, or move them to a DuckDB file that attaches this one.",
+                        )
                 for path in sorted(settings.home.glob("*.sqlite")):
                     if _STORE_NAME.fullmatch(path.name):
                         _copy_sqlite(path, unfinished / path.name)
@@ -126,7 +134,12 @@ def read_backup(folder: Path, settings: Settings) -> Backup:
         raise UsageError(problem, cure="Use another backup, or rebuild the warehouse from staging.")
     for database in _databases(settings).values():
         if database.path.name in names:
-            refuse_foreign_definitions(folder, database)
+            refuse_foreign_definitions(
+                folder / database.path.name,
+                database,
+                shown=folder / database.path.name,
+                cure="Use another backup, or rebuild the warehouse from the staged files.",
+            )
     for file in backup.files:
         if file.name not in allowed:
             refuse_foreign_store(folder, file.name)

@@ -17,20 +17,27 @@ _STORED = re.compile(
 )
 
 
-def refuse_foreign_definitions(folder: Path, database: DatabaseFile) -> None:
-    """Raise UsageError if a warehouse in a backup has functions, views or types of others."""
-    name = database.path.name
-    if functions := database.functions(folder / name):
+def refuse_foreign_definitions(
+    path: Path, database: DatabaseFile, *, shown: Path, cure: str
+) -> None:
+    """Raise UsageError if a warehouse has functions, views or types of others.
+
+    Args:
+        path: The file to look at, a copy of the warehouse.
+        shown: The file that the error names.
+        cure: What to do about those that are there.
+    """
+    if functions := database.functions(path):
         raise UsageError(
-            f"{name} of the backup {folder} defines SQL functions, which no warehouse of "
-            f"Fareground has: {', '.join(functions)[:200]!r}.",
-            cure="Use another backup: they would change what your queries answer.",
+            f"{shown} defines SQL functions, which no warehouse of Fareground has, and which would "
+            f"change what your queries answer: {', '.join(functions)[:200]!r}.",
+            cure=cure,
         )
-    if views := database.views(folder / name):
+    if views := database.views(path):
         raise UsageError(
-            f"{name} of the backup {folder} defines views or types that are not Fareground's: "
-            f"{', '.join(views)[:200]!r}.",
-            cure="Use another backup, or rebuild the warehouse: they could read files of yours.",
+            f"{shown} defines views or types that are not Fareground's, and that could read files "
+            f"of yours: {', '.join(views)[:200]!r}.",
+            cure=cure,
         )
 
 

@@ -91,7 +91,7 @@ def export(
             cure=f"Export to {exports_folder(settings)}, or to a folder outside of the home.",
         )
     if format != "duckdb":
-        claim(target, f"{warehouse_name} of {settings.home.resolve()}")
+        claim(target, warehouse_name, settings.home)
     with (
         open_warehouse(warehouse_name, settings) as warehouse,
         FORMATS[format](target, schema, settings) as opened,

@@ -12,10 +12,13 @@ import duckdb
 from pipeline.core.cancel import Cancel
 from pipeline.core.datasets import DATASETS, Dataset
 from pipeline.core.errors import Cancelled, StorageError, UsageError
+from pipeline.core.regular_file import describe_irregular
 from pipeline.core.scratch import ScratchFolder
 from pipeline.core.settings.settings import Settings
 from pipeline.core.trips import TripFile
 from pipeline.warehouse import Warehouse
+from pipeline.warehouse.damage import log_path
+from pipeline.warehouse.duckdb_errors import not_written
 from pipeline.warehouse.exports import ExportTarget, load_key, writing
 from pipeline.warehouse.ledger import LedgerEntry
 
@@ -45,6 +48,9 @@ def open_duckdb(target: Path, schema: str, settings: Settings) -> Iterator[Expor
         raise UsageError(f"{str(target)!r} is not the name of a file.", cure="Name a DuckDB file.")
     if target.exists() and not target.is_file():
         raise UsageError(f"{target} is not a file.", cure="Name a DuckDB file.")
+    # DuckDB reads it at once, and would wait for ever for somebody to write to a pipe.
+    if kind := describe_irregular(log_path(target)):
+        raise UsageError(f"{log_path(target)} is {kind}.", cure="Remove it.")
     with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -58,12 +64,25 @@ def open_duckdb(target: Path, schema: str, settings: Settings) -> Iterator[Expor
             },
         )
     except duckdb.Error as error:
+        is_locked = "Conflicting lock" in str(error)
         raise StorageError(
-            f"{target} cannot be opened as a DuckDB file: {_first_line(error)}",
-            cure="Close the program that has it open, or export to another file.",
+            f"{target} cannot be opened as a DuckDB file: {str(error).splitlines()[0]}",
+            cure="Close the program that has it open, or export to another file."
+            if is_locked
+            else "Export to another file.",
         ) from None
     with ScratchFolder() as scratch, connection:
+        _refuse_warehouse(connection, target)
         yield _DatabaseFile(connection, target, schema, Path(scratch) / "trips.parquet")
+
+
+def _refuse_warehouse(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
+    """Raise UsageError if a file is a warehouse: tables of an export have no place in it."""
+    tables = "SELECT 1 FROM duckdb_tables() WHERE schema_name = 'main' AND table_name = $ledger"
+    if connection.execute(tables, {"ledger": "load_ledger"}).fetchall():
+        raise UsageError(
+            f"{target} is a warehouse of Fareground, not an export.", cure="Export to another file."
+        )
 
 
 class _DatabaseFile:
@@ -226,11 +245,4 @@ def execute(
         except duckdb.InterruptException:
             raise Cancelled from None
         except duckdb.Error as error:
-            raise StorageError(
-                f"{target} cannot be written: {_first_line(error)}",
-                cure="Free space on its disk, or export to another place.",
-            ) from None
-
-
-def _first_line(error: duckdb.Error) -> str:
-    return str(error).strip().splitlines()[0]
+            raise not_written(target, error, "export to another place") from None

@@ -16,10 +16,11 @@ from pipeline.core.cancel import Cancel
 from pipeline.core.datasets import DATASETS
 from pipeline.core.errors import FaregroundError, WarehouseBusy, WarehouseError
 from pipeline.core.settings.settings import Settings
+from pipeline.core.storage_errors import storage_errors
 from pipeline.core.trips import TripFile
 from pipeline.files.offers import FORMATS, SAMPLE, SAMPLE_SCHEME, UPLOAD
 from pipeline.files.reverify import reverify
-from pipeline.files.staging import StagedFile, read_staged, storage_errors
+from pipeline.files.staging import StagedFile, read_staged
 from pipeline.runs.locks import backfill_lock
 from pipeline.warehouse import LoadJob, LoadMonitor
 from pipeline.warehouse.duckdb_file import open_file

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 
 from pipeline.core.errors import FaregroundError
 from pipeline.core.settings.settings import Settings
+from pipeline.core.storage_errors import storage_errors
 from pipeline.core.trips import Selection, TripFile
 from pipeline.files.offers import FORMATS, SAMPLE, SAMPLE_SCHEME, Unknown
-from pipeline.files.staging import delete_staged, read_staged, storage_errors
+from pipeline.files.staging import delete_staged, read_staged
 from pipeline.runs.history import History
 from pipeline.runs.locks import backfill_lock
 from pipeline.runs.plan import FileState, Plan, PlannedFile, Request

@@ -16,6 +16,7 @@ from filelock import AcquireReturnProxy, FileLock, Timeout
 from pipeline.core.errors import StorageError, WarehouseBusy
 from pipeline.core.home import make_folder
 from pipeline.core.settings.settings import Settings
+from pipeline.core.storage_errors import storage_error
 from pipeline.runs.history import History
 from pipeline.runs.run_records import Run
 
@@ -36,10 +37,7 @@ class HomeLock(FileLock):
         except Timeout:
             raise
         except OSError as error:
-            raise StorageError(
-                f"{self.lock_file} cannot be written: {error.strerror}.",
-                cure="Set FAREGROUND_HOME to a folder you may write to.",
-            ) from None
+            raise storage_error(error, Path(self.lock_file)) from None
 
 
 @contextmanager

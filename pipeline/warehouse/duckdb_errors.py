@@ -12,9 +12,11 @@ from pathlib import Path
 import duckdb
 
 from pipeline.core.errors import FaregroundError, StorageError, WarehouseBusy, WarehouseError
+from pipeline.core.storage_errors import writing_cure
 from pipeline.warehouse.damage import damage_error, is_corruption
 
 # DuckDB gives no error number, but ends its message with the operating system's words for it.
+_REASONS = {os.strerror(code): code for code in errno.errorcode}
 _DISK_FULL = tuple(os.strerror(code) for code in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT))
 _NOT_WRITABLE = tuple(os.strerror(code) for code in (errno.EACCES, errno.EROFS))
 
@@ -62,6 +64,19 @@ def connection_translated(path: Path) -> Iterator[None]:
 def is_disk_full(error: duckdb.Error) -> bool:
     """Return whether an error says that a disk has no room, or that a file may not grow."""
     return any(words in str(error) for words in _DISK_FULL)
+
+
+def not_written(path: Path, error: duckdb.Error, instead: str) -> StorageError:
+    """Return the error about a file for other programs that DuckDB could not write.
+
+    Args:
+        instead: What to do if its cause cannot be removed; follows "or".
+    """
+    text = str(error).splitlines()[0]
+    code = next((code for words, code in _REASONS.items() if text.endswith(words)), None)
+    return StorageError(
+        f"{path} cannot be written: {text}", cure=f"{writing_cure(code)}, or {instead}."
+    )
 
 
 def translation(path: Path, error: duckdb.Error) -> FaregroundError | None:

@@ -17,18 +17,22 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from pipeline.core.cancel import Cancel
 from pipeline.core.datasets import DATASETS
-from pipeline.core.errors import StorageError, UsageError
+from pipeline.core.errors import UsageError
+from pipeline.core.storage_errors import storage_errors
 from pipeline.core.trips import TripFile
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.ledger import LedgerEntry
+
+OTHER_FOLDER = "choose another folder"
+"""What to do instead where an export or mirror cannot be written."""
 
 _UNFINISHED = ".unfinished"  # files that readers do not see: they leave out names with a dot
 
@@ -114,16 +118,20 @@ def sync(
     )
 
 
-def claim(folder: Path, owner: str) -> None:
+def claim(folder: Path, warehouse: str, home: Path) -> None:
     """Let one warehouse write to a folder; another would remove its files.
 
     Args:
-        owner: Names the warehouse, the same each time.
+        folder: Where it writes. One below the home is claimed for the home wherever that is moved.
+        warehouse: The name of the target.
+        home: The folder of Fareground that the warehouse belongs to.
 
     Raises:
         UsageError: The folder has the files of another warehouse, or trips that no export wrote.
         StorageError: It cannot be written.
     """
+    home = home.resolve()
+    owner = f"{warehouse} of {home}"
     note = folder / ".fareground"
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -137,7 +145,8 @@ def claim(folder: Path, owner: str) -> None:
             finally:
                 unfinished.unlink(missing_ok=True)
         present = note.read_text(errors="replace") if note.is_file() else "something else"
-    if present != owner:
+    is_moved = folder.resolve().is_relative_to(home) and present.startswith(f"{warehouse} of ")
+    if present != owner and not is_moved:
         raise UsageError(
             f"{folder} has the trips of another warehouse: {present[:200]}.",
             cure=f"Choose another folder, or delete {note} to use this one.",
@@ -252,19 +261,14 @@ class ParquetFolder:
 
     def remove_unfinished(self) -> None:
         """Remove what a killed process left; nobody may be writing to the folder."""
-        shutil.rmtree(self.folder / _UNFINISHED, ignore_errors=True)
+        unfinished = self.folder / _UNFINISHED
+        if unfinished.is_dir():  # a pipe in its place would be waited for
+            shutil.rmtree(unfinished, ignore_errors=True)
 
 
-@contextmanager
-def writing(target: Path) -> Iterator[None]:
-    """Turn an OSError within the block into a StorageError that names the target of an export."""
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(
-            f"{error.filename or target} cannot be written: {error.strerror or error}.",
-            cure="Free space on its disk, or choose a folder that you may write to.",
-        ) from None
+def writing(target: Path) -> AbstractContextManager[None]:
+    """Turn an OSError within the block into a StorageError about the target of an export."""
+    return storage_errors(target, OTHER_FOLDER)
 
 
 def flush(path: Path) -> None:

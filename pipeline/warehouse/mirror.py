@@ -20,10 +20,17 @@ import duckdb
 
 from pipeline.core.cancel import Cancel
 from pipeline.core.datasets import DATASETS
-from pipeline.core.errors import StorageError
 from pipeline.core.trips import TripFile
 from pipeline.warehouse import Warehouse
-from pipeline.warehouse.exports import ParquetFolder, checksum, claim, load_key, writing
+from pipeline.warehouse.duckdb_errors import not_written
+from pipeline.warehouse.exports import (
+    OTHER_FOLDER,
+    ParquetFolder,
+    checksum,
+    claim,
+    load_key,
+    writing,
+)
 from pipeline.warehouse.ledger import LedgerEntry
 
 _GRACE = 600.0  # seconds for which a superseded version can still be read
@@ -35,18 +42,19 @@ class Mirror(ParquetFolder):
 
     Args:
         folder: Where it is.
-        owner: Names the warehouse whose rows are in it; see `claim`.
+        warehouse, home: Name the warehouse whose rows are in it; see `claim`.
         storage_version: The DuckDB format of `trips.duckdb`.
     """
 
-    def __init__(self, folder: Path, owner: str, storage_version: str) -> None:
+    def __init__(self, folder: Path, warehouse: str, home: Path, storage_version: str) -> None:
         super().__init__(folder.absolute())
-        self._owner = owner
+        self._warehouse = warehouse
+        self._home = home
         self._storage_version = storage_version
 
     def write(self, warehouse: Warehouse, entry: LedgerEntry, cancel: Cancel) -> None:
         """Write the rows of a loaded file and publish them; raises as `claim` and `write` do."""
-        claim(self.folder, self._owner)
+        claim(self.folder, self._warehouse, self._home)
         super().write(warehouse, entry, cancel)
         with writing(self.folder):
             version = self._versions(entry.file) / load_key(entry)
@@ -71,13 +79,13 @@ class Mirror(ParquetFolder):
 
     def remove(self, file: TripFile) -> None:
         """Remove a file's rows and publish that; raises as `claim` does."""
-        claim(self.folder, self._owner)
+        claim(self.folder, self._warehouse, self._home)
         super().remove(file)
         self.publish()
 
     def prepare(self) -> None:
         """Remove what a killed process left; raises as `claim` does."""
-        claim(self.folder, self._owner)
+        claim(self.folder, self._warehouse, self._home)
         self.remove_unfinished()
 
     def publish(self) -> None:
@@ -105,10 +113,7 @@ class Mirror(ParquetFolder):
                             )
                 unfinished.replace(self.folder / "trips.duckdb")
         except duckdb.Error as error:
-            raise StorageError(
-                f"{self.folder} cannot be written: {str(error).splitlines()[0]}",
-                cure="Free space on its disk, or choose a folder that you may write to.",
-            ) from None
+            raise not_written(self.folder, error, OTHER_FOLDER) from None
         finally:
             with suppress(OSError):
                 unfinished.unlink(missing_ok=True)

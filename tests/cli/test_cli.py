@@ -184,7 +184,7 @@ def test_unwritable_home_is_reported(settings: Settings, folder: Path, tmp_path:
         settings, *green(folder), FAREGROUND_HOME=str(tmp_path / "file" / "home")
     )
     assert result.returncode == 1
-    assert "Set FAREGROUND_HOME to a folder you may write to." in result.stderr
+    assert "or set FAREGROUND_HOME to a folder" in result.stderr
 
 
 def test_status_names_synthetic_months(settings: Settings, folder: Path) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from pipeline.core.errors import StorageError
 from pipeline.core.events import log_path
 from pipeline.core.regular_file import read_regular_file
 from pipeline.core.settings.settings import Settings
 from pipeline.files.staging import find_staged
+from pipeline.runs.history import History
 from tests.support.command import pipeline_process
 from tests.support.files import GREEN, backfill, load, put_trips, request, trip
 
@@ -91,6 +94,18 @@ def test_warehouse_that_is_a_pipe_is_refused(
     result = pipeline_process(settings, *command)
     assert result.returncode in (1, 2)
     assert f"{path} is a device or pipe" in result.stderr.replace("\n", "")
+
+
+@pytest.mark.parametrize("suffix", ["", "-journal", "-wal", "-shm"])
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_history_in_whose_place_a_pipe_or_folder_is_is_named_with_it(
+    make: Callable[[Path], None], settings: Settings, suffix: str
+) -> None:
+    settings.home.mkdir()
+    path = settings.home / f"{settings.history_path.name}{suffix}"
+    make(path)
+    with pytest.raises(StorageError, match=f"{path} is a .*Move it away"):
+        History(settings.history_path).runs()
 
 
 def test_log_that_is_a_pipe_is_reported_and_work_goes_on(settings: Settings) -> None:

@@ -129,7 +129,7 @@ def test_damaged_settings_file_is_named(settings: Settings) -> None:
 
 def test_home_that_is_not_writable_is_reported(settings: Settings) -> None:
     settings.home.write_text("a file")
-    with pytest.raises(StorageError, match="cannot be written"):
+    with pytest.raises(StorageError, match="nothing can be written"):
         save_values({"memory_limit": "2GB"})
 
 

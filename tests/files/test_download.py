@@ -654,7 +654,7 @@ def test_full_disk_is_reported_with_path_and_cure(server: Server, settings: Sett
     part = settings.staging / "green" / f"{GREEN.stem}.csv.gz.part"
     part.parent.mkdir(parents=True)
     part.symlink_to("/dev/full")  # every write fails with ENOSPC
-    with pytest.raises(StorageError, match=r"part could not be written: No space left") as caught:
+    with pytest.raises(StorageError, match=r"part cannot be written: No space left") as caught:
         fetched(offer_at(server.url), settings)
     assert "Free some space" in caught.value.cure
 
@@ -685,7 +685,7 @@ def test_system_limit_is_reported_with_path_and_cure(
         text=True,
         check=True,
     )
-    assert "csv.gz.part could not be written: File too large" in done.stdout
+    assert "csv.gz.part cannot be written: File too large" in done.stdout
     assert "ulimit" in done.stdout
     assert not (settings.staging / "green" / PATH[1:]).exists()
 
@@ -888,7 +888,7 @@ def test_folder_in_place_of_a_staged_file_or_note_is_named(
     offer = probe_folder(folder, settings)
     place = settings.staging / "green" / f"{GREEN.stem}.csv.gz{ending}"
     place.mkdir(parents=True)
-    with pytest.raises(StorageError, match="is a folder, not a file") as caught:
+    with pytest.raises(StorageError, match="is a folder: nothing") as caught:
         stage(offer, settings, Cancel())
     assert str(place) in caught.value.problem
     assert caught.value.cure == "Remove it."

@@ -266,6 +266,20 @@ def test_backup_whose_warehouse_has_views_of_others_is_refused_and_changes_nothi
     assert rows(settings, COUNT) == [(5, 1)]
 
 
+def test_backup_that_no_restore_would_take_is_not_made(
+    settings: Settings, folder: Path, tmp_path: Path
+) -> None:
+    fill(settings, folder)
+    with duckdb.connect(str(settings.warehouse_path)) as connection:
+        connection.execute("CREATE VIEW fares AS SELECT fare_amount FROM green_tripdata")
+    with pytest.raises(UsageError, match=r"warehouse\.duckdb defines views.*'fares'.*Drop them"):
+        back_up(settings, tmp_path / "backups")
+    assert list((tmp_path / "backups").iterdir()) == []
+    with duckdb.connect(str(settings.warehouse_path)) as connection:
+        connection.execute("DROP VIEW fares")
+    read_backup(back_up(settings, tmp_path / "backups").folder, settings)
+
+
 @pytest.mark.parametrize(
     "sql",
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from pipeline.core.datasets import GREEN_TAXIS
 from pipeline.core.errors import Cancelled, StorageError, UsageError
 from pipeline.core.settings.settings import Settings
 from pipeline.core.trips import Month, TripFile
-from pipeline.ops.export import FORMATS, export
+from pipeline.ops.export import FORMATS, default_target, export
 from pipeline.ops.sample import remove_sample
 from pipeline.runs.history import History
 from pipeline.warehouse.exports import ParquetFolder, sync
@@ -338,7 +339,7 @@ def test_mirror_that_cannot_be_written_fails_no_load_and_is_reported(
     assert (state, files[GREEN].state) == ("succeeded", "loaded")
     history = History(settings.history_path)
     log = [line.message for line in history.log_lines(history.runs()[0].run_id)]
-    assert any("mirror" in message and "cannot be written" in message for message in log)
+    assert any("mirror" in message and "nothing can be written" in message for message in log)
 
 
 @pytest.mark.parametrize("work", ["export", "load"])
@@ -585,3 +586,70 @@ def test_fifo_in_place_of_an_exported_file_is_replaced_at_once(
         os.mkfifo(fifo)
         assert export("parquet", folder / "out", "local", settings).written == (GREEN,)
         assert read_parquet(folder / "out", GREEN) == stored(settings, GREEN)
+
+
+def test_warehouse_of_another_home_is_no_place_for_an_export(
+    settings: Settings, folder: Path
+) -> None:
+    put_trips(folder, GREEN, [trip(GREEN)])
+    load(folder, GREEN, settings)
+    other = settings.model_copy(update={"home": folder / "other"})
+    load(folder, GREEN, other)
+    before = other.warehouse_path.read_bytes()
+    with pytest.raises(UsageError, match=r"warehouse\.duckdb is a warehouse of Fareground"):
+        export("duckdb", other.warehouse_path, "local", settings)
+    assert other.warehouse_path.read_bytes() == before
+
+
+@pytest.mark.parametrize("format", ["parquet", "csv"])
+def test_home_that_was_moved_still_exports_to_its_own_folder(
+    format: str, settings: Settings, folder: Path
+) -> None:
+    put_trips(folder, GREEN, [trip(GREEN)])
+    load(folder, GREEN, settings)
+    export(format, default_target(format, settings), "local", settings)
+    moved = settings.model_copy(update={"home": settings.home.rename(folder / "moved")})
+    assert export(format, default_target(format, moved), "local", moved).written == ()
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link"])
+@pytest.mark.parametrize(
+    ("format", "place"),
+    [
+        ("parquet", ".unfinished"),
+        ("parquet", "green_tripdata"),
+        ("parquet", "green_tripdata/filename={name}.csv"),
+        ("parquet", "green_tripdata/filename={name}.csv/data.parquet"),
+        ("parquet", "green_tripdata/filename={name}.csv/.load"),
+        ("csv", "{name}.csv.gz"),
+        ("csv", ".{name}.csv.gz.unfinished"),
+        ("csv", ".{name}.csv.load"),
+        ("duckdb", ".wal"),
+    ],
+)
+def test_what_stands_in_the_place_of_an_exported_file_is_replaced_or_named_at_once(
+    format: str, place: str, kind: str, settings: Settings, folder: Path
+) -> None:
+    put_trips(folder, GREEN, [trip(GREEN)])
+    load(folder, GREEN, settings)
+    out = folder / "out"
+    export(format, out, "local", settings)
+    in_the_way = out / place.format(name=GREEN.stem)
+    if format == "duckdb":
+        in_the_way = Path(f"{out}{place}")
+    if in_the_way.is_dir():
+        shutil.rmtree(in_the_way)
+    in_the_way.unlink(missing_ok=True)
+    if kind == "pipe":
+        os.mkfifo(in_the_way)
+    elif kind == "link":
+        in_the_way.symlink_to(folder / "nowhere")
+    else:
+        in_the_way.mkdir()
+        (in_the_way / "mine").write_text("kept")
+    message = ""
+    try:
+        export(format, out, "local", settings)
+    except (StorageError, UsageError) as error:
+        message = str(error)
+    assert not message or (str(out) in message and "Free" not in message)

@@ -630,8 +630,8 @@ def test_unusable_home_is_named_without_a_traceback(
     monkeypatch.setenv("FAREGROUND_HOME", str(tmp_path / "file" / "home"))
     app = open_app(**SAMPLE)
     monkeypatch.setenv("FAREGROUND_HOME", str(settings.home))
-    assert "Cannot create" in unescape(app.error[0].value)
-    assert "Set FAREGROUND_HOME" in unescape(app.error[0].value)
+    assert "nothing can be written in its place" in unescape(app.error[0].value)
+    assert "set FAREGROUND_HOME" in unescape(app.error[0].value)
 
 
 CHOICES = [

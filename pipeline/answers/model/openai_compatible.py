@@ -246,7 +246,9 @@ async def _stream(
 def _add(piece: Piece, response: ModelResponse, started: float) -> str:
     """Add a piece of the stream to the response; return the model's words of refusal, if any."""
     response.model_version = piece.model or response.model_version
-    if counts := piece.usage:
+    counts = piece.usage
+    # Some servers send a usage of nulls with each piece: what they do not count is unknown.
+    if counts and counts.prompt_tokens is not None and counts.completion_tokens is not None:
         details = counts.completion_tokens_details
         thinking = details.reasoning_tokens if details else None
         # Reasoning tokens are part of the completion tokens.
@@ -255,6 +257,8 @@ def _add(piece: Piece, response: ModelResponse, started: float) -> str:
     if not piece.choices:
         return ""
     delta = piece.choices[0].delta
+    if delta is None:
+        return ""
     if delta.content:
         if response.first_token_seconds is None:
             response.first_token_seconds = time.monotonic() - started

@@ -29,7 +29,7 @@ class _Delta(_Read):
 
 
 class _Choice(_Read):
-    delta: _Delta
+    delta: _Delta | None = None
     finish_reason: str | None = None
 
 
@@ -38,8 +38,8 @@ class _TokenDetails(_Read):
 
 
 class _Usage(_Read):
-    prompt_tokens: int
-    completion_tokens: int
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
     completion_tokens_details: _TokenDetails | None = None
 
 

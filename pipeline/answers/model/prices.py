@@ -17,10 +17,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.answers.model import TokenUsage
 from pipeline.answers.model.names import base_name
-from pipeline.core.errors import StorageError, UsageError
+from pipeline.core.errors import UsageError
 from pipeline.core.home import make_folder
 from pipeline.core.regular_file import read_regular_file
 from pipeline.core.settings.settings import Settings
+from pipeline.core.storage_errors import storage_errors
 
 FRESH_DAYS = 90  # after which list prices are worth another look
 _MOST_BYTES = 10**6
@@ -162,13 +163,8 @@ def write_prices(models: Mapping[str, ModelPrice], day: str, settings: Settings)
         },
     }
     make_folder(path.parent)
-    try:
+    with storage_errors(path):
         path.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
-    except OSError as error:
-        raise StorageError(
-            f"{path} cannot be written: {error.strerror}.",
-            cure="Set FAREGROUND_HOME to a folder you may write to.",
-        ) from None
 
 
 def _read_own(path: Path) -> _PriceFile | None:

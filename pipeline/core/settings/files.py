@@ -18,6 +18,7 @@ from typing import Any
 
 from pipeline.core.errors import StorageError, UsageError
 from pipeline.core.regular_file import read_regular_file
+from pipeline.core.storage_errors import storage_error
 
 Changes = Mapping[str, str | None]  # new value by variable; None removes the variable
 
@@ -128,15 +129,16 @@ def _locked(path: Path) -> Iterator[None]:
     Raises:
         StorageError: The file, or the lock beside it, cannot be written.
     """
-    from filelock import FileLock
+    from filelock import FileLock, Timeout
 
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with FileLock(path.with_name(f"{path.name}.lock"), timeout=_LOCK_SECONDS, mode=0o600):
             yield
-    except OSError as error:  # filelock's Timeout is one
-        reason = error.strerror or "another process has locked it"
+    except Timeout:
         raise StorageError(
-            f"{path} cannot be written: {reason}.",
-            cure="Check that the disk has room and that you can write to the folder.",
+            f"{path} cannot be written: another process has locked it.",
+            cure="Wait until that process has ended, and save again.",
         ) from None
+    except OSError as error:
+        raise storage_error(error, path) from None

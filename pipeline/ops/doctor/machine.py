@@ -10,6 +10,7 @@ from pipeline.core.checks import CheckWarning, DoctorCheck
 from pipeline.core.errors import SourceUnreachable, StorageError, UsageError
 from pipeline.core.home import make_folder
 from pipeline.core.settings.settings import Settings
+from pipeline.core.storage_errors import storage_errors
 from pipeline.files.staging import size_in_words
 from pipeline.warehouse import Backend
 
@@ -88,14 +89,8 @@ def check_sign_in() -> str:
 
 def _check_folder(home: Path) -> str:
     make_folder(home)
-    try:
-        with tempfile.TemporaryFile(dir=home) as file:
-            file.write(b"x")
-    except OSError as error:
-        raise StorageError(
-            f"The folder {home} cannot be written: {error.strerror}.",
-            cure="Set FAREGROUND_HOME to a folder you may write to.",
-        ) from None
+    with storage_errors(home), tempfile.TemporaryFile(dir=home) as file:
+        file.write(b"x")
     return f"{home.resolve()} can be written."
 
 

@@ -19,8 +19,9 @@ import duckdb
 
 from pipeline.core.column_names import normalize_name
 from pipeline.core.errors import TripFileError
+from pipeline.core.storage_errors import storage_errors
 from pipeline.files.header import lacking_columns
-from pipeline.files.staging import StagedFile, storage_errors
+from pipeline.files.staging import StagedFile
 
 CONTENT_LENGTH = 1000  # characters of a rejected line that are stored
 

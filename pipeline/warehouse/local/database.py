@@ -10,8 +10,8 @@ from pathlib import Path
 import duckdb
 
 from pipeline.core import upgrades
-from pipeline.core.errors import StorageError
 from pipeline.core.settings.settings import Settings
+from pipeline.core.storage_errors import storage_error
 from pipeline.files.staging import size_in_words
 from pipeline.warehouse.damage import log_path
 from pipeline.warehouse.duckdb_errors import translated
@@ -96,10 +96,7 @@ def _create(path: Path, settings: Settings) -> None:
         except OSError:  # a file system without links
             made.rename(path)
     except OSError as error:
-        raise StorageError(
-            f"Cannot create {path}: {error.strerror}.",
-            cure="Set FAREGROUND_HOME to a folder you may write to.",
-        ) from None
+        raise storage_error(error, path) from None
     finally:
         made.unlink(missing_ok=True)
         log_path(made).unlink(missing_ok=True)

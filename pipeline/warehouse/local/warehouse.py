@@ -22,7 +22,6 @@ from pipeline.core.cancel import Cancel
 from pipeline.core.errors import (
     Cancelled,
     FaregroundError,
-    StorageError,
     UsageError,
     WarehouseError,
 )
@@ -33,9 +32,9 @@ from pipeline.core.trips import TripFile
 from pipeline.files.staging import StagedFile
 from pipeline.warehouse import LoadJob, LoadMonitor, Parameters, RowSet, queryable_tables
 from pipeline.warehouse.damage import is_corruption
-from pipeline.warehouse.duckdb_errors import translated
+from pipeline.warehouse.duckdb_errors import not_written, translated
 from pipeline.warehouse.duckdb_file import OPEN_DATABASES
-from pipeline.warehouse.exports import sync
+from pipeline.warehouse.exports import OTHER_FOLDER, sync
 from pipeline.warehouse.ledger import FileRecord, LedgerEntry
 from pipeline.warehouse.local.database import connect
 from pipeline.warehouse.local.ledger import read_records, record_entry
@@ -75,8 +74,9 @@ class LocalWarehouse:
         self._loading = threading.Lock()
         self._mirror: Mirror | None = None
         if settings.mirror:
-            owner = f"local of {settings.home.resolve()}"
-            self._mirror = Mirror(Path(settings.mirror), owner, settings.storage_version)
+            self._mirror = Mirror(
+                Path(settings.mirror), "local", settings.home, settings.storage_version
+            )
 
     def __enter__(self) -> Self:
         if not self._read_only:
@@ -156,10 +156,7 @@ class LocalWarehouse:
             except duckdb.IOException as error:
                 if is_corruption(error):
                     raise  # `_cursor` says what to do about the warehouse
-                raise StorageError(
-                    f"{path.parent} cannot be written: {first_line(error)}",
-                    cure="Free space on its disk, or choose a folder that you may write to.",
-                ) from None
+                raise not_written(path.parent, error, OTHER_FOLDER) from None
 
     def query(self, sql: str, *, limit: int) -> RowSet:
         with self._cursor() as cursor:

@@ -1,0 +1,77 @@
+"""Say why a file cannot be written, and what to do about it, by the operating system's reason."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.core.errors import StorageError
+
+OTHER_HOME = "set FAREGROUND_HOME to a folder on another disk"
+"""What to do instead about a file of the home."""
+
+_CURES = {
+    errno.ENOSPC: "Free some space",
+    errno.EDQUOT: "Your disk quota is used up: free some space",
+    errno.EFBIG: "The system limits the size of a file here: lift the limit (ulimit -f)",
+    errno.EACCES: "Make it writable",
+    errno.EPERM: "Make it writable",
+    errno.EROFS: "Make its disk writable",
+    errno.EIO: "Its disk reports errors: check the disk",
+    errno.ENAMETOOLONG: "Its path is too long: use a shorter one",
+}
+_IN_THE_WAY = (errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.ELOOP, errno.ENXIO)
+
+
+@contextmanager
+def storage_errors(path: Path, instead: str = OTHER_HOME) -> Iterator[None]:
+    """Turn an OSError within the block into a StorageError.
+
+    Args:
+        path: What is written, for an error that names no file.
+        instead: What to do if its cause cannot be removed; follows "or".
+    """
+    try:
+        yield
+    except OSError as error:
+        raise storage_error(error, path, instead) from error
+
+
+def storage_error(error: OSError, path: Path, instead: str = OTHER_HOME) -> StorageError:
+    """Return the StorageError for an OSError; for the arguments see `storage_errors`."""
+    named = Path(str(error.filename2 or error.filename or path))
+    if error.errno in _IN_THE_WAY:
+        named = _what_is_in_the_way(named)
+        return StorageError(
+            f"{named} is {_kind(named)}: nothing can be written in its place.",
+            cure=f"Move it away, or {instead}.",
+        )
+    return StorageError(
+        f"{named} cannot be written: {error.strerror or error}.",
+        cure=f"{writing_cure(error.errno)}, or {instead}.",
+    )
+
+
+def writing_cure(code: int | None) -> str:
+    """Return what removes the cause of an error of this number, as a sentence without its end."""
+    return _CURES.get(code or 0, "Check its folder and disk")
+
+
+def _what_is_in_the_way(path: Path) -> Path:
+    """Return the path, or the parent of it that is no folder."""
+    for parent in reversed(path.parents):
+        if parent.is_symlink() and not parent.exists():
+            return parent
+        if parent.exists() and not parent.is_dir():
+            return parent
+    return path
+
+
+def _kind(path: Path) -> str:
+    if path.is_symlink() and not path.exists():
+        return f"a link to {path.readlink()}, which does not exist"
+    if path.is_dir():
+        return "a folder"
+    return "a file" if path.is_file() else "a device or pipe"
