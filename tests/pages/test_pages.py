@@ -189,6 +189,16 @@ def run_elsewhere(settings: Settings, source: str) -> Iterator[subprocess.Popen[
         process.wait()
 
 
+@pytest.mark.parametrize("page", sorted(path.name for path in (ROOT / "pages").glob("*.py")))
+def test_page_of_an_empty_warehouse_has_at_most_one_main_button(
+    settings: Settings, page: str
+) -> None:
+    assert not settings.home.exists()
+    app = open_app(f"pages/{page}", source="sample")
+    main = [button.label for button in app.button if button.proto.type == "primary"]
+    assert len(main) <= 1, main
+
+
 def test_empty_warehouse_offers_the_sample_and_one_click_leads_to_its_charts(
     settings: Settings,
 ) -> None:
