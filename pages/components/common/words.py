@@ -86,6 +86,11 @@ def rows_in_words(number: int) -> str:
     return f"{number:,} row" if number == 1 else f"{number:,} rows"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number and what it counts, such as `1 trip` or `12 trips` for the noun `trip`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def outcomes(files: Iterable[RunFile]) -> str:
     """Return how many files of a run have each state, the worst first: `1 failed, 9 loaded`."""
     order = ("failed", "running", "queued", "cancelled", "unavailable", "loaded", "skipped")
