@@ -39,7 +39,7 @@ def show_tabs(preview: Preview) -> None:
         "columns": lambda: _show_schema(preview),
         "profile": lambda: _show_profile(
             preview.profile,
-            f"Over {count(preview.rows)} rows{'' if preview.subject.whole else ', not all'}.",
+            f"Over {rows_in_words(preview.rows)}{'' if preview.subject.whole else ', not all'}.",
         ),
         "findings": lambda: _show_findings(preview),
         "changes": lambda: show_changes(preview),
@@ -54,7 +54,7 @@ def show_table_tabs(preview: TablePreview) -> None:
         "rows": lambda: _show_rows(preview.sample, "as the file has them"),
         "columns": lambda: _show_columns(preview),
         "profile": lambda: _show_profile(
-            preview.profile, f"Over {count(preview.rows)} rows. {preview.profile_note}".rstrip()
+            preview.profile, f"Over {rows_in_words(preview.rows)}. {preview.profile_note}".rstrip()
         ),
         "sql": lambda: show_sql_tab(preview),
     }
@@ -179,7 +179,11 @@ def _show_findings(preview: Preview) -> None:
             "finding": st.column_config.TextColumn(width=210),
             "count": st.column_config.NumberColumn(format="localized", width=90),
             "of": st.column_config.TextColumn(width=60),
-            "share of rows": st.column_config.NumberColumn(format="percent", width=100),
+            "share of rows": st.column_config.NumberColumn(
+                # Three digits: one row of many is not 0 %.
+                format="%.3g%%",
+                width=100,
+            ),
             "what it means": st.column_config.TextColumn(width="large"),
         },
         alt="The findings: rejects first, then by their number",
