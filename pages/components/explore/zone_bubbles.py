@@ -11,6 +11,7 @@ from pages.components.common.words import counted
 from pipeline.charts.zones import Zone
 
 HEIGHT = 505  # pixels, of both maps
+PHONE_HEIGHT = 330  # what a map of a phone's width needs
 # A degree of longitude in New York is shorter than one of latitude, by the cosine of 40.7.
 MAP_AXES = {
     "xaxis": {"visible": False},

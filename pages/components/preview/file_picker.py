@@ -34,7 +34,7 @@ TABS = {
         "columns": "Columns",
         "profile": "Profile",
         "findings": "Findings",
-        "changes": "What would loading change?",
+        "changes": "Changes",
         "sql": "SQL",
     }.items()
 }

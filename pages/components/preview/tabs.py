@@ -79,8 +79,9 @@ def _show_rows(rows: Sequence[Mapping[str, object]], how: str) -> None:
     if not rows:
         st.info("The file has no row that can be read.")
         return
-    _show_table(rows, "rows", "The first rows of the file")
+    # Above the table, as in the other tabs: the toolbar of a table would cover tabs of a phone.
     st.caption(f"The first {rows_in_words(len(rows))}, {how}.")
+    _show_table(rows, "rows", "The first rows of the file")
 
 
 def _show_table(rows: Sequence[Mapping[str, object]], key: str, alt: str) -> None:
@@ -108,6 +109,7 @@ def _show_columns(preview: TablePreview) -> None:
 
 
 def _show_schema(preview: Preview) -> None:
+    st.caption("The columns of the table, and those of the file that are loaded into them.")
     st.dataframe(
         schema_table(preview.schema),
         hide_index=True,
@@ -130,6 +132,10 @@ def _show_profile(profile: Sequence[ColumnProfile], over: str) -> None:
     if not profile:
         st.info("Without rows there is no profile.")
         return
+    st.caption(
+        f"{over} All figures are exact. A histogram covers the middle 98 % of the values; its "
+        "first and last bar include what lies outside."
+    )
     st.dataframe(
         profile_table(profile),
         hide_index=True,
@@ -149,10 +155,6 @@ def _show_profile(profile: Sequence[ColumnProfile], over: str) -> None:
         },
         alt="Each column of the file in figures",
     )
-    st.caption(
-        f"{over} All figures are exact. A histogram covers the middle 98 % of the values; its "
-        "first and last bar include what lies outside."
-    )
 
 
 def _show_findings(preview: Preview) -> None:
@@ -165,6 +167,7 @@ def _show_findings(preview: Preview) -> None:
         st.success(f"No findings.{part}", icon=":material/check:")
         st.caption(findings_in_words(preview))
         return
+    st.caption(f"{findings_in_words(preview)}{part} Select a finding to see its rows.")
     event = st.dataframe(
         findings_table(findings, preview.rows + preview.rejected),
         hide_index=True,
@@ -188,8 +191,6 @@ def _show_findings(preview: Preview) -> None:
         },
         alt="The findings: rejects first, then by their number",
     )
-    # Above the examples, so that it stays where it is when another finding has more of them.
-    st.caption(f"{findings_in_words(preview)}{part} Select a finding to see its rows.")
     finding = findings[event.selection.rows[0] if event.selection.rows else 0]
     st.markdown(f"**{finding.title}.** {finding.meaning}")
     if finding.examples:
