@@ -46,7 +46,7 @@ def show_charts(loaded: Loaded) -> None:
     figures = make_figure_row(page_filters)
     top = make_cards("top", page_filters, zones)
     tab = st.session_state.tab
-    part = make_part(tab, page_filters, zones, loaded)
+    part = make_part(TABS[tab], page_filters, zones, loaded)
     queries = [*figures.queries, *top.queries, *part.queries]
     outcomes = run_queries(version(loaded), queries, st.session_state.get(APPROVED, ()))
 
@@ -56,8 +56,8 @@ def show_charts(loaded: Loaded) -> None:
     figures.show(outcomes)
     for card in top.cards:
         show_card(card, outcomes, lambda place: pick_metric(place, page_filters))
-    places = st.tabs(TABS, key="tab", on_change="rerun")
-    with places[TABS.index(tab)]:
+    places = dict(zip(TABS, st.tabs(list(TABS), key="tab", on_change="rerun"), strict=True))
+    with places[tab]:
         part.show(outcomes)
 
 

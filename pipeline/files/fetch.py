@@ -199,7 +199,7 @@ class _Download:
                         raise TransientFailure(f"only {done - done_then} bytes in {elapsed:.1f} s")
                     checked_at, done_then = time.monotonic(), done
         if total is not None and done != total:
-            raise TransientFailure(f"only {done} of {total} bytes")
+            raise TransientFailure(f"only {done:,} of {total:,} bytes")
 
     def _require_fitting(self, size: int) -> None:
         limit = self.settings.max_unpacked_gib

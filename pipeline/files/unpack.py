@@ -74,7 +74,7 @@ class UnpackedStream:
                         if not data:
                             raise InvalidFile(
                                 f"is truncated: its {self._packing} stream ends after "
-                                f"{self._done} bytes"
+                                f"{self._done:,} bytes"
                             )
                     chunk = decompressor.decompress(data, CHUNK)
                     data = b""
@@ -222,7 +222,7 @@ def _read_arrow(raw: BinaryIO, packing: Packing, cancel: Cancel) -> Iterator[byt
     except (pyarrow.ArrowException, OSError) as error:
         if "Truncated" in str(error):  # nothing but the text says so
             raise InvalidFile(
-                f"is truncated: its {packing} stream ends after {done} bytes"
+                f"is truncated: its {packing} stream ends after {done:,} bytes"
             ) from None
         raise InvalidFile(f"is damaged after {done} unpacked bytes ({error})") from None
 

@@ -186,7 +186,10 @@ class Plan:
         ]
         if real := self.protected_real:
             months = "month are" if real == 1 else "months are"
-            states = [f"real trips of {real:,} {months} loaded, and stay unless you force it"]
+            states = [
+                f"real trips of {real:,} {months} loaded; the sample replaces them only with "
+                "“Load even if unchanged” (--force)"
+            ]
         failed = sum(p.state == FileState.FAILED for p in self.files if p not in self.absent)
         states += [f"{failed:,} failed before"] if failed else []
         return f"Nothing to load: {', '.join(states)}."

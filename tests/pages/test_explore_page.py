@@ -6,7 +6,7 @@ import io
 import json
 import shutil
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,9 @@ from streamlit.testing.v1 import AppTest
 
 from pages.components.common.drawing import Drawn, make_figure, rows_of
 from pages.components.explore import chart_menu
+from pages.components.explore.compare import Series, draw_overlay
 from pages.components.explore.figures import make_figures, previous_period, sparkline
+from pages.components.explore.metrics import METRICS
 from pages.components.explore.place_charts import draw_map
 from pages.components.explore.renderers import RENDERERS, ChartView, period_end, renders
 from pages.components.explore.trip_charts import draw_fares
@@ -84,6 +86,20 @@ def test_empty_warehouse_offers_the_sample(settings: Settings) -> None:
     app = explore()
     assert "Nothing is loaded yet" in texts(app)
     assert not app.button(key="sample").disabled
+
+
+def test_empty_warehouse_reports_invalid_values_of_a_link_and_keeps_the_link(
+    settings: Settings, folder: Path
+) -> None:
+    link = {"color": "purple", "since": "xx", "metric": "joy", "zone": "74"}
+    app = explore(**link)
+    for name in ("color=purple", "from=xx", "metric=joy"):
+        assert f"{name} in the link cannot be used" in texts(app)
+    assert texts(app).count("in the link cannot be used") == 3
+    put_trips(folder, GREEN, [trip(GREEN, PULocationID=zone) for zone in (74, 7, 7)])
+    load(folder, GREEN, settings)
+    st.cache_resource.clear()  # the ledger was read before
+    assert metrics(check(app.run()))["Trips"] == "1"
 
 
 def test_page_shows_all_charts_figures_filters_and_strays(two_colors: Settings) -> None:
@@ -265,7 +281,7 @@ def test_strays_are_charted_if_chosen(two_colors: Settings) -> None:
     assert two_colors.warehouse_path.exists()
     app = explore(strays="yes", since="2008-12-01", until="2008-12-31", taxi="green")
     assert metrics(app)["Trips"] == "1"
-    assert "**Strays by file: 1 trips**" in texts(explore(tab="Data"))
+    assert "**Strays by file: 1 trip**" in texts(explore(tab="Data"))
 
 
 def test_single_trip_is_charted(settings: Settings, folder: Path) -> None:
@@ -423,6 +439,33 @@ def test_periods_that_are_not_loaded_for_all_taxis_are_hatched(
     assert hatched in hatched_periods(app)
     assert f"Hatched: each {grain} that is not" in texts(app)
     assert "2020-04-02" not in hatched_periods(app)
+
+
+def test_legend_of_hatched_bars_shows_the_color_of_whole_periods(two_colors: Settings) -> None:
+    assert two_colors.warehouse_path.exists()
+    bars = json.loads(drawn(explore(by="day"))[0].proto.spec)["data"]
+    green = next(trace for trace in bars if trace["name"] == "green")
+    # Plotly draws a trace in the legend as it draws its first bar.
+    assert green["marker"]["pattern"]["shape"] == ["", "", "/"]
+    assert [day[:10] for day in green["x"]] == ["2020-04-01", "2020-04-02", "2020-03-01"]
+
+
+def test_compared_totals_leave_out_periods_that_are_cut() -> None:
+    query = build_query(CHARTS["over_time"], Filters(), "local", "week")
+    days = date(2020, 4, 1), date(2020, 4, 30)  # Wednesday to Thursday
+    side = Series("green", "#000000", "solid", Filters(), query, query, *days)
+    weeks = [date(2020, 3, 30) + timedelta(weeks=number) for number in range(5)]
+    rows = [{"period": week, "trips": 7, "fare": 70.0, "fares": 7} for week in weeks]
+    table = pa.Table.from_pylist(rows)
+    totals, note = draw_overlay([side], [table], METRICS["trips"], "week")
+    assert totals is not None
+    assert totals["data"][0]["x"] == weeks[1:4]
+    assert note == "Without each week that is not charted whole."
+    one_week = table.slice(0, 1)  # nothing else is there to draw
+    alone, note = draw_overlay([side], [one_week], METRICS["trips"], "week")
+    assert alone is not None
+    assert alone["data"][0]["x"] == weeks[:1]
+    assert not note
 
 
 def test_days_that_are_loaded_for_all_chosen_taxis_are_not_hatched(two_colors: Settings) -> None:

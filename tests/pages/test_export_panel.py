@@ -38,7 +38,7 @@ def test_button_exports_all_loaded_trips_into_the_home(
     app.button(key=f"{key}-start").click().run()
     app.session_state["task-export"][1].wait(30)
     app.run()
-    assert "Exported: 2 trips of 1 files; 1 written, 0 removed." in texts(app)
+    assert "Exported: 2 trips of 1 file; 1 written, 0 removed." in texts(app)
     assert set(ParquetFolder(settings.home / "exports" / "parquet").files()) == {GREEN}
 
 

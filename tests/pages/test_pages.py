@@ -46,7 +46,7 @@ from pages.components.common.choice import (
 )
 from pages.components.common.run_log import narrow
 from pages.components.common.runs import Activity, jobs
-from pages.components.common.words import duration, plain, size
+from pages.components.common.words import duration, plain, size, time_left
 from pages.components.runs.run_tables import timeline
 from pipeline.__main__ import app as command
 from pipeline.charts import CHARTS
@@ -189,6 +189,16 @@ def run_elsewhere(settings: Settings, source: str) -> Iterator[subprocess.Popen[
         process.wait()
 
 
+@pytest.mark.parametrize("page", sorted(path.name for path in (ROOT / "pages").glob("*.py")))
+def test_page_of_an_empty_warehouse_has_at_most_one_main_button(
+    settings: Settings, page: str
+) -> None:
+    assert not settings.home.exists()
+    app = open_app(f"pages/{page}", source="sample")
+    main = [button.label for button in app.button if button.proto.type == "primary"]
+    assert len(main) <= 1, main
+
+
 def test_empty_warehouse_offers_the_sample_and_one_click_leads_to_its_charts(
     settings: Settings,
 ) -> None:
@@ -291,6 +301,16 @@ def test_finished_sample_run_marks_its_cells_as_synthetic(settings: Settings) ->
     labels = [link.proto.label for link in app.get("page_link")]
     assert {"Open the charts", "Open the run"} <= set(labels)
     assert [run.state for run in History(settings.history_path).runs()] == ["succeeded"]
+
+
+def test_run_that_loaded_nothing_has_no_size(settings: Settings, folder: Path) -> None:
+    broken = put(folder, GREEN, b"<html>not a trip file</html>", "csv")
+    months = {"from": "2020-04", "to": "2020-04"}
+    run_to_end(open_app(color="green", source=str(folder), **months))
+    assert broken.exists()
+    (run,) = History(settings.history_path).runs()
+    figures = {m.label: m.value for m in open_app("pages/runs.py", run=run.run_id).metric}
+    assert (figures["Size of the files"], figures["Unpacked"]) == ("–", "–")
 
 
 def test_failed_file_says_why_and_can_be_retried(settings: Settings, folder: Path) -> None:
@@ -684,6 +704,13 @@ def test_text_from_outside_is_escaped_completely() -> None:
     hostile = "**b** [l](http://x) ![i](http://x) <img> :red[x] $x^2$ `c` ~~s~~ # h | t | \\ :dog:"
     assert unescape(plain(hostile)) == hostile
     assert not re.search(r"(?<!\\)(?:\\\\)*[*\[\]()<>:$`~#|!_]", plain(hostile))
+
+
+def test_time_that_is_left_fits_a_phone() -> None:
+    assert [time_left(s) for s in (0.4, 59.4, 59.6, 429, 3569, 3571, 90_000)] == [
+        *("about 0 s", "about 59 s", "about 1 min", "about 7 min", "about 59 min"),
+        *("about 1.0 h", "about 25.0 h"),
+    ]
 
 
 def test_sizes_and_durations_have_readable_units() -> None:

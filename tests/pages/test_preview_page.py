@@ -90,7 +90,7 @@ def test_month_of_a_folder_is_shown_in_every_tab(settings: Settings, folder: Pat
         3,
         "pairs",
     )
-    assert findings["Pickup outside the month"]["share of rows"] == pytest.approx(2 / 229)
+    assert findings["Pickup outside the month"]["share of rows"] == pytest.approx(100 * 2 / 229)
     assert next(iter(findings)) == "Rejected"
     assert not settings.home.exists() or not rows(settings, "SELECT * FROM load_ledger")
 

@@ -132,7 +132,8 @@ def test_sample_replaces_real_trips_only_by_force(policy: Policy) -> None:
     protected = plan(OFFER, record(LOADED), policy, source="sample")
     assert not protected.is_loaded
     assert protected.summary() == (
-        "Nothing to load: real trips of 1 month are loaded, and stay unless you force it."
+        "Nothing to load: real trips of 1 month are loaded; the sample replaces them only with "
+        "“Load even if unchanged” (--force)."
     )
     (planned,) = protected.files
     assert not planned.runs

@@ -19,6 +19,7 @@ from pages.components.answers.verdict_view import (
 from pages.components.common.access import change_button
 from pages.components.common.messages import reported, show_error, show_synthetic
 from pages.components.common.safe_markdown import Anchor, inert, neutral
+from pages.components.common.words import counted
 from pipeline.answers.check.judge import Judgement, judge
 from pipeline.answers.model.call import ModelCall
 from pipeline.answers.model.names import other_model_notice
@@ -235,5 +236,5 @@ def _show_sources(comparison: AnswerPair) -> None:
         with st.expander("The SQL"):
             st.code(truth.sql, language="sql")
     elif comparison.passages:
-        with st.expander(f"Sources: {len(comparison.passages):,} passages", expanded=True):
+        with st.expander(f"Sources: {counted(len(comparison.passages), 'passage')}", expanded=True):
             show_passages(comparison.passages, comparison.number)

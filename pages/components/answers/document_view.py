@@ -13,7 +13,7 @@ from pages.components.common.access import change_button, change_form_button
 from pages.components.common.messages import reported
 from pages.components.common.safe_markdown import inert
 from pages.components.common.tasks import await_result
-from pages.components.common.words import count, size, when
+from pages.components.common.words import count, counted, size, when
 from pipeline.answers.documents.documents import Document, DocumentStore
 from pipeline.answers.documents.presets import PRESETS, add_preset
 from pipeline.answers.documents.reading import FORMATS
@@ -149,7 +149,7 @@ def _add(add: Callable[[], list[Document]]) -> None:
         added = ", ".join(
             f"{document.title} ({'; '.join(filter(None, [passages, document.gaps]))})"
             for document in add()
-            for passages in [f"{document.chunks:,} passages"]
+            for passages in [counted(document.chunks, "passage")]
         )
         st.session_state[_NOTICE] = f"Added: {added}."
         st.rerun()

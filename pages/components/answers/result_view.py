@@ -151,9 +151,9 @@ def _show_claim(
 
 def show_tabs(comparison: AnswerComparison) -> DeltaGenerator:
     """Draw sources, prompts, and tokens and prices in tabs; return the tab for a pasted answer."""
-    sources, prompts, figures, paste = st.tabs(
-        ["Sources", "Exact prompts", "Tokens and price", "Paste an answer"]
-    )
+    titles = ("Sources", "Exact prompts", "Tokens and price", "Paste an answer")
+    # Streamlit's own color of an open tab is too light on white; this one is not.
+    sources, prompts, figures, paste = st.tabs([f":yellow[{title}]" for title in titles])
     with sources:
         if comparison.exact:
             st.markdown(marked_text(comparison.exact.table, ()))

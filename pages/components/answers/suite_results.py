@@ -136,7 +136,7 @@ def _show_answers(run: SuiteRun, answers: Sequence[ScoredAnswer]) -> None:
         "why": [answer.why for answer in answers],
         "answer": [answer.answer for answer in answers],
     }
-    with st.expander(f"All {len(answers):,} answers"):
+    with st.expander(f"All answers ({len(answers):,})"):
         st.dataframe(
             pd.DataFrame(table),
             hide_index=True,

@@ -38,7 +38,7 @@ def pick_truth() -> GroundTruth | None:
         return None
     entries = {file: record.loaded for file, record in records.items() if record.loaded}
     if not entries:
-        st.info("No trips are loaded yet: those that are loaded are the truth here.")
+        st.info("No trips are loaded yet. Answers are judged by the loaded trips.")
         offer_sample(activity)
         return None
     left_out = files_left_out(entries)
@@ -68,7 +68,7 @@ def newest_truth() -> GroundTruth | None:
     # Real months first: what a model may know is about these.
     loaded.sort(key=lambda file: (not _is_synthetic(records[file]), file.month))
     if not loaded:
-        st.info("No trips are loaded yet: those that are loaded are the truth here.")
+        st.info("No trips are loaded yet. Answers are judged by the loaded trips.")
         offer_sample(activity)
         return None
     newest = loaded[-1]

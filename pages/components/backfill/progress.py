@@ -9,7 +9,7 @@ from pages.components.common.backfills import show_cancel
 from pages.components.common.layout import table_height
 from pages.components.common.messages import show_synthetic
 from pages.components.common.runs import Activity
-from pages.components.common.words import count, duration, files_in_words, size, when
+from pages.components.common.words import count, files_in_words, size, time_left, when
 from pipeline.runs.run_records import Run
 
 
@@ -51,7 +51,7 @@ def _show_progress(activity: Activity) -> None:
         return
     left = snapshot.seconds_left
     figures = {
-        "Time left": "–" if left is None else f"about {duration(left)}",
+        "Time left": "–" if left is None else time_left(left),
         "Rows": count(snapshot.rows),
         "Rows per second": f"{snapshot.rows_per_second:,.0f}",
         "Downloaded": size(snapshot.bytes_done),

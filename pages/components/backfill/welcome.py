@@ -17,4 +17,5 @@ def show_welcome(activity: Activity) -> None:
             f"**Load**: each trip of those months is stored once in {backend().storage}. To look "
             "around first, load the sample: three months of synthetic trips, without a network."
         )
-        offer_sample(activity)
+        # The main button is Load, below the plan.
+        offer_sample(activity, is_main=False)

@@ -11,7 +11,7 @@ from pages.components.common.access import change_button
 from pages.components.common.messages import reported
 from pages.components.common.target import backend, target
 from pages.components.common.tasks import current_task, show_running_task, start_task
-from pages.components.common.words import count, plain
+from pages.components.common.words import count, counted, plain
 from pipeline.core.cancel import Cancel
 from pipeline.core.errors import Cancelled
 from pipeline.core.settings.settings import load_settings
@@ -80,6 +80,6 @@ def _show_result(result_of: Callable[[], ExportResult]) -> None:
         st.caption("The export was cancelled. Files that were written stay; each is whole.")
         return
     st.caption(
-        f"Exported: {count(result.rows)} trips of {count(result.files)} files; "
+        f"Exported: {counted(result.rows, 'trip')} of {counted(result.files, 'file')}; "
         f"{count(len(result.written))} written, {count(len(result.removed))} removed."
     )

@@ -37,6 +37,7 @@ class SqlBox:
         columns: The columns of each table; empty while they are not known.
         examples: Queries to begin with; the first stands in the box.
         meaning: What the tables hold, as Markdown.
+        is_main: Whether its button is the main one of the page. A page has one.
     """
 
     name: str
@@ -45,6 +46,7 @@ class SqlBox:
     columns: Mapping[str, Columns]
     examples: Sequence[str]
     meaning: str
+    is_main: bool = True
 
     @property
     def text_key(self) -> str:
@@ -76,8 +78,10 @@ def show_sql_box(box: SqlBox) -> None:
         running = task is not None and not task.done()
         row = st.container(horizontal=True, vertical_alignment="center")
         if row.button(
-            ":orange[:material/play_arrow: **Run query**]" if not running else "Run query",
-            type="primary",
+            ":orange[:material/play_arrow: **Run query**]"
+            if box.is_main and not running
+            else ":material/play_arrow: Run query",
+            type="primary" if box.is_main else "secondary",
             disabled=running,
             shortcut="Ctrl+Enter",
             key=f"{box.name}-run",

@@ -31,18 +31,24 @@ class Tour:
     arrived: bool = False
 
 
-def offer_sample(activity: Activity) -> None:
+def offer_sample(activity: Activity, *, is_main: bool = True) -> None:
     """Draw the button that loads the sample and then leads to its charts.
 
     Where a load costs money, it leads to the plan and its price instead.
+
+    Args:
+        activity: What runs now; while anything does, the button is disabled.
+        is_main: Whether it is the main button of its page. A page has one.
     """
     choice = NEWCOMERS_CHOICE
     paid = backend().is_billed
     files = len(choice.request().files())
     if not change_button(
         st,
-        ":orange[:material/science: **Try it with the sample**]",
-        type="primary",
+        ":orange[:material/science: **Try it with the sample**]"
+        if is_main
+        else ":material/science: Try it with the sample",
+        type="primary" if is_main else "secondary",
         key="sample",
         disabled=activity.run is not None,
         help=f"Shows the plan of {files_in_words(files)} and its cost."

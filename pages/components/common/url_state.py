@@ -87,8 +87,17 @@ class UrlState:
 
     def show_problems(self) -> None:
         """Say which values of the followed link are invalid; nothing where all are valid."""
-        if problems := st.session_state.get(self._problems_key):
-            st.warning("  \n".join(map(plain, problems)), icon=":material/link_off:")
+        _show(st.session_state.get(self._problems_key, ()))
+
+    def check(self, find_problems: Callable[[Params], Iterable[str]]) -> None:
+        """Say which values of the address are invalid, on a page that has no widgets yet.
+
+        The address stays as it is, so that `load` takes its values when the widgets are drawn.
+
+        Args:
+            find_problems: Returns a sentence for each invalid value of a link.
+        """
+        _show(tuple(find_problems(self._read())))
 
     def save(self, params: Params | None) -> None:
         """Keep the values of the widgets, and make the page's address a link to them.
@@ -161,6 +170,11 @@ class UrlState:
                 st.query_params.from_dict(params | ({SHARED: shared} if shared else {}))
         if params != history[-1]:
             history.append(params)
+
+
+def _show(problems: tuple[str, ...]) -> None:
+    if problems:
+        st.warning("  \n".join(map(plain, problems)), icon=":material/link_off:")
 
 
 def is_new(address: Params, history: list[Params]) -> bool:

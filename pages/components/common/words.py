@@ -55,6 +55,15 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def time_left(seconds: float) -> str:
+    """Return an estimate as `about 12 s`, `about 7 min` or `about 1.5 h`, short for a phone."""
+    if seconds < 59.5:
+        return f"about {seconds:.0f} s"
+    if seconds < 3570:
+        return f"about {seconds / 60:.0f} min"
+    return f"about {seconds / 3600:.1f} h"
+
+
 def when(moment: datetime) -> str:
     """Return a moment in UTC as date and time of day."""
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
@@ -84,6 +93,11 @@ def interruption(files: Iterable[RunFile]) -> str:
 def rows_in_words(number: int) -> str:
     """Return `1 row` or `12 rows`."""
     return f"{number:,} row" if number == 1 else f"{number:,} rows"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number and what it counts, such as `1 trip` or `12 trips` for the noun `trip`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def outcomes(files: Iterable[RunFile]) -> str:

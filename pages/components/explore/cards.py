@@ -28,6 +28,7 @@ from pages.components.explore.page_filters import PageFilters
 from pages.components.explore.query_runner import NeedsApproval, Outcomes
 from pages.components.explore.renderers import RENDERERS, ChartView
 from pages.components.explore.selections import chart_key, take_selection
+from pages.components.explore.zone_bubbles import PHONE_HEIGHT
 from pages.components.explore.zone_files import offer_shapes
 from pipeline.charts import CHARTS, Chart, ChartQuery, CrossFilter, Section, build_query
 from pipeline.charts.zones import Zones
@@ -183,6 +184,8 @@ def _show_chart(chart: Chart, figure: FigureSpec) -> FigureSpec:
     config = chart_config(chart.name)
     key = chart_key(chart.name)
     cross_filter = chart.selection
+    if chart.name == "map" and is_phone():
+        figure["layout"]["height"] = PHONE_HEIGHT
     # Plotly takes every touch of a chart that reports clicks for itself: a swipe that begins there
     # would not scroll the page of a phone.
     if cross_filter is None or is_phone():

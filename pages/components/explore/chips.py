@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from pages.components.common.themed import is_phone
+from pages.components.common.words import counted
 from pages.components.explore.page_filters import ALL, PageFilters
 from pages.components.explore.selections import clear_selection, describe_selection
 from pipeline.charts import payment_name
@@ -44,7 +45,9 @@ def show_chips(page_filters: PageFilters, zones: Zones, shown: int | None, loade
         loaded: The number of all loaded trips.
     """
     row = st.container(horizontal=True, vertical_alignment="center", gap="small", key="chips")
-    text = f"{loaded:,} trips" if shown is None else f"**{shown:,}** of {loaded:,} trips"
+    text = counted(loaded, "trip")
+    if shown is not None:
+        text = f"**{shown:,}** of {text}"
     place = row.container(width="content", height=40, border=False, vertical_alignment="center")
     place.markdown(text)
     chips = [*_filter_chips(page_filters, zones), *_selection_chips(page_filters, zones)]

@@ -31,6 +31,7 @@ from pages.components.explore.figures import is_loaded, previous_period
 from pages.components.explore.metrics import METRICS, Metric
 from pages.components.explore.page_filters import COMPARISONS, PageFilters
 from pages.components.explore.query_runner import NeedsApproval, Outcomes
+from pages.components.explore.renderers import ChartView
 from pages.components.explore.selections import chart_key
 from pipeline.charts import CHARTS, ChartQuery, Filters, build_query
 from pipeline.core.datasets import Dataset
@@ -48,6 +49,8 @@ class Series:
         filters: The trips that it is about.
         over_time: The query of its sums over time.
         hours: The query of its trips by hour.
+        first: The first day that is charted.
+        last: The last day that is charted.
     """
 
     name: str
@@ -56,6 +59,8 @@ class Series:
     filters: Filters
     over_time: ChartQuery
     hours: ChartQuery
+    first: date
+    last: date
 
 
 @dataclass(frozen=True)
@@ -131,9 +136,9 @@ def make_comparison(page_filters: PageFilters) -> CompareTab:
 
     def side(name: str, color: str, dash: str, own: Filters) -> Series:
         over_time = build_query(CHARTS["over_time"], own, target(), page_filters.grain)
-        return Series(
-            name, color, dash, own, over_time, build_query(CHARTS["colors"], own, target())
-        )
+        hours = build_query(CHARTS["colors"], own, target())
+        days = own.first or first, own.last or last
+        return Series(name, color, dash, own, over_time, hours, *days)
 
     def nothing(problem: str) -> CompareTab:
         return CompareTab((), metric, page_filters.grain, problem)
@@ -189,6 +194,8 @@ def draw_overlay(
 ) -> Drawn:
     """Draw a metric over time as a line of each side, from the first day of each on.
 
+    A total is drawn of whole periods alone, because its line would fall at one that is not.
+
     Args:
         sides: The sides, the first of which gives the axis.
         tables: The rows of the query `over_time` of each.
@@ -197,6 +204,7 @@ def draw_overlay(
     """
     origin = sides[0].filters.first
     traces: list[Row] = []
+    leaves_out = False
     for side, table in zip(sides, tables, strict=True):
         rows: dict[date, list[Row]] = {}
         for row in rows_of(table):
@@ -204,6 +212,10 @@ def draw_overlay(
                 rows.setdefault(row["period"], []).append(row)
         shift = origin - side.filters.first if origin and side.filters.first else timedelta()
         values = {period: metric.measure(group) for period, group in sorted(rows.items())}
+        view = ChartView(grain, first=side.first, last=side.last)
+        whole = {period: value for period, value in values.items() if not view.is_cut(period)}
+        if metric.is_total and 0 < len(whole) < len(values):
+            values, leaves_out = whole, True
         traces.append(
             _line(
                 side,
@@ -227,7 +239,7 @@ def draw_overlay(
         xaxis=day_axis([], days) | {"title": {"text": f"{grain} of pickup"}},
         yaxis=axis,
     )
-    return figure, ""
+    return figure, f"Without each {grain} that is not charted whole." if leaves_out else ""
 
 
 def _shifted(period: date, shift: timedelta, grain: str) -> date:

@@ -13,14 +13,14 @@ from pages.components.common.drawing import rows_of
 from pages.components.common.export_panel import offer_export
 from pages.components.common.layout import table_height
 from pages.components.common.target import target
-from pages.components.common.words import count
+from pages.components.common.words import counted
 from pages.components.explore.download import offer_download
 from pages.components.explore.loaded import Loaded
 from pages.components.explore.page_filters import PageFilters
 from pages.components.explore.query_runner import Outcomes
 from pipeline.charts import CHARTS, STRAYS, ChartQuery, Filters, build_query
 from pipeline.core.datasets import DATASETS
-from pipeline.core.trips import TripFile, months_between
+from pipeline.core.trips import Month, TripFile, months_between
 from pipeline.warehouse.results import QueryResult
 
 
@@ -62,11 +62,21 @@ class DataTab:
             with right:
                 st.markdown("**Beside the published counts**")
                 published = published_table(coverage.table)
-                st.dataframe(published, hide_index=True, height=table_height(published.num_rows))
+                st.dataframe(
+                    published,
+                    hide_index=True,
+                    height=table_height(published.num_rows),
+                    # As narrow as their texts, so that the share is seen without scrolling.
+                    column_config={
+                        name: st.column_config.TextColumn(width=width, alignment="right")
+                        for name, width in (("files", 70), ("loaded", 72), ("published", 84))
+                    }
+                    | {"share": st.column_config.TextColumn(width=56, alignment="right")},
+                )
         if isinstance(strays, QueryResult) and strays.table.num_rows:
-            trips = count(sum(strays.table["trips"].to_pylist()))
+            trips = sum(strays.table["trips"].to_pylist())
             with right:
-                st.markdown(f"**Strays by file: {trips} trips**")
+                st.markdown(f"**Strays by file: {counted(trips, 'trip')}**")
                 table = strays_table(strays.table)
                 st.dataframe(table, hide_index=True, height=table_height(table.num_rows))
 
@@ -124,11 +134,13 @@ def published_table(coverage: pa.Table) -> pa.Table:
     for dataset, first, last, published in sorted(counts, key=lambda count: count[1]):
         files = [TripFile(dataset, month) for month in months_between(first, last)]
         loaded_trips = [loaded[file] for file in files if file in loaded]
-        months = str(first) if first == last else f"{first} to {last}"
+        year = first.year
+        is_year = (first, last) == (Month(year, 1), Month(year, 12))
+        months = f"{year}" if is_year else f"{first}" if first == last else f"{first} to {last}"
         rows.append(
             {
                 "trips of": f"{dataset.word} {months}",
-                "files loaded": f"{len(loaded_trips):,} of {len(files):,}",
+                "files": f"{len(loaded_trips):,} of {len(files):,}",
                 "loaded": f"{sum(loaded_trips):,}",
                 "published": f"{published:,}",
                 "share": f"{sum(loaded_trips) / published:.1%}",

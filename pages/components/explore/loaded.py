@@ -10,6 +10,9 @@ from pages.components.common.backfills import read_ledger
 from pages.components.common.runs import Activity
 from pages.components.common.target import target
 from pages.components.common.tour import offer_sample
+from pages.components.explore.page_filters import PAGE_ADDRESS, read_link
+from pipeline.charts.zones import read_zones
+from pipeline.core.settings.settings import load_settings
 from pipeline.core.trips import TripFile
 from pipeline.warehouse.ledger import LedgerEntry
 
@@ -41,13 +44,16 @@ def version(loaded: Loaded) -> Hashable:
 
 
 def show_nothing_loaded(activity: Activity) -> None:
-    """Say that nothing is loaded, and offer to load the sample."""
+    """Say that nothing is loaded, offer to load something, and check the values of a link."""
+    zones = read_zones(load_settings())
+    PAGE_ADDRESS.check(lambda address: read_link(address, zones).problems)
     if activity.run:
         st.info("Nothing is loaded yet; the charts come with the first file of the backfill.")
         return
     with st.container(border=True):
         st.markdown(
             "**Nothing is loaded yet, so there is nothing to chart.** Charts come with the first "
-            "month that a backfill loads, real or made up."
+            "month that a backfill loads, real or synthetic."
         )
         offer_sample(activity)
+        st.page_link("pages/backfill.py", label="Choose months to load", icon=":material/download:")

@@ -37,7 +37,13 @@ ALL, LAST_MONTH, CUSTOM = "all", "last", "custom"  # periods; the others are yea
 SECTIONS: dict[str, Section] = {"When": "when", "Where": "where", "Money": "money"}
 """The section of the chart catalog that each tab shows, by the tab's title."""
 
-TABS = (*SECTIONS, "Compare", "Data")
+TABS = {
+    # Streamlit's own color of an open tab is too light on white; this one is not.
+    f":yellow[{title}]": title
+    for title in (*SECTIONS, "Compare", "Data")
+}
+"""The title of each tab by its label, which is the value of the widget."""
+
 IMAGE_FORMATS = ("png", "svg")
 COMPARISONS = {
     "colors": "Taxis",
@@ -60,7 +66,7 @@ _DEFAULTS: dict[str, Any] = {
     "by": "auto",
     "picture": "png",
     "metric": "trips",
-    "tab": TABS[0],
+    "tab": next(iter(TABS)),
     "versus": "colors",
 }
 _PARAMS = (
@@ -155,8 +161,27 @@ def _copy(value: Any) -> Any:
     return list(value) if isinstance(value, list) else value
 
 
-def adopt(address: Params, files: Collection[TripFile], zones: Zones) -> list[str]:
-    """Set widgets and selections to a link; return a sentence for each value that is invalid."""
+@dataclass(frozen=True)
+class Link:
+    """What a link to the page asks for, without its invalid values.
+
+    Attributes:
+        values: The values of widgets, by key; empty or None for what the link does not name.
+        since: The first day, if it names one.
+        until: The last day, if it names one.
+        selections: What it selects, by cross-filter.
+        problems: A sentence for each invalid value.
+    """
+
+    values: Mapping[str, Any]
+    since: date | None
+    until: date | None
+    selections: Mapping[CrossFilter, str]
+    problems: list[str]
+
+
+def read_link(address: Params, zones: Zones) -> Link:
+    """Return what a link to the page asks for, and a sentence for each value that is invalid."""
     problems: list[str] = []
 
     def read(name: str, parse: Callable[[str], Any], allows: Callable[[Any], bool]) -> list[Any]:
@@ -177,8 +202,7 @@ def adopt(address: Params, files: Collection[TripFile], zones: Zones) -> list[st
     def among(name: str, words: Collection[str]) -> Any:
         return last(read(name, str, lambda word: word in words))
 
-    state = st.session_state
-    adopted = {
+    values = {
         "payment": read("payment", int, lambda code: code in PAYMENT_CODES),
         "borough": read("borough", str, lambda name: name in zones.boroughs),
         "pickup": read("pickup", int, lambda zone: zone in zone_numbers(zones)),
@@ -188,28 +212,39 @@ def adopt(address: Params, files: Collection[TripFile], zones: Zones) -> list[st
         "by": among("by", GRAINS),
         "picture": among("picture", IMAGE_FORMATS),
         "metric": among("metric", METRICS),
-        "tab": last(read("tab", str.capitalize, lambda name: name in TABS)),
+        "tab": last(read("tab", _tab_label, TABS.__contains__)),
         "versus": among("versus", COMPARISONS),
+        "taxi": read("color", str, lambda name: name in DATASETS),
     }
-    state.taxi = read("color", str, lambda name: name in DATASETS) or list(DATASETS)
-    for key, default in _DEFAULTS.items():
-        state[key] = adopted.get(key) or _copy(default)
-    start, end = loaded_days(files)
     since = last(read("from", partial(_parse_day, at_end=False), _is_in_range))
     until = last(read("to", partial(_parse_day, at_end=True), _is_in_range))
     if since and until and since > until:
         rule = f"it is before from={since}"
         problems.append(describe_invalid("to", str(until), rule, "All days are shown."))
-    elif since or until:
-        days = since or min(start, until), until or max(end, since)
-        names = [name for name, period in periods(files).items() if period == days]
-        state.period, state.days = names[0] if names else CUSTOM, days
+        since = until = None
     selections = {
         cross_filter: last(read(cross_filter, str, partial(_is_known, cross_filter, zones=zones)))
         for cross_filter in CrossFilter
     }
-    state.selections = {name: selection for name, selection in selections.items() if selection}
-    return problems
+    chosen = {name: selection for name, selection in selections.items() if selection}
+    return Link(values, since, until, chosen, problems)
+
+
+def adopt(address: Params, files: Collection[TripFile], zones: Zones) -> list[str]:
+    """Set widgets and selections to a link; return a sentence for each value that is invalid."""
+    link = read_link(address, zones)
+    state = st.session_state
+    state.taxi = link.values["taxi"] or list(DATASETS)
+    for key, default in _DEFAULTS.items():
+        state[key] = link.values.get(key) or _copy(default)
+    start, end = loaded_days(files)
+    since, until = link.since, link.until
+    if since or until:
+        days = since or min(start, until or start), until or max(end, since or end)
+        names = [name for name, period in periods(files).items() if period == days]
+        state.period, state.days = names[0] if names else CUSTOM, days
+    state.selections = dict(link.selections)
+    return link.problems
 
 
 def _is_known(cross_filter: CrossFilter, text: str, zones: Zones) -> bool:
@@ -220,6 +255,11 @@ def _is_known(cross_filter: CrossFilter, text: str, zones: Zones) -> bool:
     return set(selected.payments) <= set(PAYMENT_CODES) and (
         {*selected.zones, *selected.dropoffs} <= zones.names.keys()
     )
+
+
+def _tab_label(text: str) -> str:
+    """Return the label of the tab that a link names."""
+    return f":yellow[{text.capitalize()}]"
 
 
 def _parse_day(text: str, *, at_end: bool) -> date:
@@ -244,7 +284,9 @@ def write_address(files: Collection[TripFile]) -> Params:
         "strays": ["yes"] if state.strays else [],
         SYNTHETIC: ["yes"] if state[SYNTHETIC] else [],
         **{
-            name: [state[name].lower()] if state[name] not in (None, _DEFAULTS[name]) else []
+            name: [TABS.get(state[name], state[name]).lower()]
+            if state[name] not in (None, _DEFAULTS[name])
+            else []
             for name in ("by", "picture", "metric", "tab", "versus")
         },
         **{str(name): [selection] for name, selection in state.selections.items()},

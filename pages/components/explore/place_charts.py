@@ -20,6 +20,7 @@ from pages.components.common.drawing import (
     opacities,
     rows_of,
 )
+from pages.components.common.words import counted
 from pages.components.explore.renderers import ChartView, renders
 from pages.components.explore.zone_bubbles import HEIGHT, MAP_AXES, draw_bubbles
 from pipeline.charts.zones import Zones
@@ -168,7 +169,7 @@ def _route_label(pickup: int | None, dropoff: int | None, zones: Zones) -> str:
     """Return the label of a route on an axis: without numbers, and short enough for a phone."""
     ends = [(zone, zones.names.get(zone or 0)) for zone in (pickup, dropoff)]
     names = [known.label if known else zones.name(zone) for zone, known in ends]
-    label = " → ".join(names)
+    label = f"within {names[0]}" if pickup == dropoff else " → ".join(names)
     if len(label) <= _MAX_ROUTE_LETTERS:
         return label
     most = (_MAX_ROUTE_LETTERS - len(" → ")) // 2
@@ -201,7 +202,7 @@ def _draw_bars(
     }
     return make_figure(
         [bars],
-        230,
+        215,
         xaxis=count_axis(max(row["trips"] for row in rows)),
         yaxis={
             "title": {"text": title, "standoff": 16},
@@ -267,4 +268,4 @@ def _describe_zone(row: Row, zones: Zones) -> str:
 
 def _describe(name: str, row: Row) -> str:
     dollars = "" if row["dollars"] is None else f"<br>${row['dollars']:,.0f} revenue"
-    return f"{name}<br>{row['trips']:,} trips{dollars}"
+    return f"{name}<br>{counted(row['trips'], 'trip')}{dollars}"

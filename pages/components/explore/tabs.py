@@ -24,7 +24,7 @@ class Part(Protocol):
 
 
 def make_part(tab: str, page_filters: PageFilters, zones: Zones, loaded: Loaded) -> Part:
-    """Return what is in a tab, one of TABS."""
+    """Return what is in a tab, by its title."""
     if tab == "Compare":
         return make_comparison(page_filters)
     if tab == "Data":

@@ -21,6 +21,7 @@ from pages.components.common.drawing import (
     rows_of,
     share_axis,
 )
+from pages.components.common.words import counted
 from pages.components.explore.renderers import ChartView, period_end, renders
 
 # The colors of the heatmap, from no trips to the most: red, green, blue and opacity.
@@ -43,6 +44,9 @@ def draw_over_time(table: pa.Table, view: ChartView) -> Drawn:
         if not metric.suits((dataset,)):
             lacking.append(dataset.word)
             continue
+        if metric.is_total:
+            # The legend looks like the first bar, and a color is to stand for whole periods, too.
+            dataset_rows.sort(key=lambda row: view.is_partial(row["period"]))
         values = [metric.measure([row]) for row in dataset_rows]
         selections = [
             f"{row['period']}/{period_end(row['period'], view.grain)}" for row in dataset_rows
@@ -145,7 +149,7 @@ def draw_week_hours(table: pa.Table, view: ChartView) -> Drawn:
             "line": {"width": 0},
         },
         "hovertext": [
-            f"{WEEKDAYS[weekday]}, {hour:02}:00 to {hour:02}:59<br>{count:,} trips"
+            f"{WEEKDAYS[weekday]}, {hour:02}:00 to {hour:02}:59<br>{counted(count, 'trip')}"
             for (weekday, hour), count in zip(slots, counts, strict=True)
         ],
         "hoverinfo": "text",

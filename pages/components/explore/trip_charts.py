@@ -22,6 +22,7 @@ from pages.components.common.drawing import (
     rows_of,
     share_axis,
 )
+from pages.components.common.words import counted
 from pages.components.explore.renderers import ChartView, renders
 from pipeline.charts import NOT_RECORDED, payment_name
 
@@ -99,7 +100,7 @@ def _draw_distribution(table: pa.Table, bins: _Bins) -> Drawn:
             "hovertext": [
                 f"{bins.prefix}{row[column] * width:g} to under "
                 f"{bins.prefix}{(row[column] + 1) * width:g}<br>"
-                f"{dataset.word}: {row['trips']:,} trips"
+                f"{dataset.word}: {counted(row['trips'], 'trip')}"
                 for row in dataset_rows
             ],
             "hoverinfo": "text",
@@ -108,7 +109,7 @@ def _draw_distribution(table: pa.Table, bins: _Bins) -> Drawn:
     ]
     return make_figure(
         traces,
-        250,
+        232,
         xaxis={
             "title": {"text": bins.title},
             "tickprefix": bins.prefix,
@@ -164,7 +165,7 @@ def draw_payments(table: pa.Table, view: ChartView) -> Drawn:
                 },
                 "hovertext": [
                     f"{row['period']}<br>{payment_name(code)}: "
-                    f"{row['trips'] / totals[row['period']]:.1%}, {row['trips']:,} trips"
+                    f"{row['trips'] / totals[row['period']]:.1%}, {counted(row['trips'], 'trip')}"
                     for row in code_rows
                 ],
                 "hoverinfo": "text",
@@ -173,7 +174,7 @@ def draw_payments(table: pa.Table, view: ChartView) -> Drawn:
     days = day_axis(traces, set(totals))
     return make_figure(
         traces,
-        250,
+        232,
         xaxis=days | {"title": {"text": f"{view.grain} of pickup"}},
         yaxis={"title": {"text": "share of trips"}, "tickformat": ".0%", "range": [0, 1]},
         barmode="stack",
@@ -211,7 +212,7 @@ def draw_tips(table: pa.Table, view: ChartView) -> Drawn:
         )
     return make_figure(
         traces,
-        250,
+        232,
         xaxis=HOUR_AXIS,
         yaxis=share_axis("tip, share of the fare"),
         barmode="group",

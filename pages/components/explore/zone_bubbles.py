@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 
 from pages.components.common.drawing import ACCENT, NOTHING, Drawn, Row, make_figure, opacities
+from pages.components.common.words import counted
 from pipeline.charts.zones import Zone
 
-HEIGHT = 555  # pixels, of both maps
+HEIGHT = 505  # pixels, of both maps
+PHONE_HEIGHT = 330  # what a map of a phone's width needs
 # A degree of longitude in New York is shorter than one of latitude, by the cosine of 40.7.
 MAP_AXES = {
     "xaxis": {"visible": False},
@@ -71,7 +73,7 @@ def draw_bubbles(
         hovermode="closest",
     )
     elsewhere = sum(row["trips"] for row in rows) - sum(row["trips"] for row in shown)
-    note = f"{elsewhere:,} trips began in no zone of the map." if elsewhere else ""
+    note = f"{counted(elsewhere, 'trip')} began in no zone of the map." if elsewhere else ""
     return figure, note
 
 

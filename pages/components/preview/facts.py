@@ -88,7 +88,7 @@ def _amount(preview: Preview) -> str:
     if subject.whole:
         return f"The whole file: {rows_in_words(preview.rows)}"
     of = f" of {count(subject.rows)}" if subject.rows is not None else ""
-    return f"The first {count(preview.rows)} rows{of}"
+    return f"The first {rows_in_words(preview.rows)}{of}"
 
 
 def _sizes(subject: Subject) -> str:

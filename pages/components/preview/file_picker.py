@@ -34,7 +34,7 @@ TABS = {
         "columns": "Columns",
         "profile": "Profile",
         "findings": "Findings",
-        "changes": "What would loading change?",
+        "changes": "Changes",
         "sql": "SQL",
     }.items()
 }
@@ -157,7 +157,7 @@ def _slot(row: DeltaGenerator, width: int) -> DeltaGenerator:
 
 
 def _choose_published(row: DeltaGenerator) -> ChosenFile | None:
-    dataset = _slot(row, 72 * len(DATASETS)).segmented_control(
+    dataset = _slot(row, 80 * len(DATASETS)).segmented_control(
         "Taxis",
         list(DATASETS),
         format_func=dataset_label,

@@ -51,4 +51,5 @@ def show_sql_tab(preview: Preview | TablePreview) -> None:
     else:
         meaning += f" The tables of {backend().storage} are not here: use its own console for them."
     about = preview.database or scope.tables
-    show_sql_box(SqlBox("preview", about, scope, columns, examples, meaning))
+    # The main button is Load, above the tabs.
+    show_sql_box(SqlBox("preview", about, scope, columns, examples, meaning, is_main=False))

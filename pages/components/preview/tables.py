@@ -130,15 +130,18 @@ def findings_table(findings: Sequence[RowFinding], rows: int) -> pd.DataFrame:
     """Return findings as a table.
 
     Args:
-        rows: The number of rows that were read, for the shares.
+        rows: The number of rows that were read, for the shares, which are in percent.
     """
     return pd.DataFrame(
         {
             "finding": [finding.title for finding in findings],
             "count": [finding.count for finding in findings],
-            "of": [finding.unit for finding in findings],
+            "of": [
+                finding.unit.removesuffix("s") if finding.count == 1 else finding.unit
+                for finding in findings
+            ],
             "share of rows": [
-                finding.count / rows if finding.unit == "rows" and rows else None
+                100 * finding.count / rows if finding.unit == "rows" and rows else None
                 for finding in findings
             ],
             "what it means": [finding.meaning for finding in findings],

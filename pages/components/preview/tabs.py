@@ -39,7 +39,7 @@ def show_tabs(preview: Preview) -> None:
         "columns": lambda: _show_schema(preview),
         "profile": lambda: _show_profile(
             preview.profile,
-            f"Over {count(preview.rows)} rows{'' if preview.subject.whole else ', not all'}.",
+            f"Over {rows_in_words(preview.rows)}{'' if preview.subject.whole else ', not all'}.",
         ),
         "findings": lambda: _show_findings(preview),
         "changes": lambda: show_changes(preview),
@@ -54,7 +54,7 @@ def show_table_tabs(preview: TablePreview) -> None:
         "rows": lambda: _show_rows(preview.sample, "as the file has them"),
         "columns": lambda: _show_columns(preview),
         "profile": lambda: _show_profile(
-            preview.profile, f"Over {count(preview.rows)} rows. {preview.profile_note}".rstrip()
+            preview.profile, f"Over {rows_in_words(preview.rows)}. {preview.profile_note}".rstrip()
         ),
         "sql": lambda: show_sql_tab(preview),
     }
@@ -79,8 +79,9 @@ def _show_rows(rows: Sequence[Mapping[str, object]], how: str) -> None:
     if not rows:
         st.info("The file has no row that can be read.")
         return
-    _show_table(rows, "rows", "The first rows of the file")
+    # Above the table, as in the other tabs: the toolbar of a table would cover tabs of a phone.
     st.caption(f"The first {rows_in_words(len(rows))}, {how}.")
+    _show_table(rows, "rows", "The first rows of the file")
 
 
 def _show_table(rows: Sequence[Mapping[str, object]], key: str, alt: str) -> None:
@@ -108,6 +109,7 @@ def _show_columns(preview: TablePreview) -> None:
 
 
 def _show_schema(preview: Preview) -> None:
+    st.caption("The columns of the table, and those of the file that are loaded into them.")
     st.dataframe(
         schema_table(preview.schema),
         hide_index=True,
@@ -130,6 +132,10 @@ def _show_profile(profile: Sequence[ColumnProfile], over: str) -> None:
     if not profile:
         st.info("Without rows there is no profile.")
         return
+    st.caption(
+        f"{over} All figures are exact. A histogram covers the middle 98 % of the values; its "
+        "first and last bar include what lies outside."
+    )
     st.dataframe(
         profile_table(profile),
         hide_index=True,
@@ -149,10 +155,6 @@ def _show_profile(profile: Sequence[ColumnProfile], over: str) -> None:
         },
         alt="Each column of the file in figures",
     )
-    st.caption(
-        f"{over} All figures are exact. A histogram covers the middle 98 % of the values; its "
-        "first and last bar include what lies outside."
-    )
 
 
 def _show_findings(preview: Preview) -> None:
@@ -165,6 +167,7 @@ def _show_findings(preview: Preview) -> None:
         st.success(f"No findings.{part}", icon=":material/check:")
         st.caption(findings_in_words(preview))
         return
+    st.caption(f"{findings_in_words(preview)}{part} Select a finding to see its rows.")
     event = st.dataframe(
         findings_table(findings, preview.rows + preview.rejected),
         hide_index=True,
@@ -179,13 +182,15 @@ def _show_findings(preview: Preview) -> None:
             "finding": st.column_config.TextColumn(width=210),
             "count": st.column_config.NumberColumn(format="localized", width=90),
             "of": st.column_config.TextColumn(width=60),
-            "share of rows": st.column_config.NumberColumn(format="percent", width=100),
+            "share of rows": st.column_config.NumberColumn(
+                # Three digits: one row of many is not 0 %.
+                format="%.3g%%",
+                width=100,
+            ),
             "what it means": st.column_config.TextColumn(width="large"),
         },
         alt="The findings: rejects first, then by their number",
     )
-    # Above the examples, so that it stays where it is when another finding has more of them.
-    st.caption(f"{findings_in_words(preview)}{part} Select a finding to see its rows.")
     finding = findings[event.selection.rows[0] if event.selection.rows else 0]
     st.markdown(f"**{finding.title}.** {finding.meaning}")
     if finding.examples:

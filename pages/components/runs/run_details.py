@@ -91,8 +91,8 @@ def _show_figures(run: Run, files: Sequence[RunFile]) -> None:
         "Updated": count(sum(file.updated or 0 for file in files)),
         "Deleted": count(sum(file.deleted or 0 for file in files)),
         "Rejected": count(sum(file.rejected or 0 for file in files)),
-        "Size of the files": size(sum(file.bytes or 0 for file in files)),
-        "Unpacked": size(total_unpacked(files)),
+        "Size of the files": size(sum(file.bytes or 0 for file in files) or None) or "–",
+        "Unpacked": size(total_unpacked(files)) or "–",
     }
     if cost := total_cost(files):
         figures |= _cost_figures(*cost)
