@@ -17,7 +17,6 @@ import platform
 import shutil
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -28,7 +27,7 @@ from pathlib import Path
 import duckdb
 
 from benchmarks.backfill import backfill, write_month
-from pipeline.charts import CHARTS, Chart, Filters, build_query, query_scan, run_scan
+from pipeline.charts import CHARTS, Chart, Filters, build_query
 from pipeline.core.settings.settings import Settings
 from pipeline.warehouse.registry import open_warehouse
 from pipeline.warehouse.rollups import ROLLUPS
@@ -40,11 +39,6 @@ MANY_MONTHS = 87  # x 1.5 M = 130 M trips
 ROUNDS = 7
 ALL = Filters()
 FROM_TRIPS = Filters(minimum_miles=Decimal("0.51"))
-SHARED = {
-    "of one zone": Filters(zones=(23,)),
-    "of 129 zones": Filters(zones=tuple(range(1, 130))),
-    "of at least 0.51 miles": FROM_TRIPS,
-}
 
 
 @dataclass(frozen=True)
@@ -81,31 +75,6 @@ def measure(home: Path, filters: Filters, charts: Sequence[Chart]) -> dict[str, 
             ]
             measured[chart.name] = Measured(statistics.median(times), min(times))
     return measured
-
-
-def measure_sharing(home: Path, filters: Filters, charts: Sequence[Chart]) -> tuple[float, float]:
-    """Return the milliseconds of all charts with a scan each, and with a shared one; the best.
-
-    The two take turns, one chart after the other.
-    """
-    alone, sharing = [], []
-    with open_warehouse("local", Settings(home=home)) as warehouse:
-        queries = [build_query(chart, filters, "local", "week") for chart in charts]
-        queries = [query for query in queries if query.scan]
-        # A scan that can group the trips, if there is one, serves the most charts.
-        first = min(queries, key=lambda query: query.rank)
-        assert first.scan
-        for _ in range(ROUNDS):
-            started = time.perf_counter()
-            for query in queries:
-                warehouse.read(query.sql, query.parameters)
-            alone.append(time.perf_counter() - started)
-            started = time.perf_counter()
-            scanned = run_scan(first.scan, warehouse)
-            for query in queries:
-                query_scan(query, scanned, warehouse)
-            sharing.append(time.perf_counter() - started)
-    return min(alone) * 1000, min(sharing) * 1000
 
 
 def grow(home: Path) -> int:
@@ -230,9 +199,6 @@ def main() -> None:
         rollups = measure(home, ALL, charts)
         files = measure(home, replace(ALL, strays=True), by_file)
         trips = measure(home, FROM_TRIPS, charts)
-        sharing = {
-            label: measure_sharing(home, filters, charts) for label, filters in SHARED.items()
-        }
         page = [] if arguments.no_page or not find_chromium() else measure_page(home)
         many = folder / "many"
         many.mkdir()
@@ -254,9 +220,6 @@ def main() -> None:
         print(f"| {name} | {' | '.join(row)} | {trips[name]} |")
     for name, measured in files.items():
         print(f"| {name} | {measured} | | | |")
-    print("\n| charts that trips answer | a scan each | a shared scan | ratio |\n|---|---|---|---|")
-    for label, (alone, together) in sharing.items():
-        print(f"| {label} | {alone:.0f} ms | {together:.0f} ms | {together / alone:.2f}x |")
     if page:
         print("\n| the page | seconds |\n|---|---|")
         for label, seconds in page:

@@ -11,9 +11,8 @@ rollup that has what the chart and the filters need, or the trips if there is no
 from pipeline.charts.catalog import CHARTS, COUNT, FIGURES, STRAYS, Chart, Section
 from pipeline.charts.cross_filters import CrossFilter, apply_selection, is_selection
 from pipeline.charts.filters import NOT_RECORDED, PAYMENTS, Filters, payment_name
-from pipeline.charts.queries import GRAINS, ChartQuery, Query, SharedScan, build_query, filter_steps
+from pipeline.charts.queries import GRAINS, ChartQuery, Query, build_query, filter_steps
 from pipeline.charts.sample import files_left_out
-from pipeline.charts.shared_scan import query_scan, run_scan
 
 __all__ = [
     "CHARTS",
@@ -29,13 +28,10 @@ __all__ = [
     "Filters",
     "Query",
     "Section",
-    "SharedScan",
     "apply_selection",
     "build_query",
     "files_left_out",
     "filter_steps",
     "is_selection",
     "payment_name",
-    "query_scan",
-    "run_scan",
 ]

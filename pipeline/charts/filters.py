@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
@@ -33,7 +33,7 @@ FILTER_KEYS = (
     "pickup_hour",
     "payment_type",
     "PULocationID",
-    "half_miles",
+    "trip_distance",
 )
 
 # The key `weekday` of rollups, of a day: 0 is Monday, as 1900-01-01 was.
@@ -85,7 +85,7 @@ class Filters:
         if self.minimum_miles is not None:
             if not (0 <= self.minimum_miles <= 30 and self.minimum_miles * 2 % 1 == 0):
                 return None
-            keys.add("half_miles")
+            keys.add("trip_distance")
         if self.weekdays:
             keys.add("weekday")
         if self.hours:
@@ -142,8 +142,7 @@ def rollup_conditions(filters: Filters, rollup: Rollup) -> Conditions:
     _add_days(filters, conditions, day)
     _add_groups(filters, conditions, weekday_expression(rollup), "pickup_hour")
     if filters.minimum_miles is not None:
-        miles = "half_miles" if "half_miles" in rollup.keys else "trip_distance"
-        conditions.add(f"{miles} >= @minimum_miles", minimum_miles=filters.minimum_miles)
+        conditions.add("trip_distance >= @minimum_miles", minimum_miles=filters.minimum_miles)
     if filters.left_out:
         names = [file.filename for file in filters.left_out]
         conditions.add_among("left_out", "filename", names, "NOT IN")
@@ -174,16 +173,6 @@ def _derived_trip_conditions(filters: Filters, dataset: Dataset) -> Conditions:
     _add_days(filters, conditions, "pickup_day")
     _add_groups(filters, conditions, WEEKDAY, f"EXTRACT(HOUR FROM {dataset.pickup})")
     _add_dropoffs_and_miles(filters, conditions)
-    return conditions
-
-
-def scanned_trip_conditions(filters: Filters) -> Conditions:
-    """Return the conditions that are left to apply to trips of a shared scan.
-
-    The scan has applied all filters except those by payment, weekday and hour.
-    """
-    conditions = Conditions()
-    _add_groups(replace(filters, zones=()), conditions, WEEKDAY, "pickup_hour")
     return conditions
 
 

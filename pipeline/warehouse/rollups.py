@@ -112,15 +112,6 @@ KEYS = _by_name(
         "Half miles; -1 for all below 0, 30 for all from 30 miles",
         62,
     ),
-    # The same values, for rollups in which trip_distance is the name of a sum.
-    RollupColumn(
-        "half_miles",
-        "NUMERIC",
-        "{half_miles}",
-        "Distance in half miles; -1 for all below 0, 30 for all from 30 miles",
-        62,
-        finer="trip_distance",
-    ),
 )
 
 SUMS = _by_name(

@@ -1,4 +1,4 @@
-"""Check which rollup answers a chart, and which charts share a scan of the trips."""
+"""Check which rollup answers a chart."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.charts import CHARTS, FIGURES, CrossFilter, Filters, build_query
+from pipeline.charts import CHARTS, CrossFilter, Filters, build_query
 from pipeline.core.sql import SQL_FOLDER
 from pipeline.warehouse.rollups import ROLLUPS
 from tests.support.chart_cases import FILTERS
@@ -22,7 +22,7 @@ ANY_TRIPS = (
 )
 # The rollups of each chart, as they were once listed by hand.
 ROLLUPS_OF = {
-    "count": ANY_TRIPS,
+    "count": ("day_summary", "distance_summary", *ANY_TRIPS[1:]),
     "figures": BY_DAY,
     "over_time": BY_DAY,
     "week_hours": BY_HOUR,
@@ -104,10 +104,10 @@ def test_chart_reads_the_smallest_rollup_that_has_its_filters() -> None:
     assert set(tables(FILTERS["routes"]).values()) == {"trips"}
 
 
-def test_filter_by_distance_is_answered_by_trips_except_for_the_chart_of_distances() -> None:
+def test_filter_by_distance_is_answered_by_trips_except_for_distances_and_the_count() -> None:
     for name in ("miles", "miles of a month"):
         rollup_of = tables(FILTERS[name])
-        assert rollup_of.pop("distances") == "distance_summary"
+        assert rollup_of.pop("distances") == rollup_of.pop("count") == "distance_summary"
         assert set(rollup_of.values()) == {"trips"}
     for name in ("miles of zones", "miles between", "too many miles"):
         assert set(tables(FILTERS[name]).values()) == {"trips"}
@@ -123,26 +123,3 @@ def test_chart_by_file_is_refused_where_only_trips_could_answer(name: str) -> No
     assert build_query(CHARTS[name], Filters(strays=True), "local").rollup
     with pytest.raises(ValueError, match=name):
         build_query(CHARTS[name], FILTERS["routes"], "local")
-
-
-def test_charts_of_the_same_zones_share_a_scan_whatever_their_payment_and_hour() -> None:
-    figures = build_query(FIGURES, Filters(zones=(7,)), "local").scan
-    assert figures
-    filters = Filters(zones=(7,), payments=(1,), hours=(8,))
-    scans = {
-        name: build_query(chart, filters, "local").scan
-        for name, chart in CHARTS.items()
-        if name not in BY_FILE
-    }
-    sharing = {name: scan for name, scan in scans.items() if scan and scan.trips == figures.trips}
-    assert scans.keys() - sharing.keys() == {"count"}
-    grouped = {name for name, scan in sharing.items() if scan.chart_of_rollup}
-    assert grouped >= {"figures", "over_time", "week_hours", "payments", "tips", "colors"}
-    assert all(sharing[name].rollup == figures.rollup for name in grouped)
-    for name in ("miles between", "routes", "too many miles"):
-        assert build_query(FIGURES, FILTERS[name], "local").scan
-
-
-def test_chart_needs_no_shared_scan_where_a_rollup_answers_or_columns_are_billed() -> None:
-    assert not build_query(FIGURES, Filters(), "local").scan
-    assert not build_query(FIGURES, Filters(zones=(7,)), "gcp").scan

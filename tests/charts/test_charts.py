@@ -21,10 +21,7 @@ from pipeline.charts import (
     Filters,
     build_query,
     filter_steps,
-    query_scan,
-    run_scan,
 )
-from pipeline.charts import shared_scan as shared_scan_module
 from pipeline.charts.queries import find_rollup
 from pipeline.core.datasets import DATASETS, GREEN_TAXIS
 from pipeline.core.settings.settings import Settings
@@ -54,17 +51,8 @@ Trip = dict[str, Any]
 
 
 def read_chart(opened: Warehouse, query: ChartQuery) -> list[Trip]:
-    """Return the rows of a chart, and check that a shared scan gives the same."""
+    """Return the rows of a chart."""
     result = opened.read(query.sql, query.parameters)
-    if query.scan:
-        for max_trips in (0, 1_000_000):
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(shared_scan_module, "MAX_TRIPS", max_trips)
-                scanned = run_scan(query.scan, opened)
-            shared = query_scan(query, scanned, opened)
-            assert (shared.table, shared.sql) == (result.table, result.sql)
-            if max_trips or query.scan.chart_of_rollup:
-                assert shared.seconds > scanned.seconds
     chart_rows: list[Trip] = result.table.to_pylist()
     return chart_rows
 

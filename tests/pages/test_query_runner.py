@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from datetime import date
 from pathlib import Path
 
 import pytest
 
 from pages.components.explore.query_runner import QueryRunner
-from pipeline.charts import CHARTS, FIGURES, ChartQuery, Filters, build_query
+from pipeline.charts import CHARTS, ChartQuery, Filters, build_query
 from pipeline.core.errors import WarehouseError
 from pipeline.core.settings.settings import Settings
 from pipeline.warehouse import Parameters
@@ -63,59 +61,23 @@ def run_all(
     return {name: result for name, result in results.items() if isinstance(result, QueryResult)}
 
 
-def test_charts_of_the_same_zones_read_the_trips_once(
+def test_each_query_reads_the_trips_once_until_something_is_loaded(
     loaded: Settings, trip_reads: list[str]
 ) -> None:
     queries, runner = make_queries(SOME_ZONES), QueryRunner()
-    results = run_all(runner, loaded, queries)
-    assert len(trip_reads) == 1
+    results = run_all(runner, loaded, {**queries, "figures again": queries["figures"]})
+    over_trips = [query.sql for query in queries.values() if query.rollup is None]
+    assert over_trips
+    assert sorted(trip_reads) == sorted(over_trips)
     with warehouse(loaded) as opened:
         for name, query in queries.items():
             assert results[name].table == opened.read(query.sql, query.parameters).table, name
             assert results[name].table.num_rows, name
     trip_reads.clear()
     assert run_all(runner, loaded, queries)["figures"] is results["figures"]
-    hours = make_queries(Filters(zones=SOME_ZONES.zones, payments=(1,), hours=(8, 9)))
-    run_all(runner, loaded, hours)
-    assert trip_reads == [hours["count"].sql], "the others read the trips that are in memory"
-
-
-def test_results_are_read_again_after_a_load(loaded: Settings, trip_reads: list[str]) -> None:
-    queries, runner = make_queries(SOME_ZONES), QueryRunner()
-    run_all(runner, loaded, queries)
-    trip_reads.clear()
+    assert trip_reads == []
     run_all(runner, loaded, queries, version="second version")
-    assert len(trip_reads) == 1
-
-
-def test_many_trips_are_grouped_once_for_the_charts_that_groups_can_answer(
-    loaded: Settings, trip_reads: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("pipeline.charts.shared_scan.MAX_TRIPS", 3)
-    results = run_all(QueryRunner(), loaded, make_queries(SOME_ZONES))
-    alone = {sql for sql in trip_reads if "timed_seconds" not in sql}
-    assert len(trip_reads) == len(alone) + 1
-    assert len(alone) == 4, "fares, distances, routes and airports"
-    with warehouse(loaded) as opened:
-        for name, query in make_queries(SOME_ZONES).items():
-            assert results[name].table == opened.read(query.sql, query.parameters).table, name
-
-
-def test_chart_that_shares_no_scan_reads_the_trips_by_itself(
-    loaded: Settings, trip_reads: list[str]
-) -> None:
-    may = Filters(first=date(2020, 5, 1), last=date(2020, 5, 31), zones=SOME_ZONES.zones)
-    april = replace(may, first=date(2020, 4, 1), last=date(2020, 4, 30))
-    queries = {
-        "fares": build_query(CHARTS["fares"], SOME_ZONES, "local"),
-        "zones": build_query(CHARTS["zones"], SOME_ZONES, "local"),
-        "figures of May": build_query(FIGURES, may, "local"),
-        "figures of April": build_query(FIGURES, april, "local"),
-    }
-    run_all(QueryRunner(), loaded, queries)
-    zones = queries.pop("zones")
-    assert zones.rollup
-    assert sorted(trip_reads) == sorted(query.sql for query in queries.values())
+    assert sorted(trip_reads) == sorted(over_trips)
 
 
 def test_warehouse_is_closed_when_the_last_query_has_ended(
@@ -141,7 +103,7 @@ def test_warehouse_is_closed_when_the_last_query_has_ended(
     assert events == ["open", "close"], "cached results need no warehouse"
 
 
-def test_error_of_a_shared_scan_reaches_every_chart_that_shares_it(
+def test_error_of_the_warehouse_reaches_every_chart(
     loaded: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> QueryResult:

@@ -83,7 +83,7 @@ class CardGrid:
             for start in range(0, len(self.cards), 2):
                 row = self.cards[start : start + 2]
                 slots += zip(row, st.columns(len(row)), strict=True)
-        for card, slot in sorted(slots, key=lambda slot: slot[0].query.rank):
+        for card, slot in sorted(slots, key=lambda slot: slot[0].query.rollup is None):
             with slot:
                 show_card(card, outcomes)
         if not self.cards:

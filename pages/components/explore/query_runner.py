@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +10,7 @@ from functools import partial
 import streamlit as st
 
 from pages.components.common.target import target
-from pipeline.charts import ChartQuery, Query, query_scan, run_scan
+from pipeline.charts import ChartQuery, Query
 from pipeline.core.errors import WarehouseError
 from pipeline.core.settings.settings import Settings, load_settings
 from pipeline.core.tasks import Task, TaskPool, run_in_background
@@ -79,7 +78,7 @@ class QueryRunner:
     ) -> Outcomes:
         """Start queries and return their outcomes, without waiting for any.
 
-        Queries over rollups come first. Those that can share a scan of the trips do so. All of them
+        Queries over rollups come first: they answer at once, the others scan the trips. All of them
         use one open warehouse, which is closed when the last has ended.
 
         Args:
@@ -92,30 +91,18 @@ class QueryRunner:
         Raises WarehouseBusy if another process holds the warehouse.
         """
         outcomes: dict[Hashable, Outcome | Task[Outcome, None]] = {}
-        works: dict[Hashable, Callable[[Warehouse], Outcome]] = {}
-
-        def plan(query: Query, work: Callable[[Warehouse], Outcome]) -> None:
+        works: dict[Hashable, ChartQuery] = {}
+        for query in sorted(queries, key=lambda query: query.rollup is None):
             key = _key(query)
-            if key in outcomes or key in works:
-                return
             result = self._cache.find((warehouse_name, key), version)
             if result is None:
-                works[key] = work
+                works[key] = query
             else:
                 outcomes[key] = result
-
-        distinct = {_key(query): query for query in sorted(queries, key=lambda query: query.rank)}
-        scans = Counter(_key(query.scan.trips) for query in distinct.values() if query.scan)
-        for query in distinct.values():
-            if query.scan and scans[_key(query.scan.trips)] > 1:
-                # The scan starts before the queries over it, each of which waits in a thread.
-                plan(query.scan.trips, partial(run_scan, query.scan))
-                plan(query, partial(_query_scan, query=query, outcomes=Outcomes(outcomes)))
-            else:
-                plan(query, partial(_read, query=query, settings=settings, approved=approved))
         if works:
             shared = _SharedWarehouse(open_warehouse(warehouse_name, settings), len(works))
-            for key, work in works.items():
+            for key, query in works.items():
+                work = partial(_read, query=query, settings=settings, approved=approved)
                 cached = partial(self._run_and_cache, (warehouse_name, key), version, work)
                 outcomes[key] = run_in_background(
                     partial(shared.use, cached), "chart query", self._pool
@@ -167,13 +154,6 @@ def _read(
         if scanned is not None and scanned > settings.gcp_ask_above_bytes:
             return NeedsApproval(scanned, scanned / 2**40 * settings.gcp_price_per_tib)
     return warehouse.read(query.sql, query.parameters)
-
-
-def _query_scan(warehouse: Warehouse, *, query: ChartQuery, outcomes: Outcomes) -> QueryResult:
-    assert query.scan
-    scanned = outcomes.wait(query.scan.trips)
-    assert isinstance(scanned, QueryResult)  # only local charts share scans, and these are free
-    return query_scan(query, scanned, warehouse)
 
 
 @st.cache_resource(show_spinner=False)

@@ -81,12 +81,9 @@ def _statements(file: TripFile, rows: str) -> list[Statement]:
         fill_values = dict(values)
         if not rollup.parent and rows != "incoming":
             fill_values["file_month"] = file.month.number
-        if rollup.parent:  # the parent has days instead of pickups, and half miles
-            expressions = trip_expressions(file.dataset, "pickup_day") | {
-                "half_miles": "half_miles"
-            }
-        else:
-            expressions = trip_expressions(file.dataset, file.dataset.pickup)
+        # A parent has days instead of pickups.
+        pickup = "pickup_day" if rollup.parent else file.dataset.pickup
+        expressions = trip_expressions(file.dataset, pickup)
         identifiers = rollup.identifiers(expressions, parent=rollup.parent)
         identifiers["rows"] = _FINER_ROWS.format(table=rollup.parent) if rollup.parent else trips
         sql = statement("duckdb/fill_rollup", color=file.dataset.name, **identifiers)
