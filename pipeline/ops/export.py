@@ -24,6 +24,7 @@ from pipeline.warehouse import Warehouse
 from pipeline.warehouse.exports import (
     ExportResult,
     ExportTarget,
+    Owner,
     ParquetFolder,
     Progress,
     checksum,
@@ -90,26 +91,27 @@ def export(
             f"{target} is among Fareground's own files.",
             cure=f"Export to {exports_folder(settings)}, or to a folder outside of the home.",
         )
-    if format != "duckdb":
-        claim(target, warehouse_name, settings.home)
+    owner = Owner(warehouse_name, settings.home)
     with (
         open_warehouse(warehouse_name, settings) as warehouse,
-        FORMATS[format](target, schema, settings) as opened,
+        FORMATS[format](target, schema, owner, settings) as opened,
     ):
         return sync(opened, warehouse, wanted, cancel, progress)
 
 
 @contextmanager
-def _parquet(target: Path, schema: str, settings: Settings) -> Iterator[ExportTarget]:
+def _parquet(target: Path, schema: str, owner: Owner, settings: Settings) -> Iterator[ExportTarget]:
     del schema, settings
+    claim(target, owner)
     folder = ParquetFolder(target)
     folder.remove_unfinished()
     yield folder
 
 
 @contextmanager
-def _csv(target: Path, schema: str, settings: Settings) -> Iterator[ExportTarget]:
+def _csv(target: Path, schema: str, owner: Owner, settings: Settings) -> Iterator[ExportTarget]:
     del schema
+    claim(target, owner)
     with ScratchFolder() as scratch:
         yield _CsvFolder(target, Path(scratch), settings)
 

@@ -19,7 +19,7 @@ from pipeline.core.trips import TripFile
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.damage import log_path
 from pipeline.warehouse.duckdb_errors import not_written
-from pipeline.warehouse.exports import ExportTarget, load_key, writing
+from pipeline.warehouse.exports import ExportTarget, Owner, load_key, writing
 from pipeline.warehouse.ledger import LedgerEntry
 
 # DuckDB's own, and that of the notes about what was exported.
@@ -34,7 +34,9 @@ _COURSE_TYPES = {
 
 
 @contextmanager
-def open_duckdb(target: Path, schema: str, settings: Settings) -> Iterator[ExportTarget]:
+def open_duckdb(
+    target: Path, schema: str, owner: Owner, settings: Settings
+) -> Iterator[ExportTarget]:
     """Open a DuckDB file as the target of an export, and create it if it is missing.
 
     Raises UsageError for a schema or a file that cannot be one, and StorageError.
@@ -48,6 +50,9 @@ def open_duckdb(target: Path, schema: str, settings: Settings) -> Iterator[Expor
         raise UsageError(f"{str(target)!r} is not the name of a file.", cure="Name a DuckDB file.")
     if target.exists() and not target.is_file():
         raise UsageError(f"{target} is not a file.", cure="Name a DuckDB file.")
+    # DuckDB would read another kind of file as a table, and throw away what is written to it.
+    if target.exists() and target.stat().st_size and not _is_duckdb(target):
+        raise UsageError(f"{target} is not a DuckDB file.", cure="Export to another file.")
     # DuckDB reads it at once, and would wait for ever for somebody to write to a pipe.
     if kind := describe_irregular(log_path(target)):
         raise UsageError(f"{log_path(target)} is {kind}.", cure="Remove it.")
@@ -73,7 +78,15 @@ def open_duckdb(target: Path, schema: str, settings: Settings) -> Iterator[Expor
         ) from None
     with ScratchFolder() as scratch, connection:
         _refuse_warehouse(connection, target)
-        yield _DatabaseFile(connection, target, schema, Path(scratch) / "trips.parquet")
+        file = _DatabaseFile(connection, target, schema, Path(scratch) / "trips.parquet")
+        file.claim(owner)
+        yield file
+
+
+def _is_duckdb(path: Path) -> bool:
+    """Return whether a file begins as DuckDB's do (https://duckdb.org/docs/internals/storage)."""
+    with writing(path), path.open("rb") as file:
+        return file.read(12)[8:] == b"DUCK"
 
 
 def _refuse_warehouse(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
@@ -116,6 +129,22 @@ class _DatabaseFile:
         self._rows = {
             file: rows for dataset in DATASETS.values() for file, rows in self._count(dataset)
         }
+
+    def claim(self, owner: Owner) -> None:
+        """Let one warehouse write to the schema; another would remove its trips."""
+        owners = f"{self._catalog}.fareground.owners"
+        self._execute(
+            f"CREATE TABLE IF NOT EXISTS {owners} (schema_name VARCHAR PRIMARY KEY, owner VARCHAR)"
+        )
+        rows = self._execute(
+            f"SELECT owner FROM {owners} WHERE schema_name = $schema", {"schema": self._schema}
+        ).fetchall()
+        for (noted,) in rows:
+            owner.require(noted, self._path, "Export to another file or --schema.")
+        self._execute(
+            f"INSERT OR REPLACE INTO {owners} VALUES ($schema, $owner)",
+            {"schema": self._schema, "owner": str(owner)},
+        )
 
     def files(self) -> Collection[TripFile]:
         return list(self._loads)

@@ -23,13 +23,18 @@ def find_leftovers(settings: Settings) -> list[Path]:
 
     While a backfill runs, only those that it cannot be using.
     """
-    leftovers = [*find_abandoned(settings.home), *_database_files(settings.home)]
+    leftovers = [*find_abandoned(*_places(settings)), *_database_files(settings.home)]
     with ExitStack() as locks, suppress(WarehouseBusy):
         for target in target_names():
             locks.enter_context(backfill_lock(target, settings))
         leftovers += settings.staging.glob("*/*.unpacked")
         leftovers += settings.staging.glob("*/*.rewriting")
     return leftovers
+
+
+def _places(settings: Settings) -> set[Path]:
+    """Return the folders in which temporary folders are made, beside the system's own."""
+    return {settings.home, settings.warehouse_path.resolve().parent}
 
 
 def remove_leftovers(settings: Settings) -> int:

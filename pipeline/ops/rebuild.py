@@ -1,13 +1,16 @@
 """Rebuild a damaged warehouse from the staged trip files, without a network.
 
-The damaged file is moved aside, never deleted. A staged file whose bytes have changed since they
-were verified is reported and left out; its source has it.
+The new warehouse is complete before it takes the place of the old one, which is kept beside it. A
+staged file whose bytes have changed since they were verified is reported and left out; its source
+has it.
 """
 
 from __future__ import annotations
 
+import os
 import secrets
-from collections.abc import Iterator
+import shutil
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,15 +18,18 @@ from pathlib import Path
 from pipeline.core.cancel import Cancel
 from pipeline.core.datasets import DATASETS
 from pipeline.core.errors import FaregroundError, WarehouseBusy, WarehouseError
+from pipeline.core.home import make_folder
+from pipeline.core.scratch import ScratchFolder
 from pipeline.core.settings.settings import Settings
 from pipeline.core.storage_errors import storage_errors
 from pipeline.core.trips import TripFile
 from pipeline.files.offers import FORMATS, SAMPLE, SAMPLE_SCHEME, UPLOAD
 from pipeline.files.reverify import reverify
-from pipeline.files.staging import StagedFile, read_staged
+from pipeline.files.staging import StagedFile, read_staged, sync_folder
 from pipeline.runs.locks import backfill_lock
-from pipeline.warehouse import LoadJob, LoadMonitor
-from pipeline.warehouse.duckdb_file import open_file
+from pipeline.warehouse import LoadJob, LoadMonitor, Warehouse
+from pipeline.warehouse.damage import log_path
+from pipeline.warehouse.duckdb_file import require_regular
 from pipeline.warehouse.registry import DEFAULT_TARGET, find_backend, open_warehouse
 
 _NAMED = 6  # missing files that a message names
@@ -45,17 +51,21 @@ class RebuiltFile:
 
 
 def rebuild(settings: Settings, *, without_missing: bool = False) -> Iterator[Path | RebuiltFile]:
-    """Load every staged file into a new warehouse of the default target.
+    """Load the staged files into a new warehouse of the default target, then replace the old one.
+
+    Where the old one can be read, only files that are loaded in it are loaded into the new one.
+    Until the end the old warehouse stays as it is.
 
     Args:
-        without_missing: Whether to go on where files that are loaded now are not staged. The new
-            warehouse then lacks them until a backfill fetches them again.
+        without_missing: Whether to go on where files would be missing from the new warehouse, or
+            change, because they are not staged as they are loaded now.
 
-    Yields the path that the old warehouse file was moved to, if there was one, then each file as it
-    is done.
+    Yields each file as it is done, then the path that the old warehouse file was moved to, if there
+    was one.
 
     Raises:
-        WarehouseError: Files that are loaded now are not staged, or nothing is.
+        WarehouseError: Files that are loaded now are not staged or could not be loaded, or nothing
+            is staged.
         WarehouseBusy: A backfill runs.
         StorageError: The disk is full.
     """
@@ -63,23 +73,43 @@ def rebuild(settings: Settings, *, without_missing: bool = False) -> Iterator[Pa
     with backfill_lock(DEFAULT_TARGET, settings):
         database = find_backend(DEFAULT_TARGET).database(settings)
         assert database is not None  # the default target keeps its tables in a file
-        staged_files = list(_staged_files(settings))
+        require_regular(database.path)
+        loaded = _loaded_files(settings) if database.path.exists() else None
+        staged_files = _chosen(list(_staged_files(settings)), loaded)
         if database.path.exists():
-            _refuse_loss(database.path, staged_files, settings, without_missing)
-        aside = _move_aside(database.path, settings)
+            _refuse_loss(database.path, staged_files, loaded or {}, settings, without_missing)
+        make_folder(settings.home)
+        stored = database.path.resolve()  # a link stays, and leads to the new file
+        with ScratchFolder(stored.parent) as scratch:
+            new = settings.model_copy(update={"home": Path(scratch), "mirror": ""})
+            failed = []
+            with open_warehouse(DEFAULT_TARGET, new) as warehouse:
+                for path, staged in staged_files:
+                    result = _load(path, staged, warehouse, run_id, settings)
+                    if result.rows is None and staged is not None and staged.file in (loaded or {}):
+                        failed.append(staged.file)
+                    yield result
+            if failed and not without_missing:
+                raise _would_be_lost(failed, "could not be loaded", database.path)
+            new_database = find_backend(DEFAULT_TARGET).database(new)
+            assert new_database is not None
+            aside = _put_in_place(new_database.path, stored)
         if aside is not None:
             yield aside
         with open_warehouse(DEFAULT_TARGET, settings) as warehouse:
-            for path, staged in staged_files:
-                if staged is None:
-                    yield RebuiltFile(path, None, "its checksum differs")
-                    continue
-                try:
-                    job = LoadJob(run_id, source_of(staged, settings))
-                    yield RebuiltFile(path, warehouse.load(staged, job, LoadMonitor()).rows)
-                except FaregroundError as error:
-                    yield RebuiltFile(path, None, str(error))
             warehouse.sync_mirror(lambda _note: None)  # the next backfill says what is wrong
+
+
+def _load(
+    path: Path, staged: StagedFile | None, warehouse: Warehouse, run_id: str, settings: Settings
+) -> RebuiltFile:
+    if staged is None:
+        return RebuiltFile(path, None, "its checksum differs")
+    job = LoadJob(run_id, source_of(staged, settings))
+    try:
+        return RebuiltFile(path, warehouse.load(staged, job, LoadMonitor()).rows)
+    except FaregroundError as error:
+        return RebuiltFile(path, None, str(error))
 
 
 def source_of(staged: StagedFile, settings: Settings) -> str:
@@ -96,14 +126,37 @@ def source_of(staged: StagedFile, settings: Settings) -> str:
     return folder.removesuffix(f"/{staged.file.dataset}")
 
 
+def _chosen(
+    staged_files: list[tuple[Path, StagedFile | None]], loaded: dict[TripFile, str | None] | None
+) -> list[tuple[Path, StagedFile | None]]:
+    """Leave out staged files that are not loaded now; of two of a month keep the loaded one."""
+    if loaded is None:
+        return staged_files
+    as_loaded = {
+        staged.file
+        for _, staged in staged_files
+        if staged is not None and staged.source_sha256 == loaded.get(staged.file)
+    }
+    return [
+        (path, staged)
+        for path, staged in staged_files
+        if staged is None
+        or (
+            staged.file in loaded
+            and (staged.file not in as_loaded or staged.source_sha256 == loaded[staged.file])
+        )
+    ]
+
+
 def _refuse_loss(
     database: Path,
     staged_files: list[tuple[Path, StagedFile | None]],
+    loaded: dict[TripFile, str | None],
     settings: Settings,
     without_missing: bool,
 ) -> None:
-    """Raise WarehouseError if the new warehouse would lack files that the old one has."""
-    intact = {staged.file for _, staged in staged_files if staged is not None}
+    """Raise WarehouseError if the new warehouse would lack or change files of the old one."""
+    intact = {staged.file: staged.source_sha256 for _, staged in staged_files if staged is not None}
     if not intact:
         raise WarehouseError(
             f"No intact trip file is staged in {settings.staging}, so the new warehouse would be "
@@ -111,44 +164,48 @@ def _refuse_loss(
             cure="Restore a backup; or move the warehouse file away and run the backfill again, "
             "which fetches the files from their source.",
         )
-    if without_missing:
-        return
-    missing = sorted(file.stem for file in _loaded_files(settings) - intact)
-    if missing:
-        names = ", ".join(missing[:_NAMED]) + (", …" if len(missing) > _NAMED else "")
-        raise WarehouseError(
-            f"{len(missing):,} loaded files are not staged and would be missing from the new "
-            f"warehouse: {names}. {database} is unchanged.",
-            cure="Run `rebuild --without-missing`, then a backfill of those months.",
-        )
+    missing = [file for file, sha256 in loaded.items() if intact.get(file) != sha256]
+    if missing and not without_missing:
+        raise _would_be_lost(missing, "staging does not have as they are loaded", database)
 
 
-def _loaded_files(settings: Settings) -> set[TripFile]:
-    """Return the files that the old warehouse says are loaded; none where it cannot be read."""
+def _would_be_lost(files: Collection[TripFile], why: str, database: Path) -> WarehouseError:
+    names = ", ".join(sorted(file.stem for file in files)[:_NAMED])
+    return WarehouseError(
+        f"The new warehouse would lack or change {len(files):,} of the loaded files, which {why}: "
+        f"{names}{', …' if len(files) > _NAMED else ''}. {database} is unchanged.",
+        cure="Run `rebuild --without-missing`, then a backfill of those months.",
+    )
+
+
+def _loaded_files(settings: Settings) -> dict[TripFile, str | None] | None:
+    """Return the files in the old warehouse with their checksums; None where it cannot be read."""
     try:
         with open_warehouse(DEFAULT_TARGET, settings, read_only=True) as warehouse:
             records = warehouse.records()
     except WarehouseBusy:
         raise
     except WarehouseError:
-        return set()
-    return {file for file, record in records.items() if record.loaded is not None}
-
-
-def _move_aside(link: Path, settings: Settings) -> Path | None:
-    """Move the warehouse's file and its log aside; a link stays, and leads to an empty database."""
-    if not link.exists():
         return None
-    path = link.resolve()
+    return {file: record.loaded.sha256 for file, record in records.items() if record.loaded}
+
+
+def _put_in_place(new: Path, path: Path) -> Path | None:
+    """Rename the new warehouse to the old one's name, and return the name that the old one has."""
     aside = path.with_name(f"{path.name}.damaged-{datetime.now(UTC):%Y%m%d-%H%M%S}")
+    log = log_path(path)
     with storage_errors(path):
-        log = path.with_name(path.name + ".wal")
-        if log.exists():
-            log.replace(aside.with_name(aside.name + ".wal"))
-        path.replace(aside)
-    if link.is_symlink():
-        open_file(path, settings, wait_seconds=1).close()
-    return aside
+        existed = path.exists()
+        if existed:
+            try:
+                os.link(path, aside)
+            except OSError:  # a file system without links
+                shutil.copyfile(path, aside)
+        if log.exists():  # it belongs to the old file
+            log.replace(log_path(aside))
+        new.replace(path)
+        sync_folder(path.parent)
+    return aside if existed else None
 
 
 def _staged_files(settings: Settings) -> Iterator[tuple[Path, StagedFile | None]]:

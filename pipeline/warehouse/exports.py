@@ -34,6 +34,7 @@ from pipeline.warehouse.ledger import LedgerEntry
 OTHER_FOLDER = "choose another folder"
 """What to do instead where an export or mirror cannot be written."""
 
+_LONGEST_OWNER = 4200  # characters, for a path of any length
 _UNFINISHED = ".unfinished"  # files that readers do not see: they leave out names with a dot
 
 Progress = Callable[[int, int, TripFile], object]
@@ -118,20 +119,38 @@ def sync(
     )
 
 
-def claim(folder: Path, warehouse: str, home: Path) -> None:
-    """Let one warehouse write to a folder; another would remove its files.
+@dataclass(frozen=True)
+class Owner:
+    """The warehouse whose trips an export has: the name of the target, and its home."""
 
-    Args:
-        folder: Where it writes. One below the home is claimed for the home wherever that is moved.
-        warehouse: The name of the target.
-        home: The folder of Fareground that the warehouse belongs to.
+    warehouse: str
+    home: Path
+
+    def __str__(self) -> str:
+        return f"{self.warehouse} of {self.home.resolve()}"
+
+    def require(self, noted: str, target: Path, cure: str) -> None:
+        """Raise UsageError if an export has the trips of another warehouse.
+
+        Args:
+            noted: The text that its owner noted, `str` of an Owner.
+            target: Where it is. One below the home belongs to the home wherever that is moved.
+            cure: What to do, for the error.
+        """
+        is_moved = target.resolve().is_relative_to(self.home.resolve()) and noted.startswith(
+            f"{self.warehouse} of "
+        )
+        if noted != str(self) and not is_moved:
+            raise UsageError(f"{target} has the trips of another warehouse: {noted}.", cure=cure)
+
+
+def claim(folder: Path, owner: Owner) -> None:
+    """Let one warehouse write to a folder; another would remove its files.
 
     Raises:
         UsageError: The folder has the files of another warehouse, or trips that no export wrote.
         StorageError: It cannot be written.
     """
-    home = home.resolve()
-    owner = f"{warehouse} of {home}"
     note = folder / ".fareground"
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -140,17 +159,13 @@ def claim(folder: Path, warehouse: str, home: Path) -> None:
             _require_no_foreign_trips(folder)
             unfinished = folder / f".fareground.{secrets.token_hex(4)}"
             try:
-                unfinished.write_text(owner)
+                unfinished.write_text(str(owner))
                 unfinished.replace(note)
             finally:
                 unfinished.unlink(missing_ok=True)
         present = note.read_text(errors="replace") if note.is_file() else "something else"
-    is_moved = folder.resolve().is_relative_to(home) and present.startswith(f"{warehouse} of ")
-    if present != owner and not is_moved:
-        raise UsageError(
-            f"{folder} has the trips of another warehouse: {present[:200]}.",
-            cure=f"Choose another folder, or delete {note} to use this one.",
-        )
+    cure = f"Choose another folder, or delete {note} to use this one."
+    owner.require(present[:_LONGEST_OWNER], folder, cure)
 
 
 def _require_no_foreign_trips(folder: Path) -> None:

@@ -25,6 +25,7 @@ from pipeline.warehouse import Warehouse
 from pipeline.warehouse.duckdb_errors import not_written
 from pipeline.warehouse.exports import (
     OTHER_FOLDER,
+    Owner,
     ParquetFolder,
     checksum,
     claim,
@@ -42,19 +43,18 @@ class Mirror(ParquetFolder):
 
     Args:
         folder: Where it is.
-        warehouse, home: Name the warehouse whose rows are in it; see `claim`.
+        owner: The warehouse whose rows are in it.
         storage_version: The DuckDB format of `trips.duckdb`.
     """
 
-    def __init__(self, folder: Path, warehouse: str, home: Path, storage_version: str) -> None:
+    def __init__(self, folder: Path, owner: Owner, storage_version: str) -> None:
         super().__init__(folder.absolute())
-        self._warehouse = warehouse
-        self._home = home
+        self._owner = owner
         self._storage_version = storage_version
 
     def write(self, warehouse: Warehouse, entry: LedgerEntry, cancel: Cancel) -> None:
         """Write the rows of a loaded file and publish them; raises as `claim` and `write` do."""
-        claim(self.folder, self._warehouse, self._home)
+        claim(self.folder, self._owner)
         super().write(warehouse, entry, cancel)
         with writing(self.folder):
             version = self._versions(entry.file) / load_key(entry)
@@ -79,13 +79,13 @@ class Mirror(ParquetFolder):
 
     def remove(self, file: TripFile) -> None:
         """Remove a file's rows and publish that; raises as `claim` does."""
-        claim(self.folder, self._warehouse, self._home)
+        claim(self.folder, self._owner)
         super().remove(file)
         self.publish()
 
     def prepare(self) -> None:
         """Remove what a killed process left; raises as `claim` does."""
-        claim(self.folder, self._warehouse, self._home)
+        claim(self.folder, self._owner)
         self.remove_unfinished()
 
     def publish(self) -> None:

@@ -30,8 +30,9 @@ from pipeline.core.errors import (
     WarehouseError,
 )
 from pipeline.core.settings.settings import Settings
-from pipeline.core.trips import Month
+from pipeline.core.trips import Month, TripFile
 from pipeline.ops.backup import back_up, read_backup, restore
+from pipeline.ops.leftovers import remove_leftovers
 from pipeline.ops.rebuild import RebuiltFile, rebuild
 from pipeline.runs.history import History
 from pipeline.runs.locks import backfill_lock, scheduler_lock
@@ -511,7 +512,7 @@ def test_rebuild_skips_and_names_damaged_staged_file(settings: Settings, folder:
     content = bytearray(staged.read_bytes())
     content[-5] ^= 1
     staged.write_bytes(content)
-    with pytest.raises(WarehouseError, match=r"1 loaded files? .*green_tripdata_2020-04"):
+    with pytest.raises(WarehouseError, match=r"1 of the loaded files.*green_tripdata_2020-04"):
         next(rebuild(settings))
     steps = [
         step for step in rebuild(settings, without_missing=True) if isinstance(step, RebuiltFile)
@@ -522,6 +523,60 @@ def test_rebuild_skips_and_names_damaged_staged_file(settings: Settings, folder:
     ]
     assert "checksum differs" in steps[1].problem
     assert rows(settings, COUNT) == [(0, 1)]
+
+
+DIES_WHILE_IT_REBUILDS = """
+import os, signal, sys
+from pipeline.core.settings.settings import Settings
+from pipeline.ops.rebuild import rebuild
+
+for _ in rebuild(Settings()):
+    os.kill(os.getpid(), getattr(signal, sys.argv[1]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM", "SIGINT"])
+def test_rebuild_that_is_killed_leaves_the_old_warehouse_and_the_next_one_is_whole(
+    settings: Settings, folder: Path, name: str
+) -> None:
+    fill(settings, folder)
+    environment = os.environ | {"FAREGROUND_HOME": str(settings.home)}
+    command = [sys.executable, "-c", DIES_WHILE_IT_REBUILDS, name]
+    killed = subprocess.run(command, env=environment, check=False, capture_output=True)
+    assert killed.returncode
+    assert rows(settings, COUNT) == [(5, 1)]
+    remove_leftovers(settings)
+    assert not list(settings.home.glob("fareground-*"))
+    assert pipeline(settings, "rebuild").stdout == "Loaded 2 of 2 staged files.\n"
+    assert rows(settings, COUNT) == [(5, 1)]
+
+
+def test_rebuild_refuses_to_load_another_version_than_is_loaded_unless_told(
+    settings: Settings, folder: Path, tmp_path: Path
+) -> None:
+    fill(settings, folder)
+    made = back_up(settings, tmp_path / "backups")
+    put_trips(folder, GREEN, [trip(GREEN)])
+    backfill(settings, request(folder, GREEN))
+    restore(settings, made.folder)
+    refused = pipeline(settings, "rebuild")
+    assert refused.returncode == 1
+    assert "does not have as they are loaded: green_tripdata_2020-04" in " ".join(
+        refused.stderr.split()
+    )
+    assert rows(settings, COUNT) == [(5, 1)]
+    assert pipeline(settings, "rebuild", "--without-missing").returncode == 0
+    assert rows(settings, COUNT) == [(1, 1)]
+
+
+def test_rebuild_loads_no_file_that_is_only_staged(settings: Settings, folder: Path) -> None:
+    fill(settings, folder)
+    may = TripFile(GREEN.dataset, GREEN.month.plus(1))
+    put_trips(folder, may, [trip(may)])
+    stage_from(folder, may, settings)
+    assert pipeline(settings, "rebuild").stdout == "Loaded 2 of 2 staged files.\n"
+    assert rows(settings, COUNT) == [(5, 1)]
 
 
 def test_rebuild_without_staged_files_leaves_warehouse_unchanged(

@@ -239,7 +239,7 @@ def test_target_that_cannot_be_written_is_named(settings: Settings, folder: Path
         export("parquet", folder / "file", "local", settings)
     with pytest.raises(StorageError, match="file"):
         export("parquet", folder / "file" / "below", "local", settings)
-    with pytest.raises(StorageError, match="cannot be opened as a DuckDB file"):
+    with pytest.raises(UsageError, match="is not a DuckDB file"):
         export("duckdb", folder / "file", "local", settings)
     assert (folder / "file").read_text() == "not a folder"
 
@@ -653,3 +653,32 @@ def test_what_stands_in_the_place_of_an_exported_file_is_replaced_or_named_at_on
     except (StorageError, UsageError) as error:
         message = str(error)
     assert not message or (str(out) in message and "Free" not in message)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_export_of_another_home_is_never_replaced(
+    format: str, settings: Settings, folder: Path
+) -> None:
+    put_trips(folder, GREEN, [trip(GREEN)])
+    load(folder, GREEN, settings)
+    other = settings.model_copy(update={"home": folder / "other"})
+    put_trips(folder, MAY, [trip(MAY)])
+    load(folder, MAY, other)
+    out = folder / "out"
+    export(format, out, "local", settings)
+    with pytest.raises(UsageError, match="has the trips of another warehouse: local of "):
+        export(format, out, "local", other)
+    assert export(format, out, "local", settings).written == ()
+
+
+@pytest.mark.parametrize("name", ["trips.csv", "trips.parquet", "notes.txt", "store.sqlite"])
+def test_file_that_is_no_duckdb_file_is_refused_and_stays(
+    name: str, settings: Settings, folder: Path
+) -> None:
+    put_trips(folder, GREEN, [trip(GREEN)])
+    load(folder, GREEN, settings)
+    path = folder / name
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(UsageError, match=f"{name} is not a DuckDB file"):
+        export("duckdb", path, "local", settings)
+    assert path.read_text() == "a,b\n1,2\n"

@@ -34,7 +34,7 @@ from pipeline.warehouse import LoadJob, LoadMonitor, Parameters, RowSet, queryab
 from pipeline.warehouse.damage import is_corruption
 from pipeline.warehouse.duckdb_errors import not_written, translated
 from pipeline.warehouse.duckdb_file import OPEN_DATABASES
-from pipeline.warehouse.exports import OTHER_FOLDER, sync
+from pipeline.warehouse.exports import OTHER_FOLDER, Owner, sync
 from pipeline.warehouse.ledger import FileRecord, LedgerEntry
 from pipeline.warehouse.local.database import connect
 from pipeline.warehouse.local.ledger import read_records, record_entry
@@ -74,9 +74,8 @@ class LocalWarehouse:
         self._loading = threading.Lock()
         self._mirror: Mirror | None = None
         if settings.mirror:
-            self._mirror = Mirror(
-                Path(settings.mirror), "local", settings.home, settings.storage_version
-            )
+            owner = Owner("local", settings.home)
+            self._mirror = Mirror(Path(settings.mirror), owner, settings.storage_version)
 
     def __enter__(self) -> Self:
         if not self._read_only:
