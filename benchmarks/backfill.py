@@ -1,7 +1,8 @@
-"""Measure time and memory of a local backfill, relative to DuckDB alone on the same files.
+"""Measure time, processor time and memory of a local backfill, relative to DuckDB alone.
 
-The floor is `CREATE TABLE AS SELECT` from the same csv.gz files into a new database, with the same
-DuckDB version, types and memory limit. It runs in its own process, alternating with the backfills.
+The floors read the same files with the same DuckDB version, types and memory limit, each in a
+process of its own, alternating with the backfills: "one table" inserts all files with their names
+into one table, "a table a file" creates a table from each. Parquet files are measured likewise.
 Prints a Markdown table; `--months` and `--rows` make a smaller run.
 """
 
@@ -17,13 +18,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from pipeline.core.datasets import YELLOW_TAXIS
+from pipeline.core.datasets import YELLOW_TAXIS, Dataset
 from pipeline.warehouse.extract.cells import stored_type
 
 ROWS = 1_500_000
@@ -31,26 +33,28 @@ MONTHS = 12
 CORRECTED_SHARE = 0.01
 
 _FLOOR = """
-import sys, time, duckdb
-database, types, *paths = sys.argv[1:]
-started = time.perf_counter()
+import sys, duckdb
+database, reader, kind, *paths = sys.argv[1:]
 connection = duckdb.connect(database, config={"memory_limit": "1GB"})
 connection.execute("SET enable_progress_bar_print = false")
 for number, path in enumerate(paths):
-    connection.execute(
-        f"CREATE TABLE floor_{number} AS SELECT * FROM read_csv(?, columns={types}, header=true)",
-        [path],
-    )
+    if kind == "a table a file":
+        connection.execute(f"CREATE TABLE floor_{number} AS SELECT * FROM {reader}", [path])
+        continue
+    rows = f"SELECT * FROM {reader.removesuffix(')')}, filename = true)"
+    begin = "INSERT INTO trips" if number else "CREATE TABLE trips AS"
+    connection.execute(f"{begin} {rows}", [path])
 connection.close()
-print(time.perf_counter() - started)
 """
+FLOORS = ("one table", "a table a file")
 
 
 @dataclass(frozen=True)
 class ProcessUsage:
-    """Wall-clock seconds and peak resident memory (MB) of one process."""
+    """Wall-clock and processor seconds, and peak resident memory (MB), of one process."""
 
     seconds: float
+    processor_seconds: float
     peak_mb: float
 
 
@@ -115,21 +119,29 @@ def run(
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             raise SystemExit(f"{command} failed: {output}")
-    return ProcessUsage(seconds, usage.ru_maxrss / 1024), output
+    processor_seconds = usage.ru_utime + usage.ru_stime
+    return ProcessUsage(seconds, processor_seconds, usage.ru_maxrss / 1024), output
 
 
-def floor(folder: Path, paths: list[Path]) -> float:
-    """Return the seconds in which DuckDB alone creates a table from each file, without start-up."""
+def floor(
+    folder: Path, paths: list[Path], kind: str, dataset: Dataset = YELLOW_TAXIS
+) -> ProcessUsage:
+    """Return the usage of DuckDB alone for these files, as one of FLOORS."""
     types = ", ".join(
-        f"'{column.name}': '{stored_type(column)}'"
-        for column in YELLOW_TAXIS.columns
-        if not column.fee
+        f"'{column.name}': '{stored_type(column)}'" for column in dataset.columns if not column.fee
     )
+    reader = f"read_csv(?, columns={{{types}}}, header=true)"
+    if paths[0].suffix == ".parquet":
+        reader = "read_parquet(?)"
     database = folder / "floor.duckdb"
     database.unlink(missing_ok=True)
-    code = [sys.executable, "-c", _FLOOR, str(database), f"{{{types}}}", *map(str, paths)]
-    _, output = run(code)
-    return float(output)
+    usage, _ = run([sys.executable, "-c", _FLOOR, str(database), reader, kind, *map(str, paths)])
+    return usage
+
+
+def write_parquet(path: Path, csv: Path) -> None:
+    """Write a csv.gz as the TLC's Parquet files of today."""
+    duckdb.execute(f"COPY (FROM '{csv}') TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
 
 
 def backfill(
@@ -153,55 +165,90 @@ def measure(folder: Path, months: int, rows: int, rounds: int) -> list[tuple[str
     corrected = folder / names[-1]
     write_month(corrected, months, rows, corrected=True)
 
-    floors, firsts, agains, first_months, last_months, peaks = [], [], [], [], [], []
-    month_floors, changes, change_commands, single_peaks = [], [], [], []
-    mirrored: list[float] = []
+    usages: dict[str, list[ProcessUsage]] = defaultdict(list)
+    seconds: dict[str, list[float]] = defaultdict(list)
     counts: dict[str, int] = {}
+    parquet = folder / "parquet"
+    parquet.mkdir()
+    for path in paths:
+        write_parquet(parquet / path.name.replace("csv.gz", "parquet"), path)
     for number in range(rounds):
         home = folder / f"home-{number}"
-        floors.append(floor(folder, paths))
+        for kind in FLOORS:
+            usages[kind].append(floor(folder, paths, kind))
         first, files = backfill(home, source, months)
         assert [f["rows"] for f in files] == [rows] * months, files
-        firsts.append(first.seconds)
-        peaks.append(first.peak_mb)
+        usages["first"].append(first)
+        seconds["first month"].append(files[0]["seconds"])
+        seconds["last month"].append(files[-1]["seconds"])
         with tempfile.TemporaryDirectory(dir=folder) as other:
             usage, _ = backfill(Path(other), source, months, mirror=Path(other) / "mirror")
-        mirrored.append(usage.seconds)
-        first_months.append(files[0]["seconds"])
-        last_months.append(files[-1]["seconds"])
+        usages["mirror"].append(usage)
+        usages["parquet floor"].append(floor(folder, sorted(parquet.iterdir()), "one table"))
+        with tempfile.TemporaryDirectory(dir=folder) as other:
+            usage, files = backfill(Path(other), parquet, months)
+        assert [f["rows"] for f in files] == [rows] * months, files
+        usages["parquet"].append(usage)
         again, files = backfill(home, source, months, "--policy", "all")
         assert {f["state"] for f in files} == {"skipped"}, files
-        agains.append(again.seconds)
-        month_floors.append(floor(folder, [corrected]))
+        usages["again"].append(again)
+        usages["month floor"].append(floor(folder, [corrected], "one table"))
         original = paths[-1].read_bytes()
         shutil.copyfile(corrected, paths[-1])
         change, files = backfill(home, source, months)
         paths[-1].write_bytes(original)
-        change_commands.append(change.seconds)
-        changes.append(files[-1]["seconds"])
+        usages["change"].append(change)
+        seconds["change"].append(files[-1]["seconds"])
         counts = {name: files[-1][name] for name in ("inserted", "updated", "deleted", "unchanged")}
         single, _ = backfill(folder / f"single-{number}", source, 1)
-        single_peaks.append(single.peak_mb)
+        usages["single"].append(single)
         shutil.rmtree(home)
         shutil.rmtree(folder / f"single-{number}")
 
-    def row(what: str, values: list[float], base: list[float], limit: str) -> tuple[str, ...]:
+    def compare(what: str, values: list[float], base: list[float], aim: str) -> tuple[str, ...]:
         value, under = statistics.median(values), statistics.median(base)
-        return what, f"{value:.2f} s", f"{under:.2f} s", f"{value / under:.3g}x", limit
+        return what, f"{value:.2f} s", f"{under:.2f} s", f"{value / under:.3g}x", aim
 
+    def both(what: str, name: str, base: str, aim: str, wall_aim: str) -> list[tuple[str, ...]]:
+        of, under = usages[name], usages[base]
+        return [
+            compare(
+                f"{what}, processor time",
+                [usage.processor_seconds for usage in of],
+                [usage.processor_seconds for usage in under],
+                aim,
+            ),
+            compare(
+                f"{what}, wall time",
+                [usage.seconds for usage in of],
+                [usage.seconds for usage in under],
+                wall_aim,
+            ),
+        ]
+
+    load = f"first load of {months} months"
+    peak, single_peak = (max(u.peak_mb for u in usages[each]) for each in ("first", "single"))
+    walls = [u.seconds for u in usages["month floor"]]
     return [
-        row(f"first load of {months} months, whole command", firsts, floors, "1.25x"),
-        row("the same with a mirror, against without", mirrored, firsts, "1.25x"),
-        row("last month against the first, both within it", last_months, first_months, "1.1x"),
-        row(f"{months} months again, nothing changed", agains, floors, "0.03x"),
-        row("a month with 1 % corrected rows, download and load", changes, month_floors, "1.5x"),
-        row("the same, whole command with start-up", change_commands, month_floors, ""),
+        *both(f"{load}, against one table", "first", "one table", "1.25x", "1.15x"),
+        *both(f"{load}, against a table a file", "first", "a table a file", "", ""),
+        *both(f"{load} with a mirror, against without", "mirror", "first", "1.25x", ""),
+        *both(f"{load} from Parquet, against one table", "parquet", "parquet floor", "", ""),
+        compare(
+            "last month against the first, both within it",
+            seconds["last month"],
+            seconds["first month"],
+            "1.1x",
+        ),
+        *both(f"{months} months again, nothing changed", "again", "one table", "0.03x", "0.03x"),
+        compare("a month with 1 % corrected rows, load", seconds["change"], walls, "1.4x"),
+        *both("the same, whole command", "change", "month floor", "", ""),
         (
             "peak memory, all months against one",
-            f"{max(peaks):,.0f} MB",
-            f"{max(single_peaks):,.0f} MB",
-            f"{max(peaks) / max(single_peaks):.3g}x",
-            "1,500 MB",
+            f"{peak:,.0f} MB",
+            f"{single_peak:,.0f} MB",
+            f"{peak / single_peak:.3g}x",
+            "600 MB",
         ),
         ("counts of the corrected month", json.dumps(counts), "", "", ""),
     ]

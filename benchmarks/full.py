@@ -37,12 +37,11 @@ import duckdb
 from playwright.sync_api import Locator, sync_playwright
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from benchmarks.backfill import _FLOOR
+from benchmarks.backfill import floor as backfill_floor
 from benchmarks.months import FIRST, LAST, GeneratedFile, make_months
 from benchmarks.watch import ResourceMonitor, process_tree, size_gb
 from pipeline.core.trips import TripFile
 from pipeline.runs.history import History
-from pipeline.warehouse.extract.cells import stored_type
 from tests.support.browser import Visitor, find_chromium, serve
 
 RELOADED = "2020-06"  # months from here on are loaded again while the pages are measured
@@ -132,14 +131,10 @@ def reconcile(home: Path, generated_files: dict[TripFile, GeneratedFile]) -> Non
 
 def floor(folder: Path, source: Path, files: list[TripFile]) -> tuple[float, list[TripFile]]:
     """Return the seconds in which DuckDB alone creates a table from each file, and the files."""
-    database, seconds = folder / "floor.duckdb", 0.0
+    seconds = 0.0
     for dataset in {file.dataset: None for file in files}:
-        columns = [column for column in dataset.columns if not column.fee]
-        types = ", ".join(f"'{column.name}': '{stored_type(column)}'" for column in columns)
-        paths = [str(source / f"{file.stem}.csv.gz") for file in files if file.dataset == dataset]
-        command = [sys.executable, "-c", _FLOOR, str(database), f"{{{types}}}", *paths]
-        seconds += float(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
-        database.unlink()
+        paths = [source / f"{file.stem}.csv.gz" for file in files if file.dataset == dataset]
+        seconds += backfill_floor(folder, paths, "a table a file", dataset).seconds
     return seconds, files
 
 

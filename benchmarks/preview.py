@@ -54,7 +54,7 @@ def measure(folder: Path, rows: int, rounds: int) -> list[tuple[str, ...]]:
     fetched = 0
     with Server({f"/{name}": (source / name).read_bytes()}) as server:
         for _ in range(rounds):
-            floors.append(floor(folder, [source / name]))
+            floors.append(floor(folder, [source / name], "a table a file").seconds)
             head, document = preview(home, "preview", *month, server.url)
             fetched = document["fetched"]
             whole, document = preview(home, "preview", str(source / name))
