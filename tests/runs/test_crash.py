@@ -14,25 +14,23 @@ from typing import Any
 
 import pytest
 
-from pipeline.core.datasets import GREEN_TAXIS
+from pipeline.core.datasets import DATASETS, Dataset
 from pipeline.core.settings.settings import Settings
 from pipeline.core.trips import Month, TripFile
 from pipeline.runs.backfill import Backfill, prepare_plan, resume_request, run_backfill
 from pipeline.runs.history import History
 from pipeline.runs.locks import find_running_run, mark_interrupted
 from tests.support.files import (
-    GREEN,
     assert_rollups_agree,
     backfill,
     put_trips,
-    request,
     rows,
     trip,
     warehouse,
 )
+from tests.support.files import request as request_of
 
 LONG = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(900)]
-MAY = TripFile(GREEN_TAXIS, Month(2020, 5))
 
 # A script that runs a backfill and sends itself SIGKILL when the given file begins a step.
 DIES = """
@@ -58,28 +56,36 @@ run_backfill(Backfill(prepare_plan(backfill_request, settings), settings, "comma
 """
 
 
+def amended(dataset: Dataset) -> str:
+    """Return a column that a corrected file may change without making another trip of a row."""
+    return "total_amount" if dataset.has("total_amount") else "SR_Flag"
+
+
 def old_version(file: TripFile) -> list[dict[str, Any]]:
     """Return the rows of a file as first published."""
-    return [trip(file, PULocationID=n % 250, total_amount=f"{n}.00") for n in range(400)]
+    return [trip(file, PULocationID=n % 250, **{amended(file.dataset): f"{n}"}) for n in range(400)]
 
 
 def new_version(file: TripFile) -> list[dict[str, Any]]:
     """Return a new version of a file: updates, deletions and inserts, some of the same identity."""
+    column = amended(file.dataset)
     changed = old_version(file)[50:]
     for row in changed[::10]:
-        row["total_amount"] = "0.55"
-    return [*changed, *(trip(file, PULocationID=251, total_amount="7.00") for _ in range(20))]
+        row[column] = "1055"
+    return [*changed, *(trip(file, PULocationID=251, **{column: "7"}) for _ in range(20))]
 
 
-def table(settings: Settings) -> list[tuple[Any, ...]]:
-    """Return every row of the green table with its id, in a fixed order."""
-    return rows(settings, "SELECT * FROM green_tripdata ORDER BY unique_row_id")
+def table(settings: Settings, dataset: Dataset) -> list[tuple[Any, ...]]:
+    """Return every row of the dataset's table with its id, in a fixed order."""
+    return rows(settings, f"SELECT * FROM {dataset.table} ORDER BY unique_row_id")
 
 
 @dataclass(frozen=True)
 class Unbroken:
     """A run from old to new versions of two months that nothing disturbed."""
 
+    april: TripFile
+    may: TripFile
     home: Path
     """A home with the old versions, to be copied."""
     source: Path
@@ -94,27 +100,30 @@ class Unbroken:
         return Settings(home=shutil.copytree(self.home, tmp_path / "home"))
 
 
-@pytest.fixture(scope="module")
-def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Unbroken:
+@pytest.fixture(scope="module", params=DATASETS.values(), ids=str)
+def unbroken(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Unbroken:
     """Load the old versions once for all tests here, and the new ones in a copy."""
+    dataset: Dataset = request.param
+    april, may = (TripFile(dataset, Month(2020, month)) for month in (4, 5))
     root = tmp_path_factory.mktemp("unbroken")
     old, new, source = Settings(home=root / "old"), Settings(home=root / "new"), root / "source"
     source.mkdir()
     for version in (old_version, new_version):
-        for file in (GREEN, MAY):
+        for file in (april, may):
             put_trips(source, file, version(file))
         if version is old_version:
-            assert backfill(old, request(source, GREEN, MAY))[0] == "succeeded"
-    before = table(old)
+            assert backfill(old, request_of(source, april, may))[0] == "succeeded"
+    before = table(old, dataset)
     shutil.copytree(old.home, new.home)
-    backfill(new, request(source, GREEN, MAY))
-    after = table(new)
+    backfill(new, request_of(source, april, may))
+    after = table(new, dataset)
     assert before != after
-    return Unbroken(old.home, source, before, after)
+    return Unbroken(april, may, old.home, source, before, after)
 
 
-def die(settings: Settings, source: Path, step: str, victim: TripFile) -> None:
-    arguments = [str(source), GREEN.filename, MAY.filename, victim.filename, step]
+def die(settings: Settings, unbroken: Unbroken, source: Path, step: str, victim: TripFile) -> None:
+    first, last = unbroken.april.filename, unbroken.may.filename
+    arguments = [str(source), first, last, victim.filename, step]
     killed = subprocess.run(
         [sys.executable, "-c", DIES, *arguments],
         env={"FAREGROUND_HOME": str(settings.home), "PATH": "", "PYTHONPATH": "."},
@@ -140,34 +149,36 @@ def test_run_killed_at_any_step_then_resumed_equals_an_unbroken_run(
     unbroken: Unbroken, tmp_path: Path, step: str
 ) -> None:
     before, after = unbroken.before, unbroken.after
+    april, may = unbroken.april, unbroken.may
     settings = unbroken.copied_home(tmp_path)
-    die(settings, unbroken.source, step, MAY)
+    die(settings, unbroken, unbroken.source, step, may)
     # April may be committed before the kill; May must be unchanged.
     by_file = {str(row[1]): [r for r in before if r[1] == row[1]] for row in before}
-    now = table(settings)
-    assert [row for row in now if row[1] == MAY.filename] == by_file[MAY.filename]
-    april = [row for row in now if row[1] == GREEN.filename]
-    assert april in ([r for r in after if r[1] == GREEN.filename], by_file[GREEN.filename])
+    now = table(settings, april.dataset)
+    assert [row for row in now if row[1] == may.filename] == by_file[may.filename]
+    april_rows = [row for row in now if row[1] == april.filename]
+    new_rows = [row for row in after if row[1] == april.filename]
+    assert april_rows in (new_rows, by_file[april.filename])
 
     assert_rollups_agree(settings)
     assert resume(settings) == "succeeded"
-    assert table(settings) == after
+    assert table(settings, april.dataset) == after
     assert_rollups_agree(settings)
 
 
 @pytest.mark.parametrize("step", ["download", "extract", "merge", "reconcile", "commit"])
 def test_first_load_killed_at_any_step_leaves_nothing_of_its_file(
-    tmp_path: Path, step: str
+    unbroken: Unbroken, tmp_path: Path, step: str
 ) -> None:
     settings, source = Settings(home=tmp_path / "home"), tmp_path / "source"
     source.mkdir()
-    for file in (GREEN, MAY):
+    for file in (unbroken.april, unbroken.may):
         put_trips(source, file, old_version(file))
-    die(settings, source, step, GREEN)
-    assert table(settings) == []
+    die(settings, unbroken, source, step, unbroken.april)
+    assert table(settings, unbroken.april.dataset) == []
     assert_rollups_agree(settings)
     assert resume(settings) == "succeeded"
-    assert len(table(settings)) == 800
+    assert len(table(settings, unbroken.april.dataset)) == 800
 
 
 @pytest.mark.parametrize("kills", [4, pytest.param(60, marks=LONG)])
@@ -178,11 +189,13 @@ def test_ledger_agrees_with_table_after_every_kill_at_a_random_moment(
     source.mkdir()
     history = History(settings.history_path)
     chance = random.Random(kills)
-    command = [sys.executable, "-m", "pipeline", "backfill", "--color", "green", "--force"]
+    dataset, files = unbroken.april.dataset, (unbroken.april, unbroken.may)
+    command = [sys.executable, "-m", "pipeline", "backfill", "--dataset", dataset.name, "--force"]
     command += ["--from", "2020-04", "--to", "2020-05", "--source", str(source)]
     environment = {"FAREGROUND_HOME": str(settings.home), "PATH": ""}
+    amount = "sum(total_amount)" if dataset.has("total_amount") else "NULL"
     for number in range(kills):
-        for file in (GREEN, MAY):
+        for file in files:
             put_trips(source, file, (old_version, new_version)[number % 2](file))
         before = len(history.runs(limit=1000))
         process = subprocess.Popen(
@@ -195,9 +208,9 @@ def test_ledger_agrees_with_table_after_every_kill_at_a_random_moment(
         process.kill()
         process.wait()
         with warehouse(settings) as opened:
-            for file in (GREEN, MAY):
+            for file in files:
                 counted = opened.query(
-                    "SELECT count(*), sum(total_amount) FROM green_tripdata"
+                    f"SELECT count(*), {amount} FROM {dataset.table}"
                     f" WHERE filename = '{file.filename}'",
                     limit=1,
                 )
@@ -212,7 +225,7 @@ def test_ledger_agrees_with_table_after_every_kill_at_a_random_moment(
 
 def test_run_whose_process_is_gone_shows_as_interrupted(unbroken: Unbroken, tmp_path: Path) -> None:
     settings = unbroken.copied_home(tmp_path)
-    die(settings, unbroken.source, "merge", GREEN)
+    die(settings, unbroken, unbroken.source, "merge", unbroken.april)
     assert find_running_run("local", settings) is None
     (run, *_) = History(settings.history_path).runs()
     assert run.state == "interrupted"

@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from pipeline.core.datasets import DATASETS, FOR_HIRE_VEHICLES, Dataset
@@ -191,6 +192,28 @@ def test_commands_plan_load_diff_verify_explain_schedule_and_export(
         assert exported.returncode == 0, exported.stderr
     added = pipeline(settings, "schedule", "add", "--dataset", dataset.name, *source)
     assert added.returncode == 0, added.stderr
+
+
+@EVERY_DATASET
+def test_cell_or_row_that_was_changed_in_the_table_is_found_by_verify(
+    settings: Settings, folder: Path, dataset: Dataset
+) -> None:
+    file = TripFile(dataset, APRIL)
+    put_trips(folder, file, [trip(file, PULocationID=zone) for zone in (1, 2, 3)])
+    assert backfill(settings, request(folder, file))[0] == "succeeded"
+    months = ("--target", DEFAULT_TARGET, "--dataset", dataset.name, "--from", str(APRIL))
+    zone = next(c.name for c in dataset.columns if c.name.casefold() == "pulocationid")
+    for damage in (
+        f"UPDATE storage.{dataset.table} SET {zone} = 9 WHERE {zone} = 1",
+        f"DELETE FROM storage.{dataset.table} WHERE {zone} = 2",
+    ):
+        with duckdb.connect(str(settings.warehouse_path)) as connection:
+            connection.execute(damage)
+        verified = pipeline(settings, "verify", *months, "--json")
+        assert verified.returncode == 1
+        assert [each["state"] for each in document(verified)["files"]] == ["different"]
+        assert backfill(settings, request(folder, file, force=True))[0] == "succeeded"
+        assert pipeline(settings, "verify", *months).returncode == 0
 
 
 FOR_HIRE_HEADERS = {
