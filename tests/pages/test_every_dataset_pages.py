@@ -43,6 +43,9 @@ def test_dataset_is_previewed_loaded_charted_and_listed(
     backfill_page = open_app(**link)
     assert "Load 1 file" in backfill_page.button(key="run").label
     run_to_end(backfill_page)
+    (run,) = History(settings.history_path).runs()
+    (loaded,) = History(settings.history_path).files(run.run_id)
+    assert (run.state, loaded.state, loaded.reason) == ("succeeded", "loaded", "")
     assert rows(settings, f"SELECT count(*) FROM {dataset.table}") == [(3,)]
 
     for tab in SECTIONS:
@@ -50,7 +53,6 @@ def test_dataset_is_previewed_loaded_charted_and_listed(
         figures = {metric.label: metric.value for metric in charted.metric}
         assert figures["Trips"] == "3", tab
         assert ("Revenue" in figures) == dataset.has("total_amount")
-    (run,) = History(settings.history_path).runs()
     (listed,) = table(open_app("pages/runs.py", run=run.run_id), "file")
     assert (listed["file"], listed["rows"]) == (file.stem, "3")
     queried = open_app("pages/sql.py", q=f"SELECT count(*) AS trips FROM {dataset.table}")
