@@ -194,7 +194,7 @@ class DocumentStore:
 
     def documents(self) -> list[Document]:
         """List the stored documents, ordered by title."""
-        if not self._file.path.exists():
+        if not self._file.exists:
             return []
         sql = f"SELECT {COLUMNS} FROM documents ORDER BY title, address"
         return self._file.read(_document, sql)
@@ -248,7 +248,7 @@ class DocumentStore:
             top: Most chunks to return.
             only: Ids of the documents to search; none means all.
         """
-        if not query_terms or not self._file.path.exists():
+        if not query_terms or not self._file.exists:
             return []
         unique = dict.fromkeys(query_terms)
         query = " OR ".join('"' + term.replace('"', '""') + '"' for term in unique)
@@ -281,7 +281,7 @@ class DocumentStore:
 
     def chunks_of(self, only: Sequence[str] = ()) -> list[StoredChunk]:
         """List the chunks of some documents or, without ids, of all, in the order of their text."""
-        if not self._file.path.exists():
+        if not self._file.exists:
             return []
         marks = ", ".join("?" for _ in only)
         return self._chunks(f"chunks.document_id IN ({marks})" if only else "TRUE", only)
