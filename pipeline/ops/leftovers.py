@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -23,7 +24,10 @@ def find_leftovers(settings: Settings) -> list[Path]:
 
     While a backfill runs, only those that it cannot be using.
     """
-    leftovers = [*find_abandoned(settings.home), *_database_files(settings.home)]
+    leftovers = [
+        *find_abandoned(Path(tempfile.gettempdir()), settings.home),
+        *_database_files(settings.home),
+    ]
     with ExitStack() as locks, suppress(WarehouseBusy):
         for target in target_names():
             locks.enter_context(backfill_lock(target, settings))
