@@ -180,6 +180,19 @@ def test_log_that_is_a_pipe_is_reported_and_work_goes_on(settings: Settings) -> 
     assert f"The log {path} cannot be written (it is a device or pipe" in result.stderr
 
 
+@pytest.mark.parametrize("place", ["logs", "logs/fareground.lock"])
+def test_what_keeps_the_log_from_being_written_is_said_in_words(
+    settings: Settings, tmp_path: Path, place: str
+) -> None:
+    path = settings.home / place
+    path.parent.mkdir(parents=True)
+    path.symlink_to(tmp_path / "missing")
+    result = pipeline_process(settings, "status")
+    assert result.returncode == 0
+    assert f"({path} is a link to {tmp_path / 'missing'}, which does not exist" in result.stderr
+    assert "Errno" not in result.stderr
+
+
 def test_staged_file_whose_note_is_a_pipe_is_staged_again(settings: Settings, folder: Path) -> None:
     backfill(settings, request(put_trips(folder, GREEN, [trip(GREEN)]).parent, GREEN))
     (note,) = settings.staging.rglob("*.json")

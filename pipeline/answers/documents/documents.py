@@ -36,6 +36,7 @@ class Document:
     `id` depends on the address alone. `date` is YYYY-MM-DD; date and version are empty where the
     document states none. `sha256` and `bytes` are those of what it was read from, `characters` is
     the length of its text, and `added_at` is in UTC. `pages` is 0 of what is no PDF.
+    `unreadable_characters` counts those of its bytes that are no text in its encoding.
     """
 
     id: str
@@ -52,14 +53,19 @@ class Document:
     chunks: int
     pages: int = 0
     pages_without_text: int = 0
+    unreadable_characters: int = 0
 
     @property
     def gaps(self) -> str:
-        """What of it could not be read: `9 of 10 pages have no text`, or nothing."""
-        if not self.pages_without_text:
-            return ""
-        has = "has" if self.pages_without_text == 1 else "have"
-        return f"{self.pages_without_text:,} of {self.pages:,} pages {has} no text"
+        """What of it could not be read, such as `9 of 10 pages have no text`, or nothing."""
+        gaps = []
+        if self.pages_without_text:
+            has = "has" if self.pages_without_text == 1 else "have"
+            gaps.append(f"{self.pages_without_text:,} of {self.pages:,} pages {has} no text")
+        if self.unreadable_characters:
+            noun = "character" if self.unreadable_characters == 1 else "characters"
+            gaps.append(f"{self.unreadable_characters:,} {noun} could not be read")
+        return "; ".join(gaps)
 
     @property
     def origin(self) -> str:
@@ -144,6 +150,7 @@ class DocumentStore:
             chunks=len(chunks),
             pages=parsed.pages,
             pages_without_text=parsed.pages_without_text,
+            unreadable_characters=parsed.unreadable_characters,
         )
         self._replace(document, storable(parsed.text), chunks)
         return document
