@@ -46,7 +46,7 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     from pipeline.core.redact import guard_output
     from pipeline.core.scratch import find_abandoned, remove_own
     from pipeline.core.settings.settings import find_home, load_settings
-    from pipeline.ops.backup import finish_restore
+    from pipeline.ops.restore import finish_restore
 
     guard_output()
     with suppress(FaregroundError):  # the pages show an error in the settings

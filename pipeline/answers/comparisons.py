@@ -166,7 +166,7 @@ class ComparisonStore:
 
     def find(self, id: str) -> AnswerComparison:
         """Return a stored comparison; raises UsageError if there is none with this id."""
-        if self._file.path.exists():
+        if self._file.exists:
             sql = "SELECT content FROM comparisons WHERE id = ?"
             for content in self._file.read(lambda row: str(row["content"]), sql, (id,)):
                 try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from pipeline.answers.documents.documents import Document, DocumentStore
 
 _MOST_ANSWER_BYTES = 10**6  # some 300 pages; each of their claims is looked up
+
+_REPORT_SECONDS = 5.0
 
 answers = typer.Typer(
     no_args_is_help=True,
@@ -82,7 +86,10 @@ def add(
             markup=False,
         )
         if document.gaps:
-            out.print(f"  {document.gaps}. If it is scanned, run it through OCR.", markup=False)
+            cure = "If it is scanned, run it through OCR."
+            if not document.pages_without_text:
+                cure = "Save it as UTF-8 and add it again, if they matter."
+            out.print(f"  {document.gaps}. {cure}", markup=False)
     for problem in problems:
         err.print(f"[red]✕[/red] {escape(str(problem))}")
     if problems:
@@ -195,7 +202,7 @@ def check(
         documents = _open_documents()
         only = [documents.find(name).id for name in document or ()]
         answer = _read_text(text)
-        verdicts = grounding.check_text(answer, documents, question, top, only)
+        verdicts = grounding.check_text(answer, documents, question, top, only, _claim_reporter())
         outcome = grounding.describe_outcome(answer, verdicts)
         if as_json:
             print_json({"outcome": outcome, "claims": [verdict_values(v) for v in verdicts]})
@@ -211,6 +218,19 @@ def check(
                 quote = " ".join(verdict.passage.text[start:end].split())
                 out.print(f"  nearest: {verdict.passage.context}: {quote}", markup=False)
         out.print(f"{outcome}.")
+
+
+def _claim_reporter() -> Callable[[int, int], None]:
+    """Return a function that prints how many claims are checked, every few seconds."""
+    latest = time.monotonic()
+
+    def report(done: int, total: int) -> None:
+        nonlocal latest
+        if time.monotonic() - latest > _REPORT_SECONDS:
+            latest = time.monotonic()
+            err.print(f"Checked {done:,} of {total:,} claims.")
+
+    return report
 
 
 # Where pipes are open already, such as what a shell makes of <(command). To open a pipe with a name

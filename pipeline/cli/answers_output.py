@@ -26,6 +26,7 @@ def document_values(document: Document) -> dict[str, Any]:
         "passages": document.chunks,
         "pages": document.pages,
         "pages_without_text": document.pages_without_text,
+        "unreadable_characters": document.unreadable_characters,
     }
 
 

@@ -23,7 +23,7 @@ def finish_killed_restore() -> None:
     except (FaregroundError, OSError):  # the command reports an unusable home
         return
     if unfinished:
-        from pipeline.ops.backup import finish_restore
+        from pipeline.ops.restore import finish_restore
 
         with exit_on_error():
             finish_restore(load_settings())
@@ -70,7 +70,7 @@ def restore(
 
     Every file is checked against the backup's checksums before anything changes.
     """
-    from pipeline.ops.backup import restore as put_back
+    from pipeline.ops.restore import restore as put_back
 
     with exit_on_error():
         restored, moved_to = put_back(load_settings(), folder.expanduser())

@@ -64,6 +64,7 @@ def query(
 
     Example: python -m pipeline query "SELECT count(*) FROM green_tripdata" --format json
     """
+    from pipeline.ops.lost_warehouse import refuse_lost_warehouse
     from pipeline.warehouse.registry import open_warehouse
 
     with exit_on_error():
@@ -73,6 +74,7 @@ def query(
 
             print_cost(sql, target, settings, as_json=output == OutputFormat.JSON)
             return
+        refuse_lost_warehouse(target, settings)
         with open_warehouse(target, settings, read_only=True) as warehouse:
             result = warehouse.query(sql, limit=limit)
         if result.truncated:

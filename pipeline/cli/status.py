@@ -23,11 +23,13 @@ from pipeline.warehouse.registry import DEFAULT_TARGET
 
 def status(as_json: JsonOption = False, target: TargetOption = DEFAULT_TARGET) -> None:
     """Show the state of every trip file in the ledger, by dataset and month."""
+    from pipeline.ops.lost_warehouse import refuse_lost_warehouse
     from pipeline.runs.plan import find_state
     from pipeline.warehouse.registry import open_warehouse
 
     with exit_on_error():
         settings = load_settings()
+        refuse_lost_warehouse(target, settings)
         with open_warehouse(target, settings, read_only=True) as warehouse:
             records = warehouse.records()
         files = []

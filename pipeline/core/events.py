@@ -21,6 +21,7 @@ from pipeline.core.errors import FaregroundError
 from pipeline.core.redact import redact_all
 from pipeline.core.regular_file import describe_irregular
 from pipeline.core.settings.settings import load_settings
+from pipeline.core.storage_errors import storage_error
 
 Event = Literal[
     "run-begun",
@@ -141,8 +142,15 @@ def _shared_file(path: Path) -> logging.Handler:
         def handleError(self, _record: logging.LogRecord) -> None:
             if not self._failed:
                 self._failed = True
-                reason = f"{path} cannot be written ({sys.exception()})"
-                print(f"The log {reason}; work continues without it.", file=sys.stderr)
+                error = sys.exception()
+                reason = str(error)
+                if isinstance(error, OSError) and error.errno:
+                    problem = storage_error(error, path).problem
+                    reason = problem.removeprefix(f"{path} cannot be written: ").rstrip(".")
+                print(
+                    f"The log {path} cannot be written ({reason}); work continues without it.",
+                    file=sys.stderr,
+                )
 
     @contextmanager
     def _opened(handler: SharedFile) -> Iterator[None]:

@@ -13,6 +13,9 @@ from pathlib import Path
 
 _IRREGULAR = "a device or pipe, not a regular file"
 
+BROKEN_LINK_CURE = "Mount the disk of the target, or remove the link and start anew."
+"""What to do about a link whose target is missing, in the place of a file of the home."""
+
 
 def describe_irregular(path: Path) -> str:
     """Return what a path is if a program that opens it would wait for ever or find nothing.

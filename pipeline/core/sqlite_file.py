@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,9 +12,10 @@ from typing import TypeVar
 
 from pipeline.core.errors import StorageError, UsageError
 from pipeline.core.home import make_folder
-from pipeline.core.regular_file import describe_irregular
+from pipeline.core.regular_file import BROKEN_LINK_CURE, describe_irregular
 
 Record = TypeVar("Record")
+_SUFFIXES = ("", "-wal", "-shm", "-journal")  # of the file and those that SQLite puts beside it
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,11 @@ class SqliteFile:
     synchronous: str = "FULL"
     lost: str = "move it away"
 
+    @property
+    def exists(self) -> bool:
+        """Whether the file was ever created; True, too, for a link whose target is missing."""
+        return os.path.lexists(self.path)
+
     @contextmanager
     def connect(self) -> Iterator[sqlite3.Connection]:
         """Yield a connection inside a transaction, which an exception rolls back.
@@ -55,7 +62,7 @@ class SqliteFile:
                 block raises.
         """
         make_folder(self.path.parent)
-        self._refuse_irregular()
+        refuse_irregular(self.path, f"{self.what} {self.path} cannot be used")
         try:
             connection = sqlite3.connect(self.path, timeout=10)
             try:
@@ -73,26 +80,19 @@ class SqliteFile:
             finally:
                 connection.close()
         except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            if code == sqlite3.SQLITE_READONLY and (locked := read_only_files(self.path)):
+                raise StorageError(
+                    f"{self.what} {self.path} cannot be written: "
+                    f"{' and '.join(map(str, locked))} may only be read.",
+                    cure="Make all of them writable: the files (chmod u+w) and their disk.",
+                ) from error
             reason = str(error).partition(" - ")[0]  # what follows advises programs, as "rebuild"
             raise StorageError(
                 f"{self.what} {self.path} cannot be used: {reason}.",
                 cure="Check that the disk has room and the folder can be written; "
                 f"if the file is damaged, {self.lost}.",
             ) from error
-
-    def _refuse_irregular(self) -> None:
-        """Raise StorageError if a pipe or folder stands where SQLite expects a file of its own.
-
-        SQLite would wait for somebody to write to a pipe.
-        """
-        for suffix in ("", "-wal", "-shm", "-journal"):
-            path = self.path.with_name(f"{self.path.name}{suffix}")
-            kind = "a folder" if path.is_dir() else describe_irregular(path)
-            if kind:
-                raise StorageError(
-                    f"{self.what} {self.path} cannot be used: {path} is {kind}.",
-                    cure="Move it away.",
-                )
 
     def read(
         self, read: Callable[[sqlite3.Row], Record], sql: str, values: Sequence[object] = ()
@@ -122,3 +122,32 @@ class SqliteFile:
                     cure=f"{self.lost[0].upper()}{self.lost[1:]}.",
                 ) from error
         return records
+
+
+def refuse_irregular(path: Path, problem: str) -> None:
+    """Raise StorageError if a pipe, folder or broken link stands where SQLite expects its files.
+
+    SQLite would wait for somebody to write to a pipe.
+
+    Args:
+        path: The database.
+        problem: What cannot be done, for the error.
+    """
+    for file in _files(path):
+        kind = "a folder" if file.is_dir() else describe_irregular(file)
+        if kind:
+            cure = BROKEN_LINK_CURE if not file.exists() else "Move it away."
+            raise StorageError(f"{problem}: {file} is {kind}.", cure=cure)
+
+
+def read_only_files(path: Path) -> list[Path]:
+    """Return which of a database's files this process cannot write.
+
+    SQLite gives its -wal and -shm the rights of the database. Those that it made for a database
+    that could only be read stay, and are read-only also when the database is writable again.
+    """
+    return [file for file in _files(path) if file.exists() and not os.access(file, os.W_OK)]
+
+
+def _files(path: Path) -> list[Path]:
+    return [path.with_name(f"{path.name}{suffix}") for suffix in _SUFFIXES]

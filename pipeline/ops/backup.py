@@ -1,4 +1,4 @@
-"""Back up everything under FAREGROUND_HOME that cannot be downloaded again, and restore it.
+"""Back up everything under FAREGROUND_HOME that cannot be downloaded again.
 
 A backup is a folder: `warehouse.duckdb`, every SQLite file (runs, schedules, documents), and
 `manifest.json` with the size and sha256 of each. All of it is data: nothing in a backup is run,
@@ -7,11 +7,6 @@ has their rows.
 
 The backfill lock and a checkpoint make the copy of the warehouse consistent; SQLite's backup API
 copies the other files while they are written.
-
-A restore survives being killed. It copies the backup to `.restoring`, which changes nothing, and
-renames that to `.restored` when it is complete. From then on the restore is finished by renames
-only, if need be by the next process (`finish_restore`). `.restored/before` collects the replaced
-files; it is renamed to `before-restore-TIME` when they are all there.
 """
 
 from __future__ import annotations
@@ -22,31 +17,30 @@ import os
 import re
 import shutil
 import sqlite3
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from itertools import chain, count
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-from filelock import Timeout
-
-from pipeline.core.errors import StorageError, UsageError, WarehouseBusy
-from pipeline.core.home import has_unfinished_restore, make_folder, restored_folder
+from pipeline.core.errors import StorageError, UsageError
+from pipeline.core.home import make_folder
 from pipeline.core.regular_file import read_regular_file
+from pipeline.core.scratch import ScratchFolder, find_abandoned
 from pipeline.core.settings.settings import Settings
+from pipeline.core.sqlite_file import refuse_irregular
 from pipeline.core.storage_errors import storage_errors
-from pipeline.files.staging import sync_folder
 from pipeline.ops.backup_contents import refuse_foreign_definitions, refuse_foreign_store
-from pipeline.runs.locks import backfill_lock, scheduler_lock
+from pipeline.ops.lost_warehouse import refuse_lost_warehouse
+from pipeline.runs.locks import backfill_lock
 from pipeline.warehouse import DatabaseFile
-from pipeline.warehouse.registry import all_backends, target_names
+from pipeline.warehouse.registry import all_backends
 
 _MANIFEST = "manifest.json"
 _FORMAT = 1  # of the manifest
+_OTHER_FOLDER = "choose another folder for the backup"
 _MOST_MANIFEST_BYTES = 100_000  # one of ten files has 2,000
-_BEFORE = "before"  # folder of the replaced files within that of the restored ones
 _STORE_NAME = re.compile(r"\w[\w .-]*\.sqlite", re.ASCII)
 
 
@@ -77,38 +71,47 @@ def back_up(settings: Settings, into: Path) -> Backup:
     """Make a backup in a new folder within `into`.
 
     Raises WarehouseBusy while a backfill runs or another process works on the warehouse,
-    StorageError when the disk is full, and UsageError when the warehouse has views of others, which
-    a restore refuses; each leaves nothing behind.
+    WarehouseError when it is missing although runs loaded files, StorageError when the disk is
+    full, and UsageError when the warehouse has views of others, which a restore refuses; each
+    leaves nothing behind. What killed backups left in `into` is removed.
     """
     made_at = datetime.now(UTC)
     make_folder(settings.home)
-    with storage_errors(into):
+    with storage_errors(into, _OTHER_FOLDER):
         into.mkdir(parents=True, exist_ok=True)
-        folder, unfinished = _claim_folder(into, f"fareground-{made_at:%Y%m%d-%H%M%S}")
-    try:
-        with storage_errors(folder):
-            databases = _databases(settings)
-            with ExitStack() as locks:
-                for target in databases:
-                    locks.enter_context(backfill_lock(target, settings))
-                for database in databases.values():
-                    if database.path.exists():
-                        database.copy_to(unfinished / database.path.name)
-                        refuse_foreign_definitions(  # a restore does, too late to do anything
-                            unfinished / database.path.name,
-                            database,
-                            shown=database.path,
-                            cure="Drop them, or move them to a DuckDB file that attaches this one.",
-                        )
-                for path in sorted(settings.home.glob("*.sqlite")):
-                    if _STORE_NAME.fullmatch(path.name):
-                        _copy_sqlite(path, unfinished / path.name)
+        for killed in find_abandoned(into):
+            shutil.rmtree(killed, ignore_errors=True)
+        with ScratchFolder(into, _OTHER_FOLDER, hidden=True) as scratch:
+            unfinished = Path(scratch) / "backup"
+            unfinished.mkdir()
+            _copy_files(settings, unfinished)
             files = tuple(_describe(path) for path in sorted(unfinished.iterdir()))
             _write_manifest(unfinished, made_at, files)
-            unfinished.replace(folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+            folder = _move_to_new(into / f"fareground-{made_at:%Y%m%d-%H%M%S}", unfinished)
     return Backup(folder, made_at, files)
+
+
+def _copy_files(settings: Settings, folder: Path) -> None:
+    """Copy the warehouses and the SQLite files of the home to a folder."""
+    databases = local_databases(settings)
+    with ExitStack() as locks:
+        for target in databases:
+            locks.enter_context(backfill_lock(target, settings))
+        for target, database in databases.items():
+            refuse_lost_warehouse(target, settings)
+            if not os.path.lexists(database.path):
+                continue  # nothing was loaded yet
+            copy = folder / database.path.name
+            database.copy_to(copy)
+            refuse_foreign_definitions(  # a restore does, too late to do anything
+                copy,
+                database,
+                shown=database.path,
+                cure="Drop them, or move them to a DuckDB file that attaches this one.",
+            )
+        for path in sorted(settings.home.glob("*.sqlite")):
+            if _STORE_NAME.fullmatch(path.name):
+                _copy_sqlite(path, folder / path.name)
 
 
 def read_backup(folder: Path, settings: Settings) -> Backup:
@@ -118,7 +121,7 @@ def read_backup(folder: Path, settings: Settings) -> Backup:
     is missing or damaged, or a database in it defines what none of Fareground's does.
     """
     backup = _read_manifest(folder)
-    allowed = {database.path.name for database in _databases(settings).values()}
+    allowed = {database.path.name for database in local_databases(settings).values()}
     names: set[str] = set()
     for file in backup.files:
         if not (file.name in allowed or _STORE_NAME.fullmatch(file.name)):
@@ -132,7 +135,7 @@ def read_backup(folder: Path, settings: Settings) -> Backup:
                 continue
             problem = f"{file.name} of the backup {folder} is missing or damaged."
         raise UsageError(problem, cure="Use another backup, or rebuild the warehouse from staging.")
-    for database in _databases(settings).values():
+    for database in local_databases(settings).values():
         if database.path.name in names:
             refuse_foreign_definitions(
                 folder / database.path.name,
@@ -144,45 +147,6 @@ def read_backup(folder: Path, settings: Settings) -> Backup:
         if file.name not in allowed:
             refuse_foreign_store(folder, file.name)
     return backup
-
-
-def restore(settings: Settings, folder: Path) -> tuple[Backup, Path | None]:
-    """Replace what is under FAREGROUND_HOME by a backup.
-
-    Returns the backup, and the folder that the replaced files were moved to (None when there were
-    none). Raises UsageError when the backup is incomplete, and WarehouseBusy while a run or a
-    scheduler uses the home; either changes nothing.
-    """
-    backup = read_backup(folder, settings)
-    make_folder(settings.home)
-    alone = _alone(settings, "The app or a scheduler", "Stop it, and restore again.")
-    with alone, storage_errors(settings.home):
-        if has_unfinished_restore(settings.home):
-            _move_into_place(settings)
-        fresh = settings.home / ".restoring"
-        shutil.rmtree(fresh, ignore_errors=True)
-        (fresh / _BEFORE).mkdir(parents=True)
-        for file in backup.files:
-            _copy_and_sync(folder / file.name, fresh / file.name)
-        sync_folder(fresh)
-        fresh.replace(restored_folder(settings.home))
-        sync_folder(settings.home)
-        before = _move_into_place(settings)
-    return backup, before
-
-
-def finish_restore(settings: Settings) -> None:
-    """Finish a restore whose process was killed, if there is one.
-
-    To be called before anything under FAREGROUND_HOME is opened: the files of the home are in two
-    hidden folders until then, and would be created anew, empty. Raises WarehouseBusy while the
-    restore still runs.
-    """
-    if has_unfinished_restore(settings.home):
-        alone = _alone(settings, "A restore", "Try again when it has ended.")
-        with alone, storage_errors(settings.home):
-            if has_unfinished_restore(settings.home):
-                _move_into_place(settings)
 
 
 def _read_manifest(folder: Path) -> Backup:
@@ -212,25 +176,20 @@ def _is_well_formed(file: BackupFile) -> bool:
     return types == (str, int, str)
 
 
-def _claim_folder(into: Path, name: str) -> tuple[Path, Path]:
-    """Return the path of a new backup, and a new folder in which to make it.
-
-    Whoever makes the second folder has the name; backups of the same second get a number.
-    """
+def _move_to_new(folder: Path, unfinished: Path) -> Path:
+    """Rename a finished backup; one of the same second gets a number. Return its folder."""
     for number in count(1):
-        folder = into / (name if number == 1 else f"{name}-{number}")
-        unfinished = into / f".{folder.name}.unfinished"
+        numbered = folder.with_name(f"{folder.name}-{number}") if number > 1 else folder
         try:
-            unfinished.mkdir()
-        except FileExistsError:
-            continue
-        if not folder.exists():
-            break
-        unfinished.rmdir()
-    return folder, unfinished
+            if not os.path.lexists(numbered):
+                return unfinished.rename(numbered)
+        except OSError:
+            if not os.path.lexists(numbered):
+                raise
+    raise AssertionError  # the loop returns or raises
 
 
-def _databases(settings: Settings) -> dict[str, DatabaseFile]:
+def local_databases(settings: Settings) -> dict[str, DatabaseFile]:
     """Return the files of the warehouses on this machine, by target."""
     return {
         backend.name: database
@@ -240,6 +199,7 @@ def _databases(settings: Settings) -> dict[str, DatabaseFile]:
 
 
 def _copy_sqlite(path: Path, target: Path) -> None:
+    refuse_irregular(path, f"{path} cannot be copied")
     try:
         source, copy = sqlite3.connect(path, timeout=10), sqlite3.connect(target)
         try:
@@ -252,12 +212,6 @@ def _copy_sqlite(path: Path, target: Path) -> None:
             f"{path} could not be copied: {error}.",
             cure="Check that the disk has room; if the file is damaged, move it away.",
         ) from None
-
-
-def _copy_and_sync(source: Path, target: Path) -> None:
-    shutil.copyfile(source, target)
-    with target.open("r+b") as copy:
-        os.fsync(copy.fileno())
 
 
 def _describe(path: Path) -> BackupFile:
@@ -273,56 +227,3 @@ def _write_manifest(folder: Path, made_at: datetime, files: tuple[BackupFile, ..
         "files": [asdict(file) for file in files],
     }
     (folder / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-
-
-def _move_into_place(settings: Settings) -> Path | None:
-    """Move the files of a complete `.restored` into the home, and what was there out of it.
-
-    Can be repeated after a kill at any point. Returns the folder of the replaced files, if any.
-    """
-    home, restored = settings.home, restored_folder(settings.home)
-    before, aside = restored / _BEFORE, None
-    if before.is_dir():  # so that nothing of the backup is in the home yet
-        for path in _files_to_replace(settings):
-            path.replace(before / path.name)
-        if any(before.iterdir()):
-            aside = _new_folder(home / f"before-restore-{datetime.now(UTC):%Y%m%d-%H%M%S}")
-            sync_folder(before)
-            before.replace(aside)
-        else:
-            before.rmdir()
-        sync_folder(home)
-    for path in sorted(restored.iterdir()):
-        path.replace(home / path.name)
-    sync_folder(home)
-    restored.rmdir()
-    return aside
-
-
-def _files_to_replace(settings: Settings) -> list[Path]:
-    databases = [database.path for database in _databases(settings).values()]
-    databases += [path.with_name(f"{path.name}.wal") for path in databases]
-    return [path for path in databases if path.exists()] + sorted(settings.home.glob("*.sqlite*"))
-
-
-def _new_folder(folder: Path) -> Path:
-    """Return a path that does not exist: this one, or with a number after it."""
-    numbered = (folder.with_name(f"{folder.name}-{number}") for number in count(2))
-    return next(path for path in chain([folder], numbered) if not path.exists())
-
-
-@contextmanager
-def _alone(settings: Settings, user: str, cure: str) -> Iterator[None]:
-    """Hold every lock of the home.
-
-    Raises WarehouseBusy when another process holds one: with `user`, who that may be, if it holds
-    the scheduler's. That is tried first, because to name a backfill opens the run history.
-    """
-    with ExitStack() as locks:
-        try:
-            locks.enter_context(scheduler_lock(settings).acquire(timeout=0))
-        except Timeout:
-            raise WarehouseBusy(f"{user} is running.", cure=cure) from None
-        for target in target_names():
-            locks.enter_context(backfill_lock(target, settings))
-        yield

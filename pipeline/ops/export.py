@@ -20,6 +20,7 @@ from pipeline.core.settings.settings import Settings
 from pipeline.core.sql import statement
 from pipeline.core.trips import TripFile
 from pipeline.ops.export_duckdb import execute, open_duckdb
+from pipeline.ops.lost_warehouse import refuse_lost_warehouse
 from pipeline.warehouse import Warehouse
 from pipeline.warehouse.exports import (
     ExportResult,
@@ -77,6 +78,7 @@ def export(
 
     Raises:
         UsageError: The format or schema is not valid, or the target is not an export.
+        WarehouseError: The warehouse is missing although runs loaded files into it.
         WarehouseBusy: Another process writes to the warehouse.
         StorageError: The target cannot be written.
         Cancelled: `cancel` was set.
@@ -91,6 +93,7 @@ def export(
             f"{target} is among Fareground's own files.",
             cure=f"Export to {exports_folder(settings)}, or to a folder outside of the home.",
         )
+    refuse_lost_warehouse(warehouse_name, settings)
     owner = Owner(warehouse_name, settings.home)
     with (
         open_warehouse(warehouse_name, settings) as warehouse,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -33,8 +34,9 @@ def find_leftovers(settings: Settings) -> list[Path]:
 
 
 def _places(settings: Settings) -> set[Path]:
-    """Return the folders in which temporary folders are made, beside the system's own."""
-    return {settings.home, settings.warehouse_path.resolve().parent}
+    """Return the folders in which temporary folders are made."""
+    home, warehouse = settings.home, settings.warehouse_path.resolve()
+    return {Path(tempfile.gettempdir()), home, warehouse.parent}
 
 
 def remove_leftovers(settings: Settings) -> int:

@@ -297,6 +297,14 @@ class History:
         )
         return next(iter(runs), None)
 
+    def has_loaded(self, target: str) -> bool:
+        """Return whether a run ever loaded a file into this target."""
+        sql = (
+            "SELECT 1 FROM runs JOIN run_files USING (run_id) "
+            "WHERE target = ? AND run_files.state = 'loaded' LIMIT 1"
+        )
+        return bool(self._file.read(tuple, sql, (target,)))
+
     def _emit(self, run_id: str, event: Event, message: str, **facts: Any) -> None:
         tell(self._file.path.parent, event, message, run_id=run_id, **facts)
 

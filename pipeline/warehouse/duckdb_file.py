@@ -18,7 +18,7 @@ import duckdb
 
 from pipeline.core import upgrades
 from pipeline.core.errors import StorageError, WarehouseBusy, WarehouseError
-from pipeline.core.regular_file import describe_irregular
+from pipeline.core.regular_file import BROKEN_LINK_CURE, describe_irregular
 from pipeline.core.retry import retry_context
 from pipeline.core.settings.settings import Settings
 from pipeline.warehouse.damage import cut_damaged_log, log_path
@@ -126,7 +126,7 @@ def require_regular(path: Path) -> None:
     for file in (path, log_path(path.resolve())):
         if what := describe_irregular(file):
             cure = (
-                "Mount the disk of the target, or remove the link and start anew."
+                BROKEN_LINK_CURE
                 if file.is_symlink()
                 else "Move it away; `python -m pipeline rebuild` loads the staged files again."
             )

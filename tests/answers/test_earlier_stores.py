@@ -8,6 +8,8 @@ one lost its process before its first.
 from __future__ import annotations
 
 import gzip
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -58,6 +60,16 @@ def test_earlier_documents_open_complete(earlier: Settings) -> None:
     (passage, *_) = search(documents, "What does the company plan of Heron 2.4 cost?", 1)
     assert passage.context == "Heron 2.4, 2026-03-02 > Limits"
     assert "| company | 500 | $1,900 |" in passage.text
+
+
+def test_documents_of_version_2_get_the_new_column(settings: Settings) -> None:
+    documents = DocumentStore(settings.documents_path)
+    stored = documents.add_text("Heron", "Heron rests.", settings)
+    with closing(sqlite3.connect(settings.documents_path)) as connection:
+        connection.execute("ALTER TABLE documents DROP COLUMN unreadable_characters")
+        connection.execute("PRAGMA user_version = 2")
+    assert documents.documents() == [stored]
+    assert len(search(documents, "Heron rests", 1)) == 1
 
 
 def test_earlier_document_is_replaced_by_its_new_version(earlier: Settings) -> None:

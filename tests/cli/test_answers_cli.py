@@ -66,6 +66,20 @@ def test_text_output_says_the_same_as_json(settings: Settings, notes: Path) -> N
     assert "[red]" in checked.stdout  # text from outside is no markup of ours
 
 
+def test_check_of_a_long_text_says_how_far_it_is(
+    settings: Settings, notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert pipeline(settings, "answers", "add", str(notes)).returncode == 0
+    answer = notes.with_name("answer.txt")
+    answer.write_text("A tenant may keep 2048 flows. Heron costs $41.\n")
+    command = ("answers", "check", "--text", str(answer), "--json")
+    assert "claims" not in pipeline(settings, *command).stderr
+    monkeypatch.setattr("pipeline.cli.answers._REPORT_SECONDS", 0.0)
+    checked = pipeline(settings, *command)
+    assert "Checked 1 of 2 claims." in checked.stderr
+    assert len(document(checked)["claims"]) == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +17,7 @@ from pipeline.core.regular_file import read_regular_file
 from pipeline.core.settings.settings import Settings
 from pipeline.files.staging import find_staged
 from pipeline.runs.history import History
-from tests.support.command import pipeline_process
+from tests.support.command import pipeline, pipeline_process
 from tests.support.files import GREEN, backfill, load, put_trips, request, trip
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
@@ -108,6 +110,67 @@ def test_history_in_whose_place_a_pipe_or_folder_is_is_named_with_it(
         History(settings.history_path).runs()
 
 
+@pytest.mark.parametrize(
+    ("store", "command"),
+    [
+        ("documents.sqlite", ("answers", "list")),
+        ("documents.sqlite", ("answers", "search", "trips")),
+        ("schedules.sqlite", ("schedule", "list")),
+        ("schedules.sqlite", ("schedule", "run-now", "green-local")),
+        ("suites.sqlite", ("answers", "evals")),
+        ("history.sqlite", ("runs",)),
+        ("history.sqlite", ("health",)),
+    ],
+)
+def test_store_that_is_a_link_without_its_target_is_named_and_not_taken_for_empty(
+    settings: Settings, tmp_path: Path, store: str, command: tuple[str, ...]
+) -> None:
+    settings.home.mkdir()
+    link, target = settings.home / store, tmp_path / "disk" / store
+    link.symlink_to(target)
+    result = pipeline(settings, *command)
+    said = "".join((result.stdout + result.stderr).split())  # lines break within the path
+    assert result.returncode == 1
+    assert f"{link}isalinkto{target},whichdoesnotexist" in said
+    assert "Mountthediskofthetarget" in said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="drops the rights of root with setpriv")
+def test_companion_of_the_history_that_stays_read_only_is_named_and_its_cure_works(
+    settings: Settings, folder: Path
+) -> None:
+    if os.geteuid() == 0 and shutil.which("setpriv") is None:
+        pytest.skip("root may write everywhere")
+    # The owner's rights count for a root without capabilities.
+    prefix = ("setpriv", "--bounding-set=-all", "--inh-caps=-all") if os.geteuid() == 0 else ()
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        words = (*prefix, sys.executable, "-m", "pipeline", *arguments)
+        environment = os.environ | {"FAREGROUND_HOME": str(settings.home)}
+        return subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+
+    load = ("backfill", "--dataset", "green", "--from", "2020-04", "--force", "--source")
+    source = str(put_trips(folder, GREEN, [trip(GREEN)]).parent)
+    assert run(*load, source).returncode == 0
+    path = settings.history_path
+    path.chmod(0o400)
+    assert run("runs").returncode == 0
+    said = "".join(run(*load, source).stderr.split())
+    assert f"{path}and{path}-" in said  # the file itself, and what SQLite put beside it
+    path.chmod(0o600)
+    refused = run(*load, source)
+    locked = [
+        file for file in settings.home.glob(f"{path.name}-*") if not file.stat().st_mode & 128
+    ]
+    assert locked
+    said = "".join(refused.stderr.split())
+    assert refused.returncode == 1
+    assert f"{path}cannotbewritten:{'and'.join(map(str, locked))}mayonlyberead." in said
+    for file in locked:
+        file.chmod(0o600)
+    assert run(*load, source).returncode == 0
+
+
 def test_log_that_is_a_pipe_is_reported_and_work_goes_on(settings: Settings) -> None:
     path = log_path(settings.home)
     path.parent.mkdir(parents=True)
@@ -115,6 +178,19 @@ def test_log_that_is_a_pipe_is_reported_and_work_goes_on(settings: Settings) -> 
     result = pipeline_process(settings, "status")
     assert result.returncode == 0
     assert f"The log {path} cannot be written (it is a device or pipe" in result.stderr
+
+
+@pytest.mark.parametrize("place", ["logs", "logs/fareground.lock"])
+def test_what_keeps_the_log_from_being_written_is_said_in_words(
+    settings: Settings, tmp_path: Path, place: str
+) -> None:
+    path = settings.home / place
+    path.parent.mkdir(parents=True)
+    path.symlink_to(tmp_path / "missing")
+    result = pipeline_process(settings, "status")
+    assert result.returncode == 0
+    assert f"({path} is a link to {tmp_path / 'missing'}, which does not exist" in result.stderr
+    assert "Errno" not in result.stderr
 
 
 def test_staged_file_whose_note_is_a_pipe_is_staged_again(settings: Settings, folder: Path) -> None:
@@ -128,8 +204,6 @@ def test_staged_file_whose_note_is_a_pipe_is_staged_again(settings: Settings, fo
 
 
 def test_stdin_is_read_up_to_a_limit(settings: Settings) -> None:
-    import subprocess
-
     with open("/dev/zero", "rb") as endless:  # noqa: PTH123
         done = subprocess.run(
             [sys.executable, "-m", "pipeline", "answers", "check", "--text", "-"],

@@ -31,9 +31,10 @@ from pipeline.core.errors import (
 )
 from pipeline.core.settings.settings import Settings
 from pipeline.core.trips import Month, TripFile
-from pipeline.ops.backup import back_up, read_backup, restore
+from pipeline.ops.backup import back_up, read_backup
 from pipeline.ops.leftovers import remove_leftovers
 from pipeline.ops.rebuild import RebuiltFile, rebuild
+from pipeline.ops.restore import restore
 from pipeline.runs.history import History
 from pipeline.runs.locks import backfill_lock, scheduler_lock
 from pipeline.runs.schedule import Schedule
@@ -325,7 +326,7 @@ KILLED_RESTORE = """
 import os, sys
 from pathlib import Path
 from pipeline.core.settings.settings import load_settings
-from pipeline.ops.backup import restore
+from pipeline.ops.restore import restore
 
 real, left = Path.replace, int(sys.argv[2])
 def replace(path, target):

@@ -8,7 +8,7 @@ its precision and recall on a labelled set.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -91,6 +91,7 @@ def check_text(
     question: str = "",
     top: int = 5,
     only: Sequence[str] = (),
+    on_claim: Callable[[int, int], object] = lambda _done, _total: None,
 ) -> list[ClaimVerdict]:
     """Return the verdict on each claim of any text, in order.
 
@@ -101,14 +102,18 @@ def check_text(
             those that match each claim.
         top: Most passages to use.
         only: Ids of the documents to search; none means all.
+        on_claim: Called after each claim with the number of those that are checked, and of all.
     """
     if question:
-        passages = search(documents, question, top, only)
-        return check(answer, passages, question=question)
-    return [
-        _check_claim(claim, Sources(search(documents, claim.text, top, only)), COVERAGE)
-        for claim in find_claims(answer)
-    ]
+        sources = Sources(search(documents, question, top, only), question)
+    claims = find_claims(answer)
+    verdicts = []
+    for claim in claims:
+        if not question:
+            sources = Sources(search(documents, claim.text, top, only))
+        verdicts.append(_check_claim(claim, sources, COVERAGE))
+        on_claim(len(verdicts), len(claims))
+    return verdicts
 
 
 def describe_outcome(answer: str, verdicts: Sequence[ClaimVerdict]) -> str:

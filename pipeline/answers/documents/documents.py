@@ -36,6 +36,7 @@ class Document:
     `id` depends on the address alone. `date` is YYYY-MM-DD; date and version are empty where the
     document states none. `sha256` and `bytes` are those of what it was read from, `characters` is
     the length of its text, and `added_at` is in UTC. `pages` is 0 of what is no PDF.
+    `unreadable_characters` counts those of its bytes that are no text in its encoding.
     """
 
     id: str
@@ -52,14 +53,19 @@ class Document:
     chunks: int
     pages: int = 0
     pages_without_text: int = 0
+    unreadable_characters: int = 0
 
     @property
     def gaps(self) -> str:
-        """What of it could not be read: `9 of 10 pages have no text`, or nothing."""
-        if not self.pages_without_text:
-            return ""
-        has = "has" if self.pages_without_text == 1 else "have"
-        return f"{self.pages_without_text:,} of {self.pages:,} pages {has} no text"
+        """What of it could not be read, such as `9 of 10 pages have no text`, or nothing."""
+        gaps = []
+        if self.pages_without_text:
+            has = "has" if self.pages_without_text == 1 else "have"
+            gaps.append(f"{self.pages_without_text:,} of {self.pages:,} pages {has} no text")
+        if self.unreadable_characters:
+            noun = "character" if self.unreadable_characters == 1 else "characters"
+            gaps.append(f"{self.unreadable_characters:,} {noun} could not be read")
+        return "; ".join(gaps)
 
     @property
     def origin(self) -> str:
@@ -144,6 +150,7 @@ class DocumentStore:
             chunks=len(chunks),
             pages=parsed.pages,
             pages_without_text=parsed.pages_without_text,
+            unreadable_characters=parsed.unreadable_characters,
         )
         self._replace(document, storable(parsed.text), chunks)
         return document
@@ -194,7 +201,7 @@ class DocumentStore:
 
     def documents(self) -> list[Document]:
         """List the stored documents, ordered by title."""
-        if not self._file.path.exists():
+        if not self._file.exists:
             return []
         sql = f"SELECT {COLUMNS} FROM documents ORDER BY title, address"
         return self._file.read(_document, sql)
@@ -248,7 +255,7 @@ class DocumentStore:
             top: Most chunks to return.
             only: Ids of the documents to search; none means all.
         """
-        if not query_terms or not self._file.path.exists():
+        if not query_terms or not self._file.exists:
             return []
         unique = dict.fromkeys(query_terms)
         query = " OR ".join('"' + term.replace('"', '""') + '"' for term in unique)
@@ -281,7 +288,7 @@ class DocumentStore:
 
     def chunks_of(self, only: Sequence[str] = ()) -> list[StoredChunk]:
         """List the chunks of some documents or, without ids, of all, in the order of their text."""
-        if not self._file.path.exists():
+        if not self._file.exists:
             return []
         marks = ", ".join("?" for _ in only)
         return self._chunks(f"chunks.document_id IN ({marks})" if only else "TRUE", only)

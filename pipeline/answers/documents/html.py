@@ -1,7 +1,8 @@
 """Convert HTML to Markdown: headings, lists, tables and code stay, everything that acts is dropped.
 
-The parser takes four times as long for twice the nesting, and no cheap check tells how deep a page
-is nested. So a page with many tags is read in a process of its own, which can be stopped.
+The parser takes four times as long for twice the nesting of blocks. So a page that is nested deeply
+is refused; and because no cheap check is exact, a page with many tags is read in a process of its
+own, which can be stopped.
 """
 
 from __future__ import annotations
@@ -19,6 +20,13 @@ from pipeline.core.errors import DocumentError
 SECONDS = 30
 TAGS_IN_PROCESS = 10_000  # nested as deep as can be, they take about two seconds
 
+MAX_DEPTH = 30_000  # of blocks; the parser takes three seconds
+
+_NESTING = re.compile(
+    "<(/?)(?:div|section|article|main|header|footer|aside|nav|ul|ol|dl|blockquote|figure|details"
+    r"|table|form)\b",
+    re.IGNORECASE,
+)
 # Their content is no text of the page.
 _DROPPED_TAGS = """
 script style noscript template iframe object embed svg math head nav form button select textarea
@@ -36,10 +44,15 @@ _BLOCKS = frozenset(_BLOCK_TAGS.split())
 def read_html(source: str, name: str) -> tuple[str, str, str]:
     """Return the text of a page as Markdown, its title and its date; the last two may be empty.
 
-    Raises DocumentError when reading it takes too long.
+    Raises DocumentError when it is nested too deeply, or reading it takes too long.
     """
     if source.count("<") <= TAGS_IN_PROCESS:
         return _convert(source)
+    if (depth := _depth(source)) > MAX_DEPTH:
+        raise DocumentError(
+            f"{name} is HTML that is nested {depth:,} deep, more than the limit of {MAX_DEPTH:,}.",
+            cure="Add its text instead.",
+        )
     try:
         result = subprocess.run(
             [sys.executable, "-m", "pipeline.answers.documents.html"],
@@ -56,6 +69,15 @@ def read_html(source: str, name: str) -> tuple[str, str, str]:
             cure="It is nested too deeply or too large; add its text instead.",
         ) from None
     return text, title, date
+
+
+def _depth(source: str) -> int:
+    """Return about how deep the blocks of a page are nested."""
+    depth = deepest = 0
+    for tag in _NESTING.finditer(source):
+        depth = max(depth - 1, 0) if tag[1] else depth + 1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _convert(source: str) -> tuple[str, str, str]:

@@ -51,6 +51,8 @@ class ParsedDocument:
 
     `format` is one of the values of FORMATS; `date` is YYYY-MM-DD. Date and version are empty where
     the document states none. `pages` and those of them without text are 0 of what is no PDF.
+    `unreadable_characters` counts those in whose place is U+FFFD.
+    `unreadable_characters` have a replacement character in their place.
     """
 
     text: str
@@ -60,6 +62,7 @@ class ParsedDocument:
     version: str
     pages: int = 0
     pages_without_text: int = 0
+    unreadable_characters: int = 0
 
 
 def parse_document(content: bytes, name: str) -> ParsedDocument:
@@ -73,7 +76,7 @@ def parse_document(content: bytes, name: str) -> ParsedDocument:
     """
     format = _detect_format(content, name)
     title = date = ""
-    pages = pages_without_text = 0
+    pages = pages_without_text = unreadable = 0
     if format == "pdf":
         from pipeline.answers.documents.pdf import read_pdf
 
@@ -81,7 +84,7 @@ def parse_document(content: bytes, name: str) -> ParsedDocument:
         text, title = join_hyphenated_lines(pdf.text), pdf.title
         pages, pages_without_text = pdf.pages, pdf.pages_without_text
     else:
-        text = _decode(content, name, html=format == "html")
+        text, unreadable = _decode(content, name, html=format == "html")
         if format == "html":
             from pipeline.answers.documents.html import read_html
 
@@ -97,7 +100,7 @@ def parse_document(content: bytes, name: str) -> ParsedDocument:
     title = " ".join(title.split())[:200]
     date = _first_match(_DATE, fields.get("date", ""), date, title, text[:600])
     version = _first_match(_VERSION, fields.get("version", ""), title)
-    return ParsedDocument(text, format, title, date, version, pages, pages_without_text)
+    return ParsedDocument(text, format, title, date, version, pages, pages_without_text, unreadable)
 
 
 def _check_length(text: str, name: str) -> None:
@@ -125,23 +128,47 @@ def _detect_format(content: bytes, name: str) -> str:
     return format
 
 
-def _decode(content: bytes, name: str, *, html: bool) -> str:
-    """Decode bytes by their byte order mark, as UTF-8, as the HTML says, else as Windows-1252."""
-    for mark, encoding in _BOMS.items():
-        if content.startswith(mark):
-            return content.decode(encoding, errors="replace")
-    if b"\0" in content:
-        raise DocumentError(f"{name} is a binary file, not text.", cure=_CURE)
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError:
-        pass
-    if html and (charset := _CHARSET.search(content[:4096])):
+def _decode(content: bytes, name: str, *, html: bool) -> tuple[str, int]:
+    """Decode bytes by their byte order mark, as UTF-8, as the HTML says, else as Windows-1252.
+
+    A few damaged bytes do not change the encoding. Returns the text, and how many characters of it
+    could not be read.
+    """
+    encoding = next((_BOMS[mark] for mark in _BOMS if content.startswith(mark)), "")
+    if not encoding and (nuls := content.count(b"\0")):
+        raise DocumentError(
+            f"{name} has {nuls:,} NUL {'byte' if nuls == 1 else 'bytes'}: it is a binary file, or "
+            "text that is not UTF-8.",
+            cure="If it is text, save it as UTF-8 without NUL characters.",
+        )
+    if not encoding:
         try:
-            return content.decode(charset[1].decode("ascii"), errors="replace")
+            return content.decode("utf-8"), 0
+        except UnicodeDecodeError:
+            pass
+    if html and not encoding and (charset := _CHARSET.search(content[:4096])):
+        encoding = charset[1].decode("ascii")
+    for each in filter(None, (encoding, "utf-8" if _is_mostly_utf8(content) else "")):
+        try:
+            return _decode_with_gaps(content, each)
         except (LookupError, UnicodeError):
             pass  # no text encoding of that name
-    return content.decode("cp1252", errors="replace")
+    return _decode_with_gaps(content, "cp1252")
+
+
+def _is_mostly_utf8(content: bytes) -> bool:
+    """Return whether more characters beyond ASCII are valid UTF-8 than not.
+
+    In text of another encoding, hardly any of them are.
+    """
+    text, invalid = _decode_with_gaps(content, "utf-8")
+    beyond_ascii = len(text) - len(text.encode("ascii", "ignore"))
+    return beyond_ascii - invalid > invalid
+
+
+def _decode_with_gaps(content: bytes, encoding: str) -> tuple[str, int]:
+    text = content.decode(encoding, errors="replace")
+    return text, text.count("\N{REPLACEMENT CHARACTER}")
 
 
 def _front_matter(text: str) -> dict[str, str]:

@@ -13,7 +13,8 @@ CREATE TABLE IF NOT EXISTS documents (
     title TEXT NOT NULL, date TEXT NOT NULL, version TEXT NOT NULL, added_at TEXT NOT NULL,
     sha256 TEXT NOT NULL, bytes INTEGER NOT NULL, characters INTEGER NOT NULL,
     chunks INTEGER NOT NULL, text TEXT NOT NULL,
-    pages INTEGER NOT NULL DEFAULT 0, pages_without_text INTEGER NOT NULL DEFAULT 0
+    pages INTEGER NOT NULL DEFAULT 0, pages_without_text INTEGER NOT NULL DEFAULT 0,
+    unreadable_characters INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE IF NOT EXISTS chunks (
     id INTEGER PRIMARY KEY, document_id TEXT NOT NULL, start INTEGER NOT NULL,
@@ -27,21 +28,25 @@ CREATE VIRTUAL TABLE IF NOT EXISTS chunk_terms USING fts5 (
 
 COLUMNS = (
     "id, name, address, format, title, date, version, added_at, sha256, bytes, characters, chunks, "
-    "pages, pages_without_text"
+    "pages, pages_without_text, unreadable_characters"
 )
-VERSION = 2  # of the tables; 2 has pages, and terms that join British and American spelling
+# Of the tables: 2 has pages, and terms that join British and American spelling; 3 has unreadable
+# characters.
+VERSION = 3
 
 
 def upgrade(connection: sqlite3.Connection) -> None:
-    """Add the columns that an older file lacks, and index its chunks anew."""
+    """Add the columns that an older file lacks, and index the chunks of version 1 anew."""
     with connection:
         connection.execute("BEGIN IMMEDIATE")
         columns = {row["name"] for row in connection.execute("PRAGMA table_info(documents)")}
-        for name in ("pages", "pages_without_text"):
+        for name in ("pages", "pages_without_text", "unreadable_characters"):
             if name not in columns:
                 connection.execute(
                     f"ALTER TABLE documents ADD COLUMN {name} INTEGER NOT NULL DEFAULT 0"
                 )
+        if "pages" in columns:  # since version 2, whose index is that of this one
+            return
         rows = connection.execute(
             "SELECT chunks.id, context, substr(text, start + 1, stop - start) AS chunk_text "
             "FROM chunks JOIN documents ON documents.id = chunks.document_id"

@@ -179,14 +179,14 @@ class SuiteRunStore:
 
     def runs(self, limit: int = 50) -> list[SuiteRun]:
         """List the newest runs, newest first."""
-        if not self._file.path.exists():
+        if not self._file.exists:
             return []
         sql = "SELECT * FROM suite_runs ORDER BY started_at DESC LIMIT ?"
         return self._file.read(_run, sql, (limit,))
 
     def run(self, run_id: str) -> SuiteRun:
         """Return one run; raises UsageError if there is none with this id."""
-        if self._file.path.exists():
+        if self._file.exists:
             sql = "SELECT * FROM suite_runs WHERE run_id = ?"
             for run in self._file.read(_run, sql, (run_id,)):
                 return run

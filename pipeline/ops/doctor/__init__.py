@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from functools import partial
 
 from pipeline.core.checks import DoctorCheck
 from pipeline.core.errors import FaregroundError
@@ -21,6 +22,8 @@ from pipeline.ops.doctor.machine import (
 )
 from pipeline.ops.doctor.runner import CheckResult, run_checks
 from pipeline.ops.doctor.services import service_checks
+from pipeline.ops.lost_warehouse import refuse_lost_warehouse
+from pipeline.warehouse import Backend
 from pipeline.warehouse.registry import find_backend
 
 _HEALTH_SECONDS = 5.0  # for a check of the warehouse within `health`
@@ -55,7 +58,7 @@ def list_checks(target: str) -> list[DoctorCheck]:
         *folder_checks(settings, seconds=10),
         DoctorCheck("leftovers", lambda: check_leftovers(settings)),
         DoctorCheck("sign-in", check_sign_in),
-        *backend.checks(settings),
+        *_warehouse_checks(backend, settings),
         *service_checks(settings),
     ]
 
@@ -89,5 +92,20 @@ def list_health_checks(
     ]
     if backend.database(settings) is None:
         return checks
-    warehouse = [replace(check, seconds=_HEALTH_SECONDS) for check in backend.checks(settings)]
+    warehouse = [
+        replace(check, seconds=_HEALTH_SECONDS) for check in _warehouse_checks(backend, settings)
+    ]
     return [*checks, *warehouse]
+
+
+def _warehouse_checks(backend: Backend, settings: Settings) -> list[DoctorCheck]:
+    """Return the checks of a backend; they fail if its file is gone since runs loaded files."""
+
+    def run(check: DoctorCheck) -> str:
+        refuse_lost_warehouse(backend.name, settings)
+        return check.run()
+
+    checks = backend.checks(settings)
+    if backend.database(settings) is None:
+        return checks
+    return [replace(check, run=partial(run, check)) for check in checks]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -122,7 +123,7 @@ def check_leftovers(settings: Settings) -> str:
 def _check_runs(settings: Settings) -> str:
     from pipeline.runs.history import History
 
-    if not settings.history_path.exists():
+    if not os.path.lexists(settings.history_path):
         return "There was no run yet."
     newest = History(settings.history_path).runs(1)
     return f"The newest run {newest[0].state}." if newest else "There was no run yet."

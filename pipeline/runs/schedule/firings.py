@@ -5,7 +5,6 @@ A firing without an end was interrupted: its process died, and the next schedule
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from typing import Literal, TypeVar, get_args
 
 from pipeline.core.errors import StorageError
 from pipeline.core.events import tell
-from pipeline.core.sqlite_file import SqliteFile
+from pipeline.core.sqlite_file import SqliteFile, read_only_files
 
 FiringState = Literal["running", "loaded", "up-to-date", "waiting", "busy", "failed", "cancelled"]
 
@@ -151,7 +150,7 @@ class Firings:
             return True  # of a row that no version has written
         code = getattr(error.__cause__, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
         if code == sqlite3.SQLITE_READONLY:  # so says a damaged header, too
-            return os.access(self._file.path, os.W_OK)
+            return not read_only_files(self._file.path)
         return isinstance(error.__cause__, sqlite3.DatabaseError) and code not in _SURROUNDINGS
 
     def _move_aside(self, inode: int | None, error: Exception) -> bool:

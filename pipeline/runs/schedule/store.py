@@ -88,7 +88,7 @@ class Schedules:
     @property
     def exists(self) -> bool:
         """Whether the file is there: it is not before the first schedule is added."""
-        return self._file.path.exists()
+        return self._file.exists
 
     def add(self, schedule: Schedule) -> None:
         """Add a schedule; raises UsageError when its name is taken."""

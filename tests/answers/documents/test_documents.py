@@ -224,6 +224,50 @@ def test_encodings_and_line_ends_are_recognized(content: bytes, text: str) -> No
 
 
 @pytest.mark.parametrize(
+    ("content", "text", "unreadable"),
+    [
+        ("Größe €\n".encode() * 20 + b"\xff bad", "Größe €\n\ufffd bad", 1),
+        ("Größe €\n".encode() * 20 + "€".encode()[:2], "Größe €\n\ufffd", 1),  # cut off
+        ("“Größe” £\n".encode("cp1252") * 20, "“Größe” £", 0),
+        ("Größe".encode("utf-16")[:-1], "Größ\ufffd", 1),
+        (b'<html><meta charset="utf-8"><body>Caf\xe9', "Caf\ufffd", 1),
+    ],
+)
+def test_damaged_bytes_do_not_change_the_encoding_and_are_counted(
+    settings: Settings, documents: DocumentStore, content: bytes, text: str, unreadable: int
+) -> None:
+    stored = documents.add("a.txt", content, "upload:a", settings)
+    assert text in documents.text(stored)
+    assert stored.unreadable_characters == unreadable
+    assert stored.gaps == ("1 character could not be read" if unreadable else "")
+    assert documents.documents() == [stored]
+
+
+def test_text_of_an_encoding_that_is_not_recognized_is_reported(
+    settings: Settings, documents: DocumentStore
+) -> None:
+    content = "日本語の文書です。これは四十二ドルです。".encode("shift_jis")
+    assert "could not be read" in documents.add("a.txt", content, "upload:a", settings).gaps
+
+
+def test_text_with_a_nul_is_refused_with_a_cure_for_text() -> None:
+    with pytest.raises(DocumentError, match=r"has 1 NUL byte.*If it is text, save it as UTF-8"):
+        parse_document(b"# Heron\n\nHeron\0 rests.", "a.md")
+
+
+def test_page_nested_too_deeply_is_refused_before_it_is_parsed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        pytest.fail("was parsed")
+
+    monkeypatch.setattr("subprocess.run", never)
+    page = b"<html><body>" + b"<DIV class=x>" * 200_000 + b"deep" + b"</DIV>" * 200_000
+    with pytest.raises(DocumentError, match="nested 200,000 deep, more than the limit of 30,000"):
+        parse_document(page, "deep.html")
+
+
+@pytest.mark.parametrize(
     ("content", "name", "words"),
     [
         (b"", "a.md", "no text"),

@@ -24,7 +24,8 @@ from pipeline.core.errors import UsageError
 from pipeline.core.events import log_path
 from pipeline.core.settings.settings import Settings
 from pipeline.core.trips import Month, TripFile
-from pipeline.ops.backup import back_up, restore
+from pipeline.ops.backup import back_up
+from pipeline.ops.restore import restore
 from pipeline.runs.backfill import Backfill, run_backfill
 from pipeline.runs.history import History
 from pipeline.runs.jobs import Jobs
