@@ -46,12 +46,12 @@ def open_duckdb(target: Path, schema: str, settings: Settings) -> Iterator[Expor
         )
     if target.name in ("", ":memory:") or "?" in str(target):
         raise UsageError(f"{str(target)!r} is not the name of a file.", cure="Name a DuckDB file.")
-    if target.exists() and not target.is_file():
-        raise UsageError(f"{target} is not a file.", cure="Name a DuckDB file.")
-    # DuckDB reads it at once, and would wait for ever for somebody to write to a pipe.
-    if kind := describe_irregular(log_path(target)):
-        raise UsageError(f"{log_path(target)} is {kind}.", cure="Remove it.")
     with writing(target):
+        if target.exists() and not target.is_file():
+            raise UsageError(f"{target} is not a file.", cure="Name a DuckDB file.")
+        # DuckDB reads it at once, and would wait for ever for somebody to write to a pipe.
+        if kind := describe_irregular(log_path(target)):
+            raise UsageError(f"{log_path(target)} is {kind}.", cure="Remove it.")
         target.parent.mkdir(parents=True, exist_ok=True)
     try:
         connection = duckdb.connect(

@@ -29,7 +29,7 @@ import pytest
 
 from pipeline.core.cancel import Cancel
 from pipeline.core.datasets import GREEN_TAXIS
-from pipeline.core.errors import Cancelled, TripFileError
+from pipeline.core.errors import Cancelled, StorageError, TripFileError
 from pipeline.core.settings.settings import Settings
 from pipeline.files.content import TextForm
 from pipeline.files.prepare import PreparedFile, prepare
@@ -657,6 +657,12 @@ def test_file_that_cannot_be_read_is_named_for_what_it_is_with_a_cure(
     assert caught.value.cure
     assert "MAX_REJECTED" not in caught.value.cure
     assert caught.value.problem.isprintable()
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="reading it is an error on Linux")
+def test_file_that_cannot_be_read_is_not_said_to_be_unwritable(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="/proc/self/mem cannot be read: Input/output error"):
+        prepare_file(Path("/proc/self/mem"), tmp_path)
 
 
 def test_names_in_an_archive_never_reach_a_message_raw(tmp_path: Path) -> None:
