@@ -101,12 +101,13 @@ def _file_of(
     """
     from pipeline.core.datasets import find_dataset
     from pipeline.core.trips import Month, TripFile
-    from pipeline.preview.own_file import identify_own_file
+    from pipeline.preview.own_file import identify_own_file, own_file_errors
 
     if path is None or (dataset_name and month):
         return _file_of_options(dataset_name, month)
-    if not path.is_file():
-        raise UsageError(f"There is no file {path}.", cure="Check its name and folder.")
+    with own_file_errors(str(path)):
+        if not path.is_file():
+            raise UsageError(f"There is no file {path}.", cure="Check its name and folder.")
     identity = identify_own_file(path, path.name, settings, cancel)
     dataset = find_dataset(dataset_name) if dataset_name else identity.dataset
     if dataset is None:

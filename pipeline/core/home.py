@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from pipeline.core.errors import StorageError, UsageError
+from pipeline.core.errors import UsageError
 from pipeline.core.storage_errors import storage_error
 
 _LONGEST_NAME = 200  # characters; more than the names of the files below the folder have
@@ -69,10 +69,5 @@ def make_folder(folder: Path) -> None:
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except FileExistsError:
-        raise StorageError(
-            f"{folder} is a file, not a folder.",
-            cure="Move it away, or set FAREGROUND_HOME to another folder.",
-        ) from None
     except OSError as error:
         raise storage_error(error, folder) from None

@@ -24,9 +24,13 @@ def describe_irregular(path: Path) -> str:
         Words to follow "is": a device, pipe or socket, or a link whose target is missing. "" for a
         regular file, a folder, and a path at which nothing is.
     """
-    if path.is_symlink() and not path.exists():
-        return f"a link to {path.readlink()}, which does not exist"
-    return _IRREGULAR if path.exists() and not (path.is_file() or path.is_dir()) else ""
+    try:
+        mode = path.stat().st_mode  # asked once: the file may be removed at any moment
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            raise
+        return f"a link to {path.readlink()}, which does not exist" if path.is_symlink() else ""
+    return "" if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else _IRREGULAR
 
 
 def read_regular_file(path: Path, most_bytes: int) -> bytes:

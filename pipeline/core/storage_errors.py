@@ -1,4 +1,4 @@
-"""Say why a file cannot be written, and what to do about it, by the operating system's reason."""
+"""Say why a file cannot be written or read, and what to do, by the operating system's reason."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ _CURES = {
     errno.EIO: "Its disk reports errors: check the disk",
     errno.ENAMETOOLONG: "Its path is too long: use a shorter one",
 }
+_READING_CURES = {errno.EACCES: "Make it readable", errno.EPERM: "Make it readable"}
 _IN_THE_WAY = (errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno.ELOOP, errno.ENXIO)
 
 
@@ -39,11 +40,35 @@ def storage_errors(path: Path, instead: str = OTHER_HOME) -> Iterator[None]:
         raise storage_error(error, path, instead) from error
 
 
+@contextmanager
+def reading_errors(path: Path) -> Iterator[None]:
+    """Turn an OSError within the block into a StorageError that says what cannot be read.
+
+    An OSError itself does not say whether something was read or written, so a block that does both
+    needs this one around what it reads.
+
+    Args:
+        path: What is read, for an error that names no file.
+    """
+    try:
+        yield
+    except OSError as error:
+        cure = _READING_CURES.get(error.errno or 0) or writing_cure(error.errno)
+        raise StorageError(
+            f"{error.filename or path} cannot be read: {error.strerror or error}.", cure=f"{cure}."
+        ) from error
+
+
 def storage_error(error: OSError, path: Path, instead: str = OTHER_HOME) -> StorageError:
     """Return the StorageError for an OSError; for the arguments see `storage_errors`."""
     named = Path(str(error.filename2 or error.filename or path))
     if error.errno in _IN_THE_WAY:
         named = _what_is_in_the_way(named)
+        if named.is_symlink() and not named.exists():
+            return StorageError(
+                f"{named} is {_kind(named)}.",
+                cure=f"Mount the disk of the target, remove the link, or {instead}.",
+            )
         return StorageError(
             f"{named} is {_kind(named)}: nothing can be written in its place.",
             cure=f"Move it away, or {instead}.",

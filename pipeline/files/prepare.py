@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from pipeline.core.cancel import Cancel
 from pipeline.core.column_names import unknown_columns
 from pipeline.core.datasets import Dataset
 from pipeline.core.errors import TripFileError
+from pipeline.core.storage_errors import reading_errors
 from pipeline.core.trips import TripFile
 from pipeline.files.content import (
     PLAIN_TEXT,
@@ -79,7 +80,8 @@ def prepare(
         TripFileError: The file is damaged, too large, of a kind that cannot be read, or not that
             trip file.
         Cancelled: `cancel` was set.
-        OSError: The file cannot be read, or the folder not be written.
+        StorageError: The file cannot be read.
+        OSError: The folder cannot be written.
     """
     preparation = _Preparation(path, file, address, folder, limit, cancel, copy)
     with as_trip_file_errors(file, address):
@@ -191,14 +193,14 @@ class _Preparation:
 
     def run(self) -> PreparedFile:
         path, layers = self.given, list[str]()
-        content_kind = tell_content(path, self.file.dataset, self.cancel)
+        content_kind = self._tell_content(path)
         while content_kind.packing is not None:
             self.cancel.check()
             if len(layers) == MOST_PACKINGS:
                 raise InvalidFile(*PACKED_TOO_OFTEN)
             path, layer = self._unpack(path, content_kind.packing, len(layers))
             layers.append(layer)
-            content_kind = tell_content(path, self.file.dataset, self.cancel)
+            content_kind = self._tell_content(path)
         format, form = content_kind.format, content_kind.form
         assert format is not None  # because there is no packing
         if format == "parquet":
@@ -216,12 +218,19 @@ class _Preparation:
         content = self._verify(rewritten, "csv.gz")
         return self._rewritten(rewritten, "csv.gz", content, reason, form.lines_before)
 
+    def _tell_content(self, path: Path) -> ToldContent:
+        with reading_errors(path):
+            return tell_content(path, self.file.dataset, self.cancel)
+
     def _unpack(self, path: Path, packing: Packing, depth: int) -> tuple[Path, str]:
         """Unpack a file into the folder; return the result, and what the packing was."""
         self.folder.mkdir(parents=True, exist_ok=True)
         target = self.folder / f"layer-{depth}"
-        with open_packed(path, packing, self.file, self.cancel) as (chunks, member):
-            copy_limited(chunks, target, self.limit)
+        with ExitStack() as opened:
+            with reading_errors(path):
+                packed = open_packed(path, packing, self.file, self.cancel)
+                chunks, member = opened.enter_context(packed)
+            copy_limited(_read(chunks, path), target, self.limit)
         if path != self.given:
             path.unlink()
         return target, f"{packing} ({member})" if member else packing
@@ -229,29 +238,32 @@ class _Preparation:
     def _rewrite_text(self, path: Path, format: Format, form: TextForm) -> Path:
         self.folder.mkdir(parents=True, exist_ok=True)
         target = self.folder / "rewritten.csv.gz"
-        with path.open("rb") as raw:
-            chunks = (
-                iter(UnpackedStream(raw, "gzip", self.cancel))
-                if format == "csv.gz"
-                else iter(lambda: raw.read(CHUNK), b"")
-            )
+        with closing(self._read_text(path, format)) as chunks:
             rewrite_text(chunks, form, self.file.dataset, target, self.limit, self.cancel)
         if path != self.given:
             path.unlink()
         return target
 
+    def _read_text(self, path: Path, format: Format) -> Generator[bytes, None, None]:
+        with reading_errors(path), path.open("rb") as raw:
+            if format == "csv.gz":
+                yield from UnpackedStream(raw, "gzip", self.cancel)
+            else:
+                yield from iter(lambda: raw.read(CHUNK), b"")
+
     def _verify(self, path: Path, format: Format) -> VerifiedContent:
         copy = self.copy
-        if copy is None or format != "csv.gz":
-            return verify(path, self.file, format, self.address, self.limit, self.cancel)
-        copy.open()
-        try:
-            return verify(
-                path, self.file, format, self.address, self.limit, self.cancel, copy.write
-            )
-        except BaseException:
-            copy.discard()
-            raise
+        with reading_errors(path):  # a copy that cannot be written raises nothing
+            if copy is None or format != "csv.gz":
+                return verify(path, self.file, format, self.address, self.limit, self.cancel)
+            copy.open()
+            try:
+                return verify(
+                    path, self.file, format, self.address, self.limit, self.cancel, copy.write
+                )
+            except BaseException:
+                copy.discard()
+                raise
 
     def _reason_to_rewrite(self, content: VerifiedContent) -> str:
         """Return what of a csv not every reader would read, or ""."""
@@ -272,7 +284,7 @@ class _Preparation:
     ) -> PreparedFile:
         if path == self.given:
             return PreparedFile(path, format, content)
-        with self.given.open("rb", buffering=0) as raw:
+        with reading_errors(self.given), self.given.open("rb", buffering=0) as raw:
             digest, size = hashlib.sha256(), 0
             while chunk := raw.read(CHUNK):
                 self.cancel.check()
@@ -282,3 +294,9 @@ class _Preparation:
         done = "unpacked" if format == "parquet" else "unpacked and rewritten as csv.gz"
         done = done if " within " in was else "rewritten as csv.gz"
         return PreparedFile(path, format, content, original, f"{was}: {done}")
+
+
+def _read(chunks: Iterator[bytes], path: Path) -> Iterator[bytes]:
+    """Yield the chunks of a file, with its errors told apart from those of who writes them."""
+    with reading_errors(path):
+        yield from chunks

@@ -93,10 +93,11 @@ class StagedFile:
         """Hexadecimal checksum of the file as published."""
         return self.original.sha256 if self.original else self.sha256
 
-    def delete_unpacked(self) -> None:
-        """Delete the unpacked copy, if there is one."""
+    def delete_unpacked(self) -> StagedFile:
+        """Delete the unpacked copy, if there is one; return the staged file without it."""
         if self.unpacked is not None:
             self.unpacked.unlink(missing_ok=True)
+        return replace(self, unpacked=None)
 
 
 @dataclass(frozen=True)

@@ -8,26 +8,22 @@ from __future__ import annotations
 
 import bz2
 import lzma
-import tarfile
-import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, BinaryIO, Protocol
 
 from pipeline.core.cancel import Cancel
 from pipeline.core.trips import TripFile
+from pipeline.files.archives import archive_errors, open_tar, open_zip
 from pipeline.files.content import HEAD, Packing
-from pipeline.files.header import CURE_DAMAGE, InvalidFile, excerpt
-from pipeline.files.nearby import trip_file_named
+from pipeline.files.header import InvalidFile
+from pipeline.files.trailing import count_trailing, more_bytes
 
 CHUNK = 256 * 1024
 
 _XZ_MEMORY = 512 * 2**20  # bytes; the highest level of xz takes 65 MiB
 _CURE_LIMIT = "If that is right, raise FAREGROUND_MAX_UNPACKED_GIB."
-_CURE_MEMBER = "Unpack it, and give the one csv or parquet file of that month."
-_MOST_NAMES = 3  # members of an archive that a message names
 
 
 class _Decompressor(Protocol):
@@ -97,20 +93,13 @@ class UnpackedStream:
             rest += more
         if rest.startswith(magic):
             return rest
-        trailing, zeros = 0, True
-        while rest:
-            self._cancel.check()
-            trailing += len(rest)
-            zeros = zeros and not rest.strip(b"\0")
-            rest = self._read()
+        self.padding, zeros = count_trailing(rest, self._read, self._cancel)
         if not zeros:
-            behind = "1 more byte" if trailing == 1 else f"{trailing:,} more bytes"
             raise InvalidFile(
-                f"has {behind} after the end of its {self._packing} stream, which unpacks to "
-                f"{self._done:,} bytes",
+                f"has {more_bytes(self.padding)} after the end of its {self._packing} stream, "
+                f"which unpacks to {self._done:,} bytes",
                 "Download it again; if they are still there, compress the whole csv again.",
             )
-        self.padding = trailing
         return b""
 
 
@@ -173,11 +162,13 @@ def open_packed(
             raw = opened.enter_context(path.open("rb"))
             yield iter(UnpackedStream(raw, packing, cancel)), ""
         elif packing == "zip archive":
-            member, name = opened.enter_context(_open_zip(path, file))
-            yield _read(member, cancel), name
+            with archive_errors(packing):
+                member, name = open_zip(path, file, opened)
+            yield _read(member, packing, cancel), name
         elif packing == "tar archive":
-            member, name = opened.enter_context(_open_tar(path, file))
-            yield _read(member, cancel), name
+            with archive_errors(packing):
+                member, name = open_tar(path, file, cancel, opened)
+            yield _read(member, packing, cancel), name
         else:
             raw = opened.enter_context(path.open("rb"))
             yield _read_arrow(raw, packing, cancel), ""
@@ -199,13 +190,11 @@ def require_limit(size: int, limit: int) -> None:
         raise InvalidFile(f"is larger than {limit / 2**30:g} GiB when unpacked", _CURE_LIMIT)
 
 
-def _read(member: IO[bytes], cancel: Cancel) -> Iterator[bytes]:
-    try:
+def _read(member: IO[bytes], packing: Packing, cancel: Cancel) -> Iterator[bytes]:
+    with archive_errors(packing):
         while chunk := member.read(CHUNK):
             cancel.check()
             yield chunk
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError) as error:
-        raise InvalidFile(f"is damaged ({error})") from None
 
 
 def _read_arrow(raw: BinaryIO, packing: Packing, cancel: Cancel) -> Iterator[bytes]:
@@ -225,81 +214,3 @@ def _read_arrow(raw: BinaryIO, packing: Packing, cancel: Cancel) -> Iterator[byt
                 f"is truncated: its {packing} stream ends after {done:,} bytes"
             ) from None
         raise InvalidFile(f"is damaged after {done} unpacked bytes ({error})") from None
-
-
-@contextmanager
-def _open_zip(path: Path, file: TripFile | None) -> Iterator[tuple[IO[bytes], str]]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = [info for info in archive.infolist() if not info.is_dir()]
-            _refuse_documents([info.filename for info in members])
-            info = members[_choose([info.filename for info in members], file, "zip archive")]
-            if info.flag_bits & 1:
-                raise InvalidFile(
-                    f"is a zip archive whose member {excerpt(info.filename)} is encrypted",
-                    "Unpack it with its password, and give the csv or parquet file inside.",
-                )
-            with archive.open(info) as member:
-                yield member, excerpt(info.filename)
-    except NotImplementedError:
-        raise InvalidFile(
-            "is a zip archive with an unsupported compression method", _CURE_MEMBER
-        ) from None
-    except zipfile.BadZipFile as error:
-        raise InvalidFile(f"is a zip archive that is truncated or damaged ({error})") from None
-
-
-@contextmanager
-def _open_tar(path: Path, file: TripFile | None) -> Iterator[tuple[IO[bytes], str]]:
-    try:
-        with tarfile.open(path, "r:") as archive:
-            members = [info for info in archive if info.isreg()]
-            info = members[_choose([info.name for info in members], file, "tar archive")]
-            member = archive.extractfile(info)
-            assert member is not None  # because it is a regular file
-            with member:
-                yield member, excerpt(info.name)
-    except tarfile.TarError as error:
-        raise InvalidFile(f"is a tar archive that is truncated or damaged ({error})") from None
-
-
-def _refuse_documents(names: Sequence[str]) -> None:
-    """Raise for the office documents that are zip archives inside."""
-    if any(name.startswith("xl/") for name in names):
-        raise InvalidFile("is an Excel workbook", "Save the sheet as csv (UTF-8), and give that.")
-    if any(name.startswith("word/") for name in names):
-        raise InvalidFile("is a Word document", "Find the csv or parquet file of the month.")
-    if "content.xml" in names and "mimetype" in names:
-        raise InvalidFile(
-            "is an OpenDocument file", "Save the sheet as csv (UTF-8), and give that."
-        )
-
-
-def _choose(names: Sequence[str], file: TripFile | None, kind: str) -> int:
-    """Return the place of the one member that is the trip file; raise InvalidFile otherwise."""
-    places = [place for place, name in enumerate(names) if not _is_hidden(name)]
-    if not places:
-        raise InvalidFile(f"is a {kind} without files", CURE_DAMAGE)
-    if len(places) > 1:
-        wanted = [place for place in places if _trip_file_of(names[place]) == file]
-        if file is not None and len(wanted) == 1:
-            return wanted[0]
-        shown = ", ".join(excerpt(names[place]) for place in places[:_MOST_NAMES])
-        more = f" and {len(places) - _MOST_NAMES:,} more" if len(places) > _MOST_NAMES else ""
-        raise InvalidFile(f"is a {kind} with {len(places):,} files: {shown}{more}", _CURE_MEMBER)
-    other = _trip_file_of(names[places[0]])
-    if file is not None and other not in (None, file):
-        raise InvalidFile(
-            f"is a {kind} with another trip file, {excerpt(names[places[0]])}", _CURE_MEMBER
-        )
-    return places[0]
-
-
-def _is_hidden(name: str) -> bool:
-    """Return whether a member is what an operating system adds, such as __MACOSX/._x.csv."""
-    parts = name.replace("\\", "/").split("/")
-    return any(part.startswith((".", "__MACOSX")) for part in parts)
-
-
-def _trip_file_of(name: str) -> TripFile | None:
-    return trip_file_named(name.replace("\\", "/").rpartition("/")[2])

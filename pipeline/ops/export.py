@@ -85,14 +85,17 @@ def export(
     """
     if format not in FORMATS:
         raise UsageError(f"There is no format {format!r}.", cure=f"Use {either_of(FORMATS)}.")
-    if format != "duckdb" and target.exists() and not target.is_dir():
-        raise UsageError(f"{target} is not a folder.", cure=f"Name a folder to export {format} to.")
-    own, exports = settings.home.resolve(), exports_folder(settings).resolve()
-    if target.resolve().is_relative_to(own) and not target.resolve().is_relative_to(exports):
-        raise UsageError(
-            f"{target} is among Fareground's own files.",
-            cure=f"Export to {exports_folder(settings)}, or to a folder outside of the home.",
-        )
+    with writing(target):
+        if format != "duckdb" and target.exists() and not target.is_dir():
+            raise UsageError(
+                f"{target} is not a folder.", cure=f"Name a folder to export {format} to."
+            )
+        own, exports = settings.home.resolve(), exports_folder(settings).resolve()
+        if target.resolve().is_relative_to(own) and not target.resolve().is_relative_to(exports):
+            raise UsageError(
+                f"{target} is among Fareground's own files.",
+                cure=f"Export to {exports_folder(settings)}, or to a folder outside of the home.",
+            )
     refuse_lost_warehouse(warehouse_name, settings)
     owner = Owner(warehouse_name, settings.home)
     with (

@@ -48,15 +48,15 @@ def open_duckdb(
         )
     if target.name in ("", ":memory:") or "?" in str(target):
         raise UsageError(f"{str(target)!r} is not the name of a file.", cure="Name a DuckDB file.")
-    if target.exists() and not target.is_file():
-        raise UsageError(f"{target} is not a file.", cure="Name a DuckDB file.")
-    # DuckDB would read another kind of file as a table, and throw away what is written to it.
-    if target.exists() and target.stat().st_size and not _is_duckdb(target):
-        raise UsageError(f"{target} is not a DuckDB file.", cure="Export to another file.")
-    # DuckDB reads it at once, and would wait for ever for somebody to write to a pipe.
-    if kind := describe_irregular(log_path(target)):
-        raise UsageError(f"{log_path(target)} is {kind}.", cure="Remove it.")
     with writing(target):
+        if target.exists() and not target.is_file():
+            raise UsageError(f"{target} is not a file.", cure="Name a DuckDB file.")
+        # DuckDB would read another kind of file as a table, and throw away what is written to it.
+        if target.exists() and target.stat().st_size and not _is_duckdb(target):
+            raise UsageError(f"{target} is not a DuckDB file.", cure="Export to another file.")
+        # DuckDB reads it at once, and would wait for ever for somebody to write to a pipe.
+        if kind := describe_irregular(log_path(target)):
+            raise UsageError(f"{log_path(target)} is {kind}.", cure="Remove it.")
         target.parent.mkdir(parents=True, exist_ok=True)
     try:
         connection = duckdb.connect(
@@ -85,7 +85,7 @@ def open_duckdb(
 
 def _is_duckdb(path: Path) -> bool:
     """Return whether a file begins as DuckDB's do (https://duckdb.org/docs/internals/storage)."""
-    with writing(path), path.open("rb") as file:
+    with path.open("rb") as file:
         return file.read(12)[8:] == b"DUCK"
 
 

@@ -17,11 +17,12 @@ from pathlib import Path
 
 from pipeline.core.cancel import Cancel
 from pipeline.core.datasets import DATASETS
-from pipeline.core.errors import FaregroundError, WarehouseBusy, WarehouseError
+from pipeline.core.errors import FaregroundError, StorageError, WarehouseBusy, WarehouseError
 from pipeline.core.home import make_folder
+from pipeline.core.regular_file import describe_irregular
 from pipeline.core.scratch import ScratchFolder
 from pipeline.core.settings.settings import Settings
-from pipeline.core.storage_errors import storage_errors
+from pipeline.core.storage_errors import reading_errors, storage_errors
 from pipeline.core.trips import TripFile
 from pipeline.files.offers import FORMATS, SAMPLE, SAMPLE_SCHEME, UPLOAD
 from pipeline.files.reverify import reverify
@@ -67,7 +68,7 @@ def rebuild(settings: Settings, *, without_missing: bool = False) -> Iterator[Pa
         WarehouseError: Files that are loaded now are not staged or could not be loaded, or nothing
             is staged.
         WarehouseBusy: A backfill runs.
-        StorageError: The disk is full.
+        StorageError: The disk is full, or the staging folder cannot be read.
     """
     run_id = f"rebuild-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
     with backfill_lock(DEFAULT_TARGET, settings):
@@ -211,9 +212,25 @@ def _put_in_place(new: Path, path: Path) -> Path | None:
 def _staged_files(settings: Settings) -> Iterator[tuple[Path, StagedFile | None]]:
     """Yield the path of each staged trip file, and the file if its bytes are as verified."""
     for dataset in DATASETS.values():
-        folder = settings.staging / dataset.name
-        for path in sorted(folder.glob(f"{dataset.table}_*")) if folder.is_dir() else ():
+        for path in _paths_within(settings.staging / dataset.name, f"{dataset.table}_"):
             format = next((f for f in FORMATS if path.name.endswith(f".{f}")), None)
             if format is not None:
                 staged = read_staged(path, format)
                 yield path, staged and reverify(staged, settings, Cancel())
+
+
+def _paths_within(folder: Path, prefix: str) -> list[Path]:
+    """Return the paths in a folder whose names begin with a prefix; none for a missing folder.
+
+    Raises StorageError for a folder that cannot be read, or a link to a missing one.
+    """
+    for place in (folder.parent, folder):
+        if place.is_symlink() and (missing := describe_irregular(place)):
+            raise StorageError(
+                f"{place} is {missing}.", cure="Mount the disk of the target, or remove the link."
+            )
+        with reading_errors(place):
+            if not place.exists():
+                return []
+            paths = sorted(place.iterdir())
+    return [path for path in paths if path.name.startswith(prefix)]

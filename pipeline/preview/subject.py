@@ -151,8 +151,7 @@ def fetch_subject(
     with ExitStack() as locks:
         for target in target_names():
             locks.enter_context(backfill_lock(target, settings))
-        staged = stage(probe, settings, cancel, on_progress)
-        staged.delete_unpacked()
+        staged = stage(probe, settings, cancel, on_progress).delete_unpacked()
     return _whole_subject(staged, "staged")
 
 

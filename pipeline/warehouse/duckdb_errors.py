@@ -90,6 +90,10 @@ def translation(path: Path, error: duckdb.Error) -> FaregroundError | None:
             cure="Free some space and run the backfill again.",
         )
     if any(words in text for words in _NOT_WRITABLE):
+        named = re.search(r'"(.+?)"', text)  # the file, or its log
+        file = Path(named[1]) if named else path
+        if os.access(file, os.F_OK) and not os.access(file, os.R_OK):
+            return StorageError(f"{file} cannot be read.", cure="Make it readable.")
         return StorageError(
             f"{path} cannot be written.", cure="Set FAREGROUND_HOME to a folder you may write to."
         )

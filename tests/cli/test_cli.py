@@ -16,7 +16,13 @@ from pipeline.core.datasets import GREEN_TAXIS
 from pipeline.core.settings.settings import Settings
 from pipeline.core.trips import Month, TripFile
 from pipeline.warehouse.local.warehouse import LocalWarehouse
-from tests.support.command import document, pipeline, pipeline_process, started
+from tests.support.command import (
+    document,
+    pipeline,
+    pipeline_process,
+    started,
+    unprivileged,
+)
 from tests.support.files import GREEN, YELLOW, amounts, load, put, put_trips, trip
 from tests.support.servers import Server
 
@@ -291,6 +297,28 @@ def test_query_refuses_to_write(loaded_home: Path, folder: Path, sql: str) -> No
     assert "Traceback" not in result.stderr
     assert not (folder / "secret.csv.out").exists()
     assert amounts(settings, GREEN) == ["9.30"]
+
+
+def test_warehouse_that_cannot_be_read_is_not_said_to_be_unwritable(
+    settings: Settings, folder: Path
+) -> None:
+    load(put_trips(folder, GREEN, [trip(GREEN)]).parent, GREEN, settings)
+    settings.warehouse_path.chmod(0)
+    for command in (("query", "SELECT 1"), ("status",), green(folder, "--force")):
+        result = pipeline_process(settings, *command, prefix=unprivileged(), COLUMNS="400")
+        assert result.returncode == 1
+        assert f"{settings.warehouse_path} cannot be read." in result.stderr
+        assert "Make it readable." in result.stderr
+
+
+def test_path_with_too_long_a_name_is_named_as_such(settings: Settings, folder: Path) -> None:
+    load(put_trips(folder, GREEN, [trip(GREEN)]).parent, GREEN, settings)
+    path = str(folder / ("n" * 300))
+    exports = [("export", format, "--to", path) for format in ("parquet", "csv", "duckdb")]
+    for command in (*exports, ("preview", path), ("backup", path)):
+        result = pipeline(settings, *command, COLUMNS="1000")
+        assert result.returncode == 1
+        assert "File name too long" in result.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.core.errors import StorageError
-from pipeline.core.storage_errors import storage_errors
+from pipeline.core.home import make_folder
+from pipeline.core.storage_errors import reading_errors, storage_errors
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,25 @@ def test_cure_follows_the_reason_why_a_file_cannot_be_written(code: int, cure: s
     ):
         raise OSError(code, os.strerror(code))
     assert caught.value.cure == cure
+
+
+def test_error_of_reading_is_told_apart_within_a_block_that_writes() -> None:
+    with (
+        pytest.raises(StorageError, match="/data/in cannot be read: Input/output error") as caught,
+        storage_errors(Path("/data/out")),
+        reading_errors(Path("/data/in")),
+    ):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+    assert caught.value.cure == "Its disk reports errors: check the disk."
+
+
+def test_link_in_place_of_a_folder_is_named_with_its_missing_target(tmp_path: Path) -> None:
+    link = tmp_path / "staging"
+    link.symlink_to("/nonexistent/disk")
+    message = f"{link} is a link to /nonexistent/disk, which does not exist"
+    with pytest.raises(StorageError, match=message) as caught:
+        make_folder(link / "green")
+    assert "Mount the disk of the target" in caught.value.cure
 
 
 def test_what_is_in_the_way_is_named_and_not_the_file_below_it(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ import pytest
 
 from pipeline.core.cancel import Cancel
 from pipeline.core.datasets import GREEN_TAXIS
-from pipeline.core.errors import Cancelled, TripFileError
+from pipeline.core.errors import Cancelled, StorageError, TripFileError
 from pipeline.core.settings.settings import Settings
 from pipeline.files.content import TextForm
 from pipeline.files.prepare import PreparedFile, prepare
@@ -67,14 +67,44 @@ def in_zip(*members: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> b
     return out.getvalue()
 
 
-def in_tar(*members: tuple[str, bytes]) -> bytes:
+def with_comment(comment: bytes) -> bytes:
+    """The trips in a zip archive with a comment."""
+    out = io.BytesIO(in_zip((NAME, TEXT)))
+    with zipfile.ZipFile(out, "a") as archive:
+        archive.comment = comment
+    return out.getvalue()
+
+
+def in_tar(*members: tuple[str, bytes], **attributes: object) -> bytes:
+    """Members in a tar archive, with attributes of `TarInfo` such as the type."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
         for name, content in members:
             info = tarfile.TarInfo(name)
             info.size = len(content)
+            for attribute, value in attributes.items():
+                setattr(info, attribute, value)
             archive.addfile(info, io.BytesIO(content))
     return out.getvalue()
+
+
+def with_size_field(field: bytes) -> bytes:
+    """The trips in a tar archive whose header states another size, with its right checksum."""
+    archive = bytearray(in_tar((NAME, TEXT)))
+    archive[124:136] = field
+    archive[148:156] = b" " * 8
+    archive[148:156] = b"%06o\0 " % sum(archive[:512])
+    return bytes(archive)
+
+
+def with_damage(content: bytes, place: int, damage: bytes) -> bytes:
+    return content[:place] + damage + content[place + len(damage) :]
+
+
+def with_false_utf8_name() -> bytes:
+    """A zip archive whose name of the member is said to be UTF-8, and is not."""
+    content = in_zip(("é.csv", TEXT))
+    return content.replace("é".encode(), b"\xff\xfe")
 
 
 def packed_by(codec: str, content: bytes) -> bytes:
@@ -161,6 +191,12 @@ READ: dict[str, tuple[bytes, str]] = {
     "bzip2": (bz2.compress(TEXT[:77]) + bz2.compress(TEXT[77:]), "csv within bzip2"),
     "xz": (lzma.compress(TEXT) + bytes(8), "csv within xz"),
     "tar": (in_tar((NAME, TEXT)), "tar archive"),
+    "tar made in the folder of the trips": (in_tar((f"./{NAME}", TEXT)), f"(./{NAME})"),
+    "tar made in another folder": (in_tar((f"../trips/{NAME}", TEXT)), "tar archive"),
+    "tar with zeros behind it": (in_tar((NAME, TEXT)) + bytes(70_000), "tar archive"),
+    "zip with zeros behind it": (in_zip((NAME, TEXT)) + bytes(1000), "zip archive"),
+    "zip with a comment": (with_comment(b"made by hand"), "zip archive"),
+    "zip packed by bzip2": (in_zip((NAME, TEXT), method=zipfile.ZIP_BZIP2), "zip archive"),
     "tar.gz": (gzip.compress(in_tar((f"x/{NAME}", TEXT))), "within gzip"),
     "UTF-16": (TEXT.decode().encode("utf-16"), "UTF-16 csv: rewritten as csv.gz"),
     "UTF-16, big end first": (b"\xfe\xff" + TEXT.decode().encode("utf-16-be"), "UTF-16 csv"),
@@ -406,6 +442,7 @@ OLD_GREEN = (
     b"Pickup_longitude,Pickup_latitude,Dropoff_longitude,Dropoff_latitude,Passenger_count\n"
 )
 OLD_YELLOW = b"vendor_name,Trip_Pickup_DateTime,Trip_Dropoff_DateTime,Start_Lon,Start_Lat\n"
+SPARSE = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": NAME}
 REFUSED: dict[str, tuple[bytes | Callable[[], bytes], str, str]] = {
     "empty": (b"", "is empty", "Run it again"),
     "gzip of nothing": (gzip.compress(b""), "is empty", "Run it again"),
@@ -451,6 +488,80 @@ REFUSED: dict[str, tuple[bytes | Callable[[], bytes], str, str]] = {
     "zip of nothing": (in_zip(), "is a zip archive without files", "another source"),
     "cut zip": (in_zip((NAME, TEXT))[:-30], "is a zip archive that is truncated or damaged", ""),
     "cut tar": (in_tar((NAME, TEXT))[:2000], "damaged", ""),
+    "zip with more behind it": (
+        in_zip((NAME, TEXT)) + b"J" * 500,
+        "has 500 more bytes after the end of its zip archive",
+        "unpack it",
+    ),
+    "zip behind a zip": (
+        in_zip(("a.csv", b"x")) + in_zip((NAME, TEXT)),
+        "more bytes before the first member of its zip archive",
+        "unpack it",
+    ),
+    "zip with a damaged bzip2": (
+        with_damage(in_zip((NAME, TEXT), method=zipfile.ZIP_BZIP2), 120, b"damage"),
+        "is a zip archive that is truncated or damaged",
+        "another source",
+    ),
+    "zip whose directory is elsewhere": (
+        with_damage(in_zip((NAME, TEXT)), len(in_zip((NAME, TEXT))) - 6, b"\xf0\xff\xff\x7f"),
+        "is a zip archive that is truncated or damaged",
+        "another source",
+    ),
+    "zip with a name that is not UTF-8": (
+        with_false_utf8_name,
+        "is a zip archive that is truncated or damaged",
+        "another source",
+    ),
+    "zip of folders": (in_zip(("a/", b"")), "it has only folders", "Give the csv"),
+    "zip of hidden files": (in_zip((".a/b.csv", TEXT)), "it has only hidden files", "Give the csv"),
+    "tar with more behind it": (
+        in_tar((NAME, TEXT)) + b"junk" * 1000,
+        f"more bytes after {NAME}, the last member of its tar archive that can be read",
+        "unpack it",
+    ),
+    "tar with a damaged second header": (
+        in_tar((NAME, TEXT), ("second.csv", TEXT)).replace(b"second", b"damage"),
+        f"more bytes after {NAME}, the last member of its tar archive that can be read",
+        "unpack it",
+    ),
+    "tar behind a tar": (
+        in_tar((NAME, TEXT)) + in_tar((NAME, TEXT)),
+        f"more bytes after {NAME}, the last member of its tar archive that can be read",
+        "unpack it",
+    ),
+    "tar without its end": (
+        in_tar((NAME, TEXT))[: 512 + -(-len(TEXT) // 512) * 512],
+        "is a tar archive that is truncated: it does not end in zeros",
+        "",
+    ),
+    "tar of a link": (
+        in_tar((NAME, b""), type=tarfile.SYMTYPE, linkname="/etc/passwd"),
+        "is a tar archive without a trip file: it has only links",
+        "Give the csv or parquet file",
+    ),
+    "tar of a device": (in_tar((NAME, b""), type=tarfile.FIFOTYPE), "only devices", "Give the csv"),
+    "tar with a negative size": (
+        with_size_field(b"-0000000001\0"),
+        "has a size of -1 bytes",
+        "Unpack it",
+    ),
+    "tar with an endless size": (with_size_field(b"\x80" + b"\xff" * 11), "damaged (", ""),
+    "tar with a size that is no number": (
+        in_tar((NAME, TEXT), pax_headers={"size": "abc"}),
+        "more bytes after",
+        "",
+    ),
+    "tar of a sparse file": (
+        in_tar((NAME, TEXT), type=tarfile.GNUTYPE_SPARSE),
+        "is a sparse file",
+        "Unpack it",
+    ),
+    "tar with a false map of a sparse file": (
+        in_tar((NAME, TEXT), pax_headers=SPARSE),
+        "is a tar archive that is truncated or damaged (",
+        "",
+    ),
     "cut zstd": (packed_by("zstd", TEXT)[:-9], "is truncated: its zstd stream ends", ""),
     "cut xz": (lzma.compress(TEXT)[:-9], "is truncated: its xz stream ends", ""),
     "cut bzip2": (bz2.compress(TEXT)[:-9], "is truncated: its bzip2 stream ends", ""),
@@ -546,6 +657,12 @@ def test_file_that_cannot_be_read_is_named_for_what_it_is_with_a_cure(
     assert caught.value.cure
     assert "MAX_REJECTED" not in caught.value.cure
     assert caught.value.problem.isprintable()
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="reading it is an error on Linux")
+def test_file_that_cannot_be_read_is_not_said_to_be_unwritable(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="/proc/self/mem cannot be read: Input/output error"):
+        prepare_file(Path("/proc/self/mem"), tmp_path)
 
 
 def test_names_in_an_archive_never_reach_a_message_raw(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ from pipeline.warehouse import LoadJob, LoadMonitor
 from pipeline.warehouse.local.views import foreign_views
 from pipeline.warehouse.local.warehouse import LocalWarehouse
 from tests.support.browser import serve
-from tests.support.command import pipeline, started
+from tests.support.command import pipeline, pipeline_process, started, unprivileged
 from tests.support.files import (
     GREEN,
     YELLOW,
@@ -578,6 +578,25 @@ def test_rebuild_loads_no_file_that_is_only_staged(settings: Settings, folder: P
     stage_from(folder, may, settings)
     assert pipeline(settings, "rebuild").stdout == "Loaded 2 of 2 staged files.\n"
     assert rows(settings, COUNT) == [(5, 1)]
+
+
+def test_rebuild_names_a_staging_folder_that_cannot_be_read(
+    settings: Settings, folder: Path
+) -> None:
+    put_trips(folder, GREEN, [trip(GREEN)])
+    backfill(settings, request(folder, GREEN))
+    settings.staging.chmod(0)
+    try:
+        refused = pipeline_process(settings, "rebuild", prefix=unprivileged(), COLUMNS="400")
+    finally:
+        settings.staging.chmod(0o700)
+    assert f"{settings.staging} cannot be read: Permission denied" in refused.stderr
+    assert "Make it readable." in refused.stderr
+    settings.staging.rename(folder / "staging")
+    settings.staging.symlink_to(folder / "away")
+    refused = pipeline(settings, "rebuild", COLUMNS="400")
+    assert f"{settings.staging} is a link to {folder / 'away'}, which does" in refused.stderr
+    assert rows(settings, "SELECT count(*) FROM green_tripdata") == [(1,)]
 
 
 def test_rebuild_without_staged_files_leaves_warehouse_unchanged(

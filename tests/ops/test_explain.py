@@ -22,7 +22,7 @@ from pipeline.runs.policy import Policy
 from pipeline.warehouse.local import warehouse as local
 from pipeline.warehouse.local.load import load_file
 from pipeline.warehouse.statements import LATER
-from tests.support.command import pipeline
+from tests.support.command import pipeline, pipeline_process, unprivileged
 from tests.support.files import GREEN, YELLOW, backfill, put_parquet, put_trips, request, trip
 
 
@@ -171,3 +171,17 @@ def test_explain_command_prints_one_document(settings: Settings, folder: Path) -
     document = json.loads(pipeline(settings, *line, "--json").stdout)
     assert document["variables"]["filename"] == GREEN.filename
     assert [statement["name"] for statement in document["statements"]][-1] == "commit"
+
+
+def test_explain_command_needs_no_staging_folder_that_it_can_read(
+    settings: Settings, folder: Path
+) -> None:
+    put_trips(folder, GREEN, [trip(GREEN)])
+    backfill(settings, request(folder, GREEN))
+    settings.staging.chmod(0)
+    month = ("--dataset", "green", "--month", "2020-04", "--source", str(folder))
+    try:
+        result = pipeline_process(settings, "explain", *month, prefix=unprivileged())
+    finally:
+        settings.staging.chmod(0o700)
+    assert result.returncode == 0, result.stderr

@@ -41,7 +41,7 @@ from pipeline.preview.profile import ColumnProfile
 from pipeline.preview.schema import compare_schema
 from pipeline.preview.subject import Subject, fetch_subject, find_subject, read_local_file
 from pipeline.runs.locks import backfill_lock
-from tests.support.command import pipeline
+from tests.support.command import document, pipeline
 from tests.support.files import GREEN, YELLOW, csv_bytes, load, put, put_parquet, put_trips, trip
 from tests.support.servers import Server, closed_port
 from tests.warehouse.test_real_files import DATA, RELEASES
@@ -227,6 +227,29 @@ def test_preview_of_staged_file_fetches_nothing(settings: Settings) -> None:
     offline = find(settings, server.url)
     assert (offline.place, offline.rows) == ("staged", 16_000)
     assert "could not check" in offline.note
+
+
+@pytest.mark.parametrize("ending", ["csv", "csv.gz"])
+def test_preview_command_with_fetch_shows_every_row_and_leaves_no_copy(
+    settings: Settings, folder: Path, ending: str
+) -> None:
+    content = put_trips(folder, GREEN, many(16_000), ending).read_bytes()
+    with Server({f"/{GREEN.stem}.{ending}": content}) as server:
+        for source in (str(folder), server.url, server.url, "sample"):
+            month = ("--dataset", "green", "--month", "2020-04", "--source", source)
+            result = document(pipeline(settings, "preview", *month, "--fetch", "--json"))
+            assert (result["whole"], result["problem"]) == (True, "")
+            assert source == "sample" or result["rows"] == 16_000
+            assert not list(settings.staging.rglob("*.unpacked"))
+
+
+def test_diff_command_fetches_a_file_that_is_only_at_an_address(
+    settings: Settings, folder: Path
+) -> None:
+    content = put_trips(folder, GREEN, many(16_000)).read_bytes()
+    with Server({f"/{GREEN.stem}.csv.gz": content}) as server:
+        month = ("--dataset", "green", "--month", "2020-04", "--source", server.url)
+        assert document(pipeline(settings, "diff", *month, "--json"))["inserted"] == 16_000
 
 
 def test_fetch_during_backfill_fails_at_once(settings: Settings) -> None:

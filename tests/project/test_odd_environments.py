@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import stat
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import pytest
 
 from pipeline.__main__ import app
 from pipeline.core.settings.settings import Settings
+from tests.support.command import unprivileged
 from tests.support.files import rows
 
 ROOT = Path(__file__).parents[2]
@@ -200,15 +200,11 @@ def test_every_command_is_among_them() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="drops the rights of root with setpriv")
 @pytest.mark.parametrize("place", ["home", "current folder"])
 def test_every_command_in_a_read_only_folder_ends_without_traceback(
     tmp_path: Path, place: str
 ) -> None:
-    if os.geteuid() == 0 and shutil.which("setpriv") is None:
-        pytest.skip("root may write everywhere")
-    # The owner's rights count for a root without capabilities.
-    prefix = ("setpriv", "--bounding-set=-all", "--inh-caps=-all") if os.geteuid() == 0 else ()
+    prefix = unprivileged()
     read_only = tmp_path / ("home" if place == "home" else "here")
     if place == "home":
         run_commands(tmp_path, Environment(), COMMANDS[:25])

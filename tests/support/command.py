@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from subprocess import CompletedProcess
 from typing import Any
 from unittest.mock import patch
+
+import pytest
 
 from pipeline.__main__ import app
 from pipeline.cli.console import log_command, print_notice
@@ -56,17 +59,31 @@ def pipeline(settings: Settings, *arguments: str, **variables: str) -> Completed
 
 
 def pipeline_process(
-    settings: Settings, *arguments: str, **variables: str
+    settings: Settings, *arguments: str, prefix: tuple[str, ...] = (), **variables: str
 ) -> CompletedProcess[str]:
-    """Run a command to its end in a process of its own; arguments are those of `pipeline`."""
+    """Run a command to its end in a process of its own; arguments are those of `pipeline`.
+
+    Args:
+        prefix: A program that runs it, with its arguments, such as `unprivileged()`.
+    """
     return subprocess.run(
-        [sys.executable, "-m", "pipeline", *arguments],
+        [*prefix, sys.executable, "-m", "pipeline", *arguments],
         capture_output=True,
         text=True,
         env=os.environ | {"FAREGROUND_HOME": str(settings.home)} | variables,
         timeout=60,
         check=False,
     )
+
+
+def unprivileged() -> tuple[str, ...]:
+    """Return what runs a command without root's right to read and write every file.
+
+    The rights of a file's owner count for a root without capabilities. Skips the test without it.
+    """
+    if sys.platform != "linux" or (os.geteuid() == 0 and shutil.which("setpriv") is None):
+        pytest.skip("root may read and write everywhere")
+    return ("setpriv", "--bounding-set=-all", "--inh-caps=-all") if os.geteuid() == 0 else ()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -84,7 +85,8 @@ def _parquet_columns(staged: StagedFile) -> dict[str, ParquetColumn] | None:
 
     from pipeline.warehouse.extract.parquet import read_parquet_columns
 
-    path = next(filter(Path.is_file, (staged.path, Path(staged.address))), None)
+    # Unlike Path.is_file, this says no where a folder cannot be read.
+    path = next(filter(os.path.isfile, (staged.path, Path(staged.address))), None)
     if staged.format != "parquet" or path is None:
         return None
     with suppress(duckdb.Error, TripFileError), duckdb.connect() as connection:

@@ -1,0 +1,23 @@
+"""Count the bytes behind the end of a packed file: only zeros are padding that can be dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pipeline.core.cancel import Cancel
+
+
+def count_trailing(rest: bytes, read: Callable[[], bytes], cancel: Cancel) -> tuple[int, bool]:
+    """Return how many bytes there are to the end of a file, and whether all of them are zeros."""
+    count, zeros = 0, True
+    while rest:
+        cancel.check()
+        count += len(rest)
+        zeros = zeros and not rest.strip(b"\0")
+        rest = read()
+    return count, zeros
+
+
+def more_bytes(count: int) -> str:
+    """Return the number of such bytes for people."""
+    return "1 more byte" if count == 1 else f"{count:,} more bytes"
