@@ -206,7 +206,7 @@ def test_folder_that_cannot_take_a_backup_is_named_with_a_cure_that_fits(
         into.write_text("a file")
     with pytest.raises(StorageError, match=f"{into} is a {kind}") as caught:
         back_up(settings, into)
-    removal = (
+    removal = "Mount the disk of the target, remove the link" if kind == "link" else "Move it away"
         "Mount the disk of the target, remove the link," if kind == "link" else "Move it away,"
     )
     assert caught.value.cure == f"{removal} or choose another folder for the backup."
