@@ -207,9 +207,7 @@ def test_folder_that_cannot_take_a_backup_is_named_with_a_cure_that_fits(
     with pytest.raises(StorageError, match=f"{into} is a {kind}") as caught:
         back_up(settings, into)
     removal = "Mount the disk of the target, remove the link" if kind == "link" else "Move it away"
-        "Mount the disk of the target, remove the link," if kind == "link" else "Move it away,"
-    )
-    assert caught.value.cure == f"{removal} or choose another folder for the backup."
+    assert caught.value.cure == f"{removal}, or choose another folder for the backup."
 
 
 def test_folder_in_place_of_a_store_is_named_by_the_backup(
