@@ -109,6 +109,8 @@ def _load(
     job = LoadJob(run_id, source_of(staged, settings))
     try:
         return RebuiltFile(path, warehouse.load(staged, job, LoadMonitor()).rows)
+    except StorageError:
+        raise  # the other files would fail, too
     except FaregroundError as error:
         return RebuiltFile(path, None, str(error))
 

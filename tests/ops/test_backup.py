@@ -24,6 +24,7 @@ from pipeline.answers.documents.documents import DocumentStore
 from pipeline.core.datasets import GREEN_TAXIS
 from pipeline.core.errors import (
     FaregroundError,
+    StorageError,
     TripFileError,
     UsageError,
     WarehouseBusy,
@@ -569,6 +570,25 @@ def test_rebuild_refuses_to_load_another_version_than_is_loaded_unless_told(
     assert rows(settings, COUNT) == [(5, 1)]
     assert pipeline(settings, "rebuild", "--without-missing").returncode == 0
     assert rows(settings, COUNT) == [(1, 1)]
+
+
+def test_rebuild_on_a_full_disk_leaves_the_old_warehouse(
+    settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(settings, folder)
+    load, loads = LocalWarehouse.load, []
+
+    def load_until_full(*arguments: Any) -> Any:
+        loads.append(arguments)
+        if len(loads) > 1:
+            raise StorageError("The disk is full.", cure="Free some space.")
+        return load(*arguments)
+
+    monkeypatch.setattr(LocalWarehouse, "load", load_until_full)
+    with pytest.raises(StorageError, match="Free some space"):
+        list(rebuild(settings, without_missing=True))
+    assert rows(settings, COUNT) == [(5, 1)]
+    assert not list(settings.home.glob("*.damaged-*"))
 
 
 def test_rebuild_loads_no_file_that_is_only_staged(settings: Settings, folder: Path) -> None:
