@@ -28,6 +28,10 @@ from pipeline.warehouse.duckdb_errors import connection_translated
 _SPILL_LIMIT = "20GB"
 
 
+DatabaseKey = tuple[Path, bool, bool]
+"""A file, whether it is only read, and whether an empty database stands in for a missing one."""
+
+
 class OpenDatabases:
     """The databases that are open in this process, with the number of blocks that use each.
 
@@ -37,11 +41,11 @@ class OpenDatabases:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._users: Counter[tuple[Path, bool]] = Counter()
-        self._connections: dict[tuple[Path, bool], duckdb.DuckDBPyConnection] = {}
+        self._users: Counter[DatabaseKey] = Counter()
+        self._connections: dict[DatabaseKey, duckdb.DuckDBPyConnection] = {}
 
     def acquire(
-        self, key: tuple[Path, bool], connect: Callable[[], duckdb.DuckDBPyConnection]
+        self, key: DatabaseKey, connect: Callable[[], duckdb.DuckDBPyConnection]
     ) -> duckdb.DuckDBPyConnection:
         """Return the connection of a database, opened by `connect` for its first user."""
         with self._lock:
@@ -50,7 +54,7 @@ class OpenDatabases:
             self._users[key] += 1
             return self._connections[key]
 
-    def release(self, key: tuple[Path, bool]) -> None:
+    def release(self, key: DatabaseKey) -> None:
         """Close a database when its last user releases it."""
         with self._lock:
             self._users[key] -= 1

@@ -198,3 +198,15 @@ def test_ledger_records_real_address_bytes_and_checksum(settings: Settings, fold
     assert (entry.address, entry.bytes) == (str(path), path.stat().st_size)
     assert entry.sha256 is not None
     assert entry.etag is not None
+
+
+def test_reader_of_a_new_warehouse_does_not_share_the_empty_one_of_an_earlier_reader(
+    settings: Settings, folder: Path
+) -> None:
+    count = "SELECT count(*) FROM green_tripdata"
+    put_trips(folder, GREEN, [trip(GREEN)])
+    with open_warehouse("local", settings, read_only=True) as early:
+        assert early.query(count, limit=1).rows == [(0,)]
+        load(folder, GREEN, settings)
+        with open_warehouse("local", settings, read_only=True) as late:
+            assert late.query(count, limit=1).rows == [(1,)]

@@ -81,7 +81,10 @@ class LocalWarehouse:
         if not self._read_only:
             make_folder(self._path.parent)
         try:
-            self._connection = OPEN_DATABASES.acquire(self._key(), self._connect)
+            # Who opens the file after it is made must not share the empty one of earlier readers.
+            stands_in = self._read_only and not self._path.exists()
+            self._key = self._path.resolve(), self._read_only, stands_in
+            self._connection = OPEN_DATABASES.acquire(self._key, self._connect)
             with self._cursor() as cursor:
                 prepare_schema(cursor, self._path, read_only=self._read_only)
         except BaseException:
@@ -94,7 +97,7 @@ class LocalWarehouse:
     def __exit__(self, *_: object) -> None:
         if self._connection is not None:
             self._connection = None
-            OPEN_DATABASES.release(self._key())
+            OPEN_DATABASES.release(self._key)
 
     def records(self) -> dict[TripFile, FileRecord]:
         with self._cursor() as cursor:
@@ -211,9 +214,6 @@ class LocalWarehouse:
             # Refused while a query uses more, which does no harm.
             cursor.execute(f"SET memory_limit = '{_CACHE_BETWEEN_LOADS}'")
             cursor.execute("SET memory_limit = $limit", {"limit": self._settings.memory_limit})
-
-    def _key(self) -> tuple[Path, bool]:
-        return self._path.resolve(), self._read_only
 
     @contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
