@@ -47,7 +47,7 @@ class SqliteFile:
 
     @property
     def exists(self) -> bool:
-        """Whether the file was ever created; True, too, for a link whose target is missing."""
+        """Whether the file, or a symbolic link in its place, exists; a broken link counts."""
         return os.path.lexists(self.path)
 
     @contextmanager

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.core.errors import StorageError
+from pipeline.core.regular_file import describe_irregular
 
 OTHER_HOME = "set FAREGROUND_HOME to a folder on another disk"
 """What to do instead about a file of the home."""
@@ -28,7 +29,7 @@ _IN_THE_WAY = (errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY, errno
 
 @contextmanager
 def storage_errors(path: Path, instead: str = OTHER_HOME) -> Iterator[None]:
-    """Turn an OSError within the block into a StorageError.
+    """Convert an OSError raised in the block into a StorageError.
 
     Args:
         path: What is written, for an error that names no file.
@@ -42,7 +43,7 @@ def storage_errors(path: Path, instead: str = OTHER_HOME) -> Iterator[None]:
 
 @contextmanager
 def reading_errors(path: Path) -> Iterator[None]:
-    """Turn an OSError within the block into a StorageError that says what cannot be read.
+    """Convert an OSError raised in the block into a StorageError about a file that is read.
 
     An OSError itself does not say whether something was read or written, so a block that does both
     needs this one around what it reads.
@@ -80,12 +81,12 @@ def storage_error(error: OSError, path: Path, instead: str = OTHER_HOME) -> Stor
 
 
 def writing_cure(code: int | None) -> str:
-    """Return what removes the cause of an error of this number, as a sentence without its end."""
+    """Return the cure for an errno, as a sentence without its full stop."""
     return _CURES.get(code or 0, "Check its folder and disk")
 
 
 def _what_is_in_the_way(path: Path) -> Path:
-    """Return the path, or the parent of it that is no folder."""
+    """Return the first parent of the path that is not a folder, or the path itself."""
     for parent in reversed(path.parents):
         if parent.is_symlink() and not parent.exists():
             return parent
@@ -95,8 +96,6 @@ def _what_is_in_the_way(path: Path) -> Path:
 
 
 def _kind(path: Path) -> str:
-    if path.is_symlink() and not path.exists():
-        return f"a link to {path.readlink()}, which does not exist"
     if path.is_dir():
         return "a folder"
-    return "a file" if path.is_file() else "a device or pipe"
+    return describe_irregular(path) or "a file"

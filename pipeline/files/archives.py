@@ -47,7 +47,7 @@ _DAMAGED_ARCHIVE = (
 
 @contextmanager
 def archive_errors(packing: Packing) -> Iterator[None]:
-    """Raise what the libraries of archives raise for damaged bytes as an InvalidFile.
+    """Convert the errors that zipfile and tarfile raise for damaged bytes into an InvalidFile.
 
     An OSError passes if the system raised it: then reading the file failed, not unpacking it.
     """
@@ -85,7 +85,7 @@ def open_zip(path: Path, file: TripFile | None, opened: ExitStack) -> tuple[IO[b
 
 
 def _refuse_bytes_around(path: Path, archive: zipfile.ZipFile) -> None:
-    """Raise for bytes before the first member of a zip archive and after its end.
+    """Raise InvalidFile for bytes before the first member of a zip archive or after its end.
 
     They are what is left of other archives, or of members that the directory does not list.
     """
@@ -149,7 +149,7 @@ def _refuse_bytes_after(path: Path, end: int, last: str, cancel: Cancel) -> None
 
 
 def _refuse_documents(names: Sequence[str]) -> None:
-    """Raise for the office documents that are zip archives inside."""
+    """Raise InvalidFile for office documents, which are zip archives."""
     if any(name.startswith("xl/") for name in names):
         raise InvalidFile("is an Excel workbook", "Save the sheet as csv (UTF-8), and give that.")
     if any(name.startswith("word/") for name in names):
@@ -163,7 +163,7 @@ def _refuse_documents(names: Sequence[str]) -> None:
 def _choose(
     names: Sequence[str], file: TripFile | None, kind: Packing, others: Sequence[str]
 ) -> int:
-    """Return the place of the one member that is the trip file; raise InvalidFile otherwise.
+    """Return the index of the trip file in `names`; raise InvalidFile unless there is exactly one.
 
     Args:
         others: What else there is in the archive, in the plural.

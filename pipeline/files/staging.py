@@ -94,7 +94,7 @@ class StagedFile:
         return self.original.sha256 if self.original else self.sha256
 
     def delete_unpacked(self) -> StagedFile:
-        """Delete the unpacked copy, if there is one; return the staged file without it."""
+        """Delete the unpacked copy, if any; return the staged file with `unpacked` set to None."""
         if self.unpacked is not None:
             self.unpacked.unlink(missing_ok=True)
         return replace(self, unpacked=None)

@@ -1,4 +1,4 @@
-"""Count the bytes behind the end of a packed file: only zeros are padding that can be dropped."""
+"""Count the bytes after the end of a packed file; only zeros are padding."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ def count_trailing(rest: bytes, read: Callable[[], bytes], cancel: Cancel) -> tu
 
 
 def more_bytes(count: int) -> str:
-    """Return the number of such bytes for people."""
+    """Format a number of trailing bytes, such as `1 more byte` or `500 more bytes`."""
     return "1 more byte" if count == 1 else f"{count:,} more bytes"

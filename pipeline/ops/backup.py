@@ -92,7 +92,7 @@ def back_up(settings: Settings, into: Path) -> Backup:
 
 
 def _copy_files(settings: Settings, folder: Path) -> None:
-    """Copy the warehouses and the SQLite files of the home to a folder."""
+    """Copy the DuckDB and SQLite files of the home to a folder."""
     databases = local_databases(settings)
     with ExitStack() as locks:
         for target in databases:

@@ -90,7 +90,7 @@ def _is_duckdb(path: Path) -> bool:
 
 
 def _refuse_warehouse(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
-    """Raise UsageError if a file is a warehouse: tables of an export have no place in it."""
+    """Raise UsageError if the target of an export is a Fareground warehouse."""
     tables = "SELECT 1 FROM duckdb_tables() WHERE schema_name = 'main' AND table_name = $ledger"
     if connection.execute(tables, {"ledger": "load_ledger"}).fetchall():
         raise UsageError(
@@ -131,7 +131,7 @@ class _DatabaseFile:
         }
 
     def claim(self, owner: Owner) -> None:
-        """Let one warehouse write to the schema; another would remove its trips."""
+        """Record the owner of the schema; raise UsageError if another warehouse owns it."""
         owners = f"{self._catalog}.fareground.owners"
         self._execute(
             f"CREATE TABLE IF NOT EXISTS {owners} (schema_name VARCHAR PRIMARY KEY, owner VARCHAR)"

@@ -1,4 +1,4 @@
-"""Notice that the file of a warehouse is gone; a new, empty one would look like a first start."""
+"""Detect a missing warehouse file, which would otherwise look like a first start."""
 
 from __future__ import annotations
 

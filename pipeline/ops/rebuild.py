@@ -132,7 +132,7 @@ def source_of(staged: StagedFile, settings: Settings) -> str:
 def _chosen(
     staged_files: list[tuple[Path, StagedFile | None]], loaded: dict[TripFile, str | None] | None
 ) -> list[tuple[Path, StagedFile | None]]:
-    """Leave out staged files that are not loaded now; of two of a month keep the loaded one."""
+    """Filter the staged files to the loaded ones; of two versions, keep the one that is loaded."""
     if loaded is None:
         return staged_files
     as_loaded = {
@@ -194,7 +194,7 @@ def _loaded_files(settings: Settings) -> dict[TripFile, str | None] | None:
 
 
 def _put_in_place(new: Path, path: Path) -> Path | None:
-    """Rename the new warehouse to the old one's name, and return the name that the old one has."""
+    """Replace the old warehouse by the new one; return where the old one is kept, if any."""
     aside = path.with_name(f"{path.name}.damaged-{datetime.now(UTC):%Y%m%d-%H%M%S}")
     log = log_path(path)
     with storage_errors(path):
@@ -222,7 +222,7 @@ def _staged_files(settings: Settings) -> Iterator[tuple[Path, StagedFile | None]
 
 
 def _paths_within(folder: Path, prefix: str) -> list[Path]:
-    """Return the paths in a folder whose names begin with a prefix; none for a missing folder.
+    """List the paths in a folder whose names start with a prefix; empty for a missing folder.
 
     Raises StorageError for a folder that cannot be read, or a link to a missing one.
     """

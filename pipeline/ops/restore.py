@@ -118,7 +118,7 @@ def _move_into_place(settings: Settings) -> Path | None:
 
 
 def _set_aside(path: Path, before: Path, *, is_replaced: bool) -> None:
-    """Move a file of the home to `before`; can be repeated after a kill.
+    """Move a file of the home to `before`. Idempotent, so that a killed restore can be resumed.
 
     A link stays if the backup has a file for it: its target is renamed, and `before` has a link to
     that. Other links are moved.

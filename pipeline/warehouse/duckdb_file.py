@@ -29,7 +29,7 @@ _SPILL_LIMIT = "20GB"
 
 
 DatabaseKey = tuple[Path, bool, bool]
-"""A file, whether it is only read, and whether an empty database stands in for a missing one."""
+"""Path, read-only flag, and whether an empty database replaces a file that does not exist."""
 
 
 class OpenDatabases:

@@ -130,7 +130,7 @@ class Owner:
         return f"{self.warehouse} of {self.home.resolve()}"
 
     def require(self, noted: str, target: Path, cure: str) -> None:
-        """Raise UsageError if an export has the trips of another warehouse.
+        """Raise UsageError if another warehouse owns an export.
 
         Args:
             noted: The text that its owner noted, `str` of an Owner.
@@ -145,7 +145,7 @@ class Owner:
 
 
 def claim(folder: Path, owner: Owner) -> None:
-    """Let one warehouse write to a folder; another would remove its files.
+    """Record the owner of a folder; fail if another warehouse owns it and could lose files.
 
     Raises:
         UsageError: The folder has the files of another warehouse, or trips that no export wrote.
@@ -282,7 +282,7 @@ class ParquetFolder:
 
 
 def writing(target: Path) -> AbstractContextManager[None]:
-    """Turn an OSError within the block into a StorageError about the target of an export."""
+    """Return a context manager that converts an OSError into a StorageError about an export."""
     return storage_errors(target, OTHER_FOLDER)
 
 

@@ -56,7 +56,7 @@ def duration(seconds: float) -> str:
 
 
 def time_left(seconds: float) -> str:
-    """Return an estimate as `about 12 s`, `about 7 min` or `about 1.5 h`, short for a phone."""
+    """Format an estimated duration, such as `about 12 s`, `about 7 min` or `about 1.5 h`."""
     if seconds < 59.5:
         return f"about {seconds:.0f} s"
     if seconds < 3570:
@@ -96,7 +96,7 @@ def rows_in_words(number: int) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """Return a number and what it counts, such as `1 trip` or `12 trips` for the noun `trip`."""
+    """Format a count with its noun in the singular or plural, such as `1 trip` or `12 trips`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 

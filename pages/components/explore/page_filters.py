@@ -181,7 +181,7 @@ class Link:
 
 
 def read_link(address: Params, zones: Zones) -> Link:
-    """Return what a link to the page asks for, and a sentence for each value that is invalid."""
+    """Parse the query parameters of a link; report each invalid value as a sentence."""
     problems: list[str] = []
 
     def read(name: str, parse: Callable[[str], Any], allows: Callable[[Any], bool]) -> list[Any]:
@@ -231,7 +231,7 @@ def read_link(address: Params, zones: Zones) -> Link:
 
 
 def adopt(address: Params, files: Collection[TripFile], zones: Zones) -> list[str]:
-    """Set widgets and selections to a link; return a sentence for each value that is invalid."""
+    """Set widgets and selections from a link; return a sentence for each invalid value."""
     link = read_link(address, zones)
     state = st.session_state
     state.taxi = link.values["taxi"] or list(DATASETS)

@@ -109,7 +109,7 @@ def _show_columns(preview: TablePreview) -> None:
 
 
 def _show_schema(preview: Preview) -> None:
-    st.caption("The columns of the table, and those of the file that are loaded into them.")
+    st.caption("Each column of the table, and the column of the file that is loaded into it.")
     st.dataframe(
         schema_table(preview.schema),
         hide_index=True,

@@ -36,7 +36,7 @@ VERSION = 3
 
 
 def upgrade(connection: sqlite3.Connection) -> None:
-    """Add the columns that an older file lacks, and index the chunks of version 1 anew."""
+    """Upgrade the tables of an older version; rebuild the search index of version 1."""
     with connection:
         connection.execute("BEGIN IMMEDIATE")
         columns = {row["name"] for row in connection.execute("PRAGMA table_info(documents)")}
