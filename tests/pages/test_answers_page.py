@@ -372,6 +372,21 @@ def test_judgement_counts_only_with_a_verbatim_quote(
     assert schema["responseMimeType"] == "application/json"
 
 
+def test_judgement_of_a_pasted_answer_stays_before_the_question_is_asked(
+    notes: DocumentStore, server: GeminiServer
+) -> None:
+    assert notes.documents()
+    shown = '[{"claim": 1, "verdict": "supported", "quote": "Each lane has its own `timeout`."}]'
+    server.respond = lambda _request: ScriptedAnswer([shown])
+    app = open_page(QUESTION)
+    next(area for area in app.text_area if "judge" in area.label).set_value("Lanes time out.")
+    check(app.button(key="judge pasted 1 Plain").click().run())
+    check(app.button(key="judge 1").click().run())
+    assert "✓ judge: supported" in texts(app)
+    check(app.text_input(key="question").set_value("How long does the ink store keep?").run())
+    assert "judge: supported" not in texts(app)  # other passages
+
+
 def test_judge_without_a_list_of_verdicts_is_reported(
     notes: DocumentStore, server: GeminiServer
 ) -> None:

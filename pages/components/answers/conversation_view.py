@@ -19,6 +19,7 @@ from pipeline.answers.truths.truths import GroundTruth
 from pipeline.core.settings.settings import load_settings
 
 _PRESSED = "comparison to start"  # set by the button, before the page is drawn
+_DRAWN = "comparison that was drawn"  # the newest that was not started
 
 
 def conversation_about(subject: str) -> list[AnswerPair]:
@@ -41,8 +42,21 @@ def pressed_comparison() -> AnswerPair | None:
 def new_comparison(
     question: str, passages: Sequence[Passage], truth: GroundTruth | None = None
 ) -> AnswerPair:
-    """Return the first comparison of a conversation, with the options that are picked."""
-    return _make(question, passages, truth, ())
+    """Return the first comparison of a conversation, with the options that are picked.
+
+    Until it is started the page makes it anew whenever it is drawn. What a model said of pasted
+    answers stays as long as question and passages do.
+    """
+    comparison = _make(question, passages, truth, ())
+    before: AnswerPair | None = st.session_state.get(_DRAWN)
+    if before and (before.number, before.question, before.passages) == (
+        comparison.number,
+        comparison.question,
+        comparison.passages,
+    ):
+        comparison.judgements = before.judgements
+    st.session_state[_DRAWN] = comparison
+    return comparison
 
 
 def _make(
