@@ -1,4 +1,4 @@
-"""Write docs/licences.md: every package that the app runs with, and the tests, with its licence.
+"""Write docs/licences.md: every package of the app, its options and its tests, with its licence.
 
 `python -m tests.licences` (`make licences`) writes it anew from what is installed.
 """
@@ -14,12 +14,12 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "licences.md"
-FILES = ("requirements.txt", "requirements-dev.txt")
+FILES = ("requirements.txt", "requirements-dev.txt", "requirements-nli.txt")
 
 _INTRODUCTION = """\
 # Licences
-Packages that the app or its tests need, with the licence in their own metadata. `make licences`
-writes this page; a test compares it with the requirements.
+Packages that the app, an NLI model or the tests need, with the licence in their own metadata. `make
+licences` writes this page; a test compares it with the requirements.
 
 | package | version | licence | for |
 |---|---|---|---|
@@ -84,8 +84,10 @@ def write() -> str:
     direct = dict.fromkeys(pinned(FILES[0]), "the app")
     tests = dict.fromkeys(pinned(FILES[1]), "tests")
     indirect = dict.fromkeys(needed(iter(direct)), "the app, through others")
+    nli = dict.fromkeys(pinned(FILES[2]), "an NLI model")
+    nli = dict.fromkeys(needed(iter(nli)), "an NLI model, through others") | nli
     rows = []
-    for name, purpose in sorted({**tests, **indirect, **direct}.items()):
+    for name, purpose in sorted({**tests, **nli, **indirect, **direct}.items()):
         about = metadata(name)
         rows.append(f"| {about['Name']} | {about['Version']} | {licence(name)} | {purpose} |")
     return _INTRODUCTION + "\n".join(rows) + "\n"

@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[2]
 
 # The import of each takes 0.1 s to more than 1 s.
 SLOW = {
-    "duckdb", "google", "httpx2", "numpy", "pandas", "plotly", "pyarrow", "pypdf",
-    "selectolax", "sqlglot", "streamlit", "yaml",
+    "duckdb", "google", "httpx2", "numpy", "onnxruntime", "pandas", "plotly", "pyarrow", "pypdf",
+    "selectolax", "sqlglot", "streamlit", "tokenizers", "yaml",
 }  # fmt: skip
 
 
