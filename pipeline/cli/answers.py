@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.answers_output import document_values, verdict_values
+from pipeline.cli.answers_output import describe_judgement, document_values, verdict_values
 from pipeline.cli.ask import ask, truths
 from pipeline.cli.console import (
     JsonOption,
@@ -27,6 +27,8 @@ from pipeline.core.errors import DocumentError, FaregroundError, UsageError
 from pipeline.core.regular_file import read_regular_file
 
 if TYPE_CHECKING:
+    from pipeline.answers.check.judge import Judgement
+    from pipeline.answers.check.nli_model import NliModel
     from pipeline.answers.documents.documents import Document, DocumentStore
 
 _MOST_ANSWER_BYTES = 10**6  # some 300 pages; each of their claims is looked up
@@ -189,6 +191,9 @@ def check(
     ] = "",
     top: TopOption = 5,
     document: DocumentOption = None,
+    nli: Annotated[
+        bool, typer.Option("--nli", help="Judge each claim with the NLI model of the settings too.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Check which claims of a text are found in the documents; needs no key.
@@ -197,17 +202,24 @@ def check(
     and name in it. It does not mean that the claim is true.
     """
     from pipeline.answers.check import grounding
+    from pipeline.answers.check.nli_model import open_nli
 
     with exit_on_error():
+        model = open_nli(load_settings()) if nli else None
         documents = _open_documents()
         only = [documents.find(name).id for name in document or ()]
         answer = _read_text(text)
         verdicts = grounding.check_text(answer, documents, question, top, only, _claim_reporter())
+        judgements: list[Judgement | None] = [None] * len(verdicts)
+        if model:
+            claims = [verdict.claim for verdict in verdicts]
+            judgements = [*_judge(claims, model, documents, question, top, only)]
         outcome = grounding.describe_outcome(answer, verdicts)
         if as_json:
-            print_json({"outcome": outcome, "claims": [verdict_values(v) for v in verdicts]})
+            values = [verdict_values(*pair) for pair in zip(verdicts, judgements, strict=True)]
+            print_json({"outcome": outcome, "claims": values})
             return
-        for verdict in verdicts:
+        for verdict, judgement in zip(verdicts, judgements, strict=True):
             out.print(f"{grounding.GLYPHS[verdict.verdict]} {verdict.verdict}", markup=False)
             out.print(f"  {verdict.claim}", markup=False)
             why = ", ".join([*verdict.missing, *filter(None, [verdict.contradiction])])
@@ -217,18 +229,39 @@ def check(
                 start, end = verdict.quote
                 quote = " ".join(verdict.passage.text[start:end].split())
                 out.print(f"  nearest: {verdict.passage.context}: {quote}", markup=False)
+            if judgement:
+                out.print(f"  NLI model: {describe_judgement(judgement)}", markup=False)
         out.print(f"{outcome}.")
 
 
-def _claim_reporter() -> Callable[[int, int], None]:
-    """Return a function that prints how many claims are checked, every few seconds."""
+def _judge(
+    claims: Sequence[str],
+    model: NliModel,
+    documents: DocumentStore,
+    question: str,
+    top: int,
+    only: Sequence[str],
+) -> Iterator[Judgement]:
+    """Yield what an NLI model says of each claim, by the passages that the check used for it."""
+    from pipeline.answers.check.nli import judge_by_nli
+    from pipeline.answers.documents import retrieval
+
+    report = _claim_reporter("Judged")
+    for done, claim in enumerate(claims, start=1):
+        passages = retrieval.search(documents, question or claim, top, only)
+        yield from judge_by_nli([claim], passages, model)
+        report(done, len(claims))
+
+
+def _claim_reporter(action: str = "Checked") -> Callable[[int, int], None]:
+    """Return a function that prints how many claims are done, every few seconds."""
     latest = time.monotonic()
 
     def report(done: int, total: int) -> None:
         nonlocal latest
         if time.monotonic() - latest > _REPORT_SECONDS:
             latest = time.monotonic()
-            err.print(f"Checked {done:,} of {total:,} claims.")
+            err.print(f"{action} {done:,} of {total:,} claims.")
 
     return report
 

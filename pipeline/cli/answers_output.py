@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline.answers.check.grounding import ClaimVerdict
+    from pipeline.answers.check.judge import Judgement
     from pipeline.answers.documents.documents import Document
     from pipeline.answers.truths.truths import GroundTruth
 
@@ -30,10 +31,10 @@ def document_values(document: Document) -> dict[str, Any]:
     }
 
 
-def verdict_values(verdict: ClaimVerdict) -> dict[str, Any]:
-    """Return the fields of a verdict in JSON."""
+def verdict_values(verdict: ClaimVerdict, judgement: Judgement | None = None) -> dict[str, Any]:
+    """Return the fields of a verdict in JSON, with what an NLI model says if it was asked."""
     passage, quote = verdict.passage, verdict.quote
-    return {
+    values: dict[str, Any] = {
         "claim": verdict.claim,
         "verdict": verdict.verdict.value,
         "coverage": round(verdict.coverage, 3),
@@ -44,6 +45,22 @@ def verdict_values(verdict: ClaimVerdict) -> dict[str, Any]:
         "passage": passage.text if passage else None,
         "quote": passage.text[quote[0] : quote[1]] if passage and quote else None,
     }
+    if judgement:
+        values["nli"] = {
+            "verdict": judgement.verdict.value,
+            "quote": judgement.quote or None,
+            "note": judgement.note,
+        }
+    return values
+
+
+def describe_judgement(judgement: Judgement) -> str:
+    """Return what an NLI model says of a claim, on one line."""
+    from pipeline.answers.check.judge import JUDGE_GLYPHS
+
+    text = f"{JUDGE_GLYPHS[judgement.verdict]} {judgement.verdict}"
+    more = judgement.note or " ".join(judgement.quote.split())
+    return f"{text}: {more}" if more else text
 
 
 def truth_values(truth: GroundTruth) -> dict[str, Any]:

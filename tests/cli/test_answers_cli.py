@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.core.settings.settings import Settings
 from tests.support.command import document, pipeline
+from tests.support.nli_folder import make_nli_folder
 from tests.support.servers import Server
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="only POSIX has /dev/stdin")
@@ -78,6 +79,46 @@ def test_check_of_a_long_text_says_how_far_it_is(
     checked = pipeline(settings, *command)
     assert "Checked 1 of 2 claims." in checked.stderr
     assert len(document(checked)["claims"]) == 2
+
+
+def test_nli_model_judges_each_claim_beside_the_check(
+    settings: Settings, notes: Path, tmp_path: Path
+) -> None:
+    pipeline(settings, "answers", "add", str(notes))
+    folder = str(make_nli_folder(tmp_path / "model", f"{NOTES} $41 not do"))
+    answer = notes.with_name("answer.txt")
+    answer.write_text(
+        "Each tenant may keep 2,048 flows. Heron costs not $40. The sun is [red]far[/red] away."
+    )
+    command = ("answers", "check", "--text", str(answer))
+    plain = document(pipeline(settings, *command, "--json"))
+    assert all("nli" not in claim for claim in plain["claims"])
+    for question in ((), ("--question", "tenant flows price Heron costs")):
+        command = ("answers", "check", "--text", str(answer), "--nli", *question)
+        judged = document(pipeline(settings, *command, "--json", FAREGROUND_NLI_MODEL=folder))
+        assert [claim.pop("nli") for claim in judged["claims"]] == [
+            {
+                "verdict": "supported",
+                "quote": "Each tenant may keep 2,048 flows.",
+                "note": "",
+            },
+            {"verdict": "contradicted", "quote": "Heron costs $40.", "note": ""},
+            {"verdict": "not in source", "quote": None, "note": ""},
+        ]
+        shown = pipeline(settings, *command, FAREGROUND_NLI_MODEL=folder).stdout
+        assert "  NLI model: ✓ supported: Each tenant may keep 2,048 flows.\n" in shown
+        assert "  NLI model: ✕ contradicted: Heron costs $40.\n" in shown
+        assert "  NLI model: ○ not in source\n" in shown
+
+
+def test_nli_model_that_is_not_set_up_is_wrong_usage(settings: Settings, notes: Path) -> None:
+    command = ("answers", "check", "--text", str(notes), "--nli")
+    result = pipeline(settings, *command, COLUMNS="300", FAREGROUND_NLI_MODEL="")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "Set FAREGROUND_NLI_MODEL to the folder of one" in result.stderr
+    missing = pipeline(settings, *command, COLUMNS="300", FAREGROUND_NLI_MODEL="nowhere")
+    assert (missing.returncode, missing.stdout) == (2, "")
+    assert "FAREGROUND_NLI_MODEL is nowhere, which is not a folder" in missing.stderr
 
 
 @pytest.mark.parametrize(

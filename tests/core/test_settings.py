@@ -72,7 +72,8 @@ def test_secret_is_saved_in_secrets_toml_only_and_readable_by_owner_only(
 
 
 @pytest.mark.parametrize(
-    "field", ["home", "gemini_base_url", "gemini_api_version", "smtp_host", "smtp_security"]
+    "field",
+    ["home", "gemini_base_url", "gemini_api_version", "smtp_host", "smtp_security", "nli_model"],
 )
 def test_home_api_address_and_sign_in_lists_cannot_be_saved_in_the_app(
     settings: Settings, field: str

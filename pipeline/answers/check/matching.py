@@ -107,18 +107,23 @@ def _is_subject(reading: SentenceReading) -> bool:
     return not first.endswith(("s", "ing", "ly")) and _VERB.fullmatch(second) is not None
 
 
-def best_match(
-    claim: SentenceReading, facts: Sequence[Fact], sources: Sources, threshold: float
-) -> Match | None:
-    """Return the window that says a claim, otherwise the one that comes nearest."""
+def nearest_windows(claim: SentenceReading, sources: Sources) -> list[tuple[Passage, Window]]:
+    """Return the few windows that share most words with a claim, the nearest first."""
     words = claim.words
     nearest = sorted(
         sources.windows,
         key=lambda pair: len(words & pair[1].words) + len(words & pair[1].context) / 4,
         reverse=True,
     )
+    return nearest[:_NEAREST]
+
+
+def best_match(
+    claim: SentenceReading, facts: Sequence[Fact], sources: Sources, threshold: float
+) -> Match | None:
+    """Return the window that says a claim, otherwise the one that comes nearest."""
     best: Match | None = None
-    for passage, window in nearest[:_NEAREST]:
+    for passage, window in nearest_windows(claim, sources):
         match = _match(claim, facts, passage, window, threshold)
         if match.is_found:
             return match

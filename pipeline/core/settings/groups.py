@@ -307,3 +307,9 @@ class OtherSettings(SettingsGroup):
         title="Largest document (MB)",
         description="Largest document, in MB (10^6 bytes)",
     )
+    # onnxruntime reads whatever lies there, so only whoever runs the app may choose it.
+    nli_model: Annotated[str, NotSavable()] = Field(
+        "",
+        title="NLI model",
+        description="Folder of an NLI model (ONNX) that judges claims; empty for none",
+    )
