@@ -30,6 +30,7 @@ from tests.support.gemini_server import (
     quota_error,
     retired_model,
 )
+from tests.support.nli_folder import make_nli_folder
 from tests.support.openai_server import MODEL as LOCAL_MODEL
 from tests.support.openai_server import ChatRequest, OpenAIServer, ScriptedChat
 from tests.support.servers import Server
@@ -385,6 +386,48 @@ def test_judgement_of_a_pasted_answer_stays_before_the_question_is_asked(
     assert "✓ judge: supported" in texts(app)
     check(app.text_input(key="question").set_value("How long does the ink store keep?").run())
     assert "judge: supported" not in texts(app)  # other passages
+
+
+def test_nli_model_is_offered_only_where_it_is_set(
+    notes: DocumentStore, server: GeminiServer
+) -> None:
+    assert notes.documents()
+    assert server.url
+    app = ask()
+    assert app.button(key="judge 1").label == "Ask the model to judge too"
+    assert not [button for button in app.button if "NLI" in button.label]
+
+
+def test_nli_model_judges_pasted_answers_without_a_key(
+    notes: DocumentStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert notes.documents()
+    folder = make_nli_folder(tmp_path / "model", f"{NOTES} 40 not")
+    monkeypatch.setenv("FAREGROUND_NLI_MODEL", str(folder))
+    app = open_page(QUESTION)
+    plain, rag = (area for area in app.text_area if area.label.startswith("An answer to judge"))
+    plain.set_value("Glow lanes split not a queue. Glow lanes split 40 queue.")
+    rag.set_value("Glow lanes split a queue into 12 lanes.")
+    check(app.button(key="judge pasted 1 Plain").click().run())
+    assert not [button for button in app.button if button.key == "judge 1"]
+    check(app.button(key="judge nli 1").click().run())
+    shown = texts(app)
+    for badge in ("✓ judge: supported", "✕ judge: contradicted", "○ judge: not in source"):
+        assert shown.count(badge) == 1
+    assert shown.count("The judge quotes: Glow lanes split a queue into 12 lanes.") == 2
+
+
+def test_nli_model_that_cannot_be_used_is_reported(
+    notes: DocumentStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert notes.documents()
+    monkeypatch.setenv("FAREGROUND_NLI_MODEL", str(tmp_path / "nowhere"))
+    app = open_page(QUESTION)
+    next(area for area in app.text_area if "judge" in area.label).set_value(GROUNDED)
+    check(app.button(key="judge pasted 1 Plain").click().run())
+    app.button(key="judge nli 1").click().run()
+    assert not app.exception
+    assert "which is not a folder" in "\n".join(error.value for error in app.error)
 
 
 def test_judge_without_a_list_of_verdicts_is_reported(

@@ -21,6 +21,8 @@ from pages.components.common.messages import reported, show_error, show_syntheti
 from pages.components.common.safe_markdown import Anchor, inert, neutral
 from pages.components.common.words import counted
 from pipeline.answers.check.judge import Judgement, judge
+from pipeline.answers.check.nli import judge_by_nli
+from pipeline.answers.check.nli_model import open_nli
 from pipeline.answers.model.call import ModelCall
 from pipeline.answers.model.names import other_model_notice
 from pipeline.answers.model.prices import read_prices
@@ -164,8 +166,8 @@ def _show_results(comparison: AnswerPair) -> None:
     if texts:
         st.caption("Both answers in numbers")
         show_numbers(comparison, texts, read_prices(load_settings()))
-        if comparison.passages and open_model(load_settings()).is_ready:
-            _offer_judge(comparison, {side: text for side, text in texts.items() if text})
+        if comparison.passages:
+            _offer_judges(comparison, {side: text for side, text in texts.items() if text})
     if texts or comparison.calls:
         for side, place in zip(Side, st.columns(2, gap="medium"), strict=True):
             with place:
@@ -199,21 +201,38 @@ def _judgements(comparison: AnswerPair, side: Side) -> Sequence[Judgement] | Non
     return judged[1] if judged and judged[0] == _checked_text(comparison, side) else None
 
 
-def _offer_judge(comparison: AnswerPair, texts: dict[Side, str]) -> None:
-    """Draw the button that has a model judge the claims too."""
-    if not change_button(
-        st,
+def _offer_judges(comparison: AnswerPair, texts: dict[Side, str]) -> None:
+    """Draw the buttons that have a model judge the claims too, for each model that is set up."""
+    settings = load_settings()
+    model = open_model(settings)
+    if not model.is_ready and not settings.nli_model:
+        return
+    row = st.container(horizontal=True)
+    asks_model = model.is_ready and change_button(
+        row,
         "Ask the model to judge too",
         icon=":material/gavel:",
         key=f"judge {comparison.number}",
         help="One more request for each side. A quote that is not in the passage counts nothing.",
-    ):
+    )
+    asks_nli = settings.nli_model and change_button(
+        row,
+        "Judge with the NLI model",
+        icon=":material/balance:",
+        key=f"judge nli {comparison.number}",
+        help="Runs on this machine, with the model in FAREGROUND_NLI_MODEL.",
+    )
+    if not asks_model and not asks_nli:
         return
-    model = open_model(load_settings())
     with st.spinner("The model judges each claim …"), reported():
+        nli = open_nli(settings) if asks_nli else None
         for side, text in texts.items():
             claims = [verdict.claim for verdict in comparison.verdicts(side, text)]
-            comparison.judgements[side] = (text, judge(claims, comparison.passages, model))
+            passages = comparison.passages
+            judgements = (
+                judge_by_nli(claims, passages, nli) if nli else judge(claims, passages, model)
+            )
+            comparison.judgements[side] = (text, judgements)
         st.rerun()
 
 
