@@ -22,6 +22,7 @@ from pipeline.warehouse.registry import open_warehouse
 from tests.support.command import pipeline, pipeline_process
 from tests.support.files import GREEN, backfill, put_trips, request, trip
 from tests.support.gemini_server import KEY, GeminiServer
+from tests.support.nli_folder import make_nli_folder
 from tests.support.servers import Server
 from tests.support.token_server import ACCOUNT, PLACE, TokenServer
 
@@ -99,6 +100,19 @@ def test_empty_home_passes_and_unreachable_sources_are_warnings(nowhere: Setting
     }  # fmt: skip
     assert "GEMINI_API_KEY" in results["gemini"].cure
     assert not nowhere.warehouse_path.exists()
+
+
+def test_doctor_loads_the_nli_model_of_the_settings(
+    nowhere: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert nowhere.home
+    folder = make_nli_folder(tmp_path / "model", "words")
+    monkeypatch.setenv("FAREGROUND_NLI_MODEL", str(folder))
+    good = by_name(examine("local"))["nli model"]
+    assert (good.state, good.message) == ("ok", f"{folder / 'model.onnx'} can judge claims.")
+    (folder / "model.onnx").unlink()
+    bad = by_name(examine("local"))["nli model"]
+    assert (bad.state, "model.onnx" in bad.message, bool(bad.cure)) == ("failed", True, True)
 
 
 def test_doctor_reports_content_of_warehouse_and_holder_of_locked_one(

@@ -15,6 +15,7 @@ from pipeline.core.errors import FaregroundError
 from pipeline.core.settings.settings import Settings, load_settings
 from pipeline.ops.doctor.machine import (
     check_leftovers,
+    check_nli_model,
     check_settings,
     check_sign_in,
     folder_checks,
@@ -53,12 +54,16 @@ def list_checks(target: str) -> list[DoctorCheck]:
         settings = load_settings()
     except FaregroundError:
         return [settings_check]
+    nli_checks = []
+    if settings.nli_model:
+        nli_checks.append(DoctorCheck("nli model", lambda: check_nli_model(settings)))
     return [
         settings_check,
         *folder_checks(settings, seconds=10),
         DoctorCheck("leftovers", lambda: check_leftovers(settings)),
         DoctorCheck("sign-in", check_sign_in),
         *_warehouse_checks(backend, settings),
+        *nli_checks,
         *service_checks(settings),
     ]
 

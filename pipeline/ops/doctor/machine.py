@@ -88,6 +88,13 @@ def check_sign_in() -> str:
     return f"Sign-in is on, with {len(lists.editors)} editors and {len(lists.viewers)} viewers."
 
 
+def check_nli_model(settings: Settings) -> str:
+    """Load the NLI model of the settings, and return a sentence."""
+    from pipeline.answers.check.nli_model import open_nli
+
+    return f"{open_nli(settings).path} can judge claims."
+
+
 def _check_folder(home: Path) -> str:
     make_folder(home)
     with storage_errors(home), tempfile.TemporaryFile(dir=home) as file:
