@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,9 @@ import yaml
 
 from pipeline.answers.check.facts import FactIndex, find_facts
 from pipeline.answers.check.grounding import COVERAGE, Verdict, check
+from pipeline.answers.check.judge import JudgeVerdict
+from pipeline.answers.check.nli import judge_by_nli
+from pipeline.answers.check.nli_model import open_nli
 from pipeline.answers.check.vocabulary import content_words
 from pipeline.answers.documents.chunks import cut
 from pipeline.answers.documents.documents import DocumentStore
@@ -31,7 +35,7 @@ from pipeline.answers.documents.tokens import terms
 from pipeline.answers.suites.search_quality import measure_search
 from pipeline.answers.suites.statistics import wilson
 from pipeline.answers.suites.suites import DATA, own_documents
-from pipeline.core.settings.settings import Settings
+from pipeline.core.settings.settings import Settings, load_settings
 
 BENCHMARKS = Path(__file__).parent
 THRESHOLDS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
@@ -253,8 +257,27 @@ def balanced_accuracy(claims: Sequence[LabelledClaim], is_found: IsFound) -> tup
     return accuracy, sum(true) / max(1, sum(kept))
 
 
-def kind_rows() -> list[str]:
-    """Return table rows: the check on texts of several kinds, beside a bag of words."""
+def nli_model() -> IsFound | None:
+    """Return the NLI model of the settings as a check, if one is set; it judges a claim once."""
+    settings = load_settings()
+    if not settings.nli_model:
+        return None
+    model = open_nli(settings)
+
+    @cache
+    def is_found(claim: str, passages: Sequence[Passage]) -> bool:
+        (judgement,) = judge_by_nli([claim], passages, model)
+        return judgement.verdict is JudgeVerdict.SUPPORTED
+
+    return is_found
+
+
+def kind_rows(nli: IsFound | None) -> list[str]:
+    """Return table rows: the check on texts of several kinds, beside a bag of words.
+
+    Args:
+        nli: What to compare it with in one more column.
+    """
     claims = read_labelled_claims()
     chosen = [claim for claim in claims if claim.half == "choose"]
     best = max(THRESHOLDS, key=lambda t: balanced_accuracy(chosen, bag_of_words(t))[0])
@@ -273,7 +296,7 @@ def kind_rows() -> list[str]:
             words, _ = balanced_accuracy(part, bag_of_words(best))
             rows.append(
                 f"| {kind} | {half} ({len(part)}) | {ours:.2f} | {strict:.2f} | {precision:.2f} "
-                f"| {words:.2f} |"
+                f"| {words:.2f} |" + (f" {balanced_accuracy(part, nli)[0]:.2f} |" if nli else "")
             )
     return rows
 
@@ -299,6 +322,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--documents", type=int, default=1000)
     arguments = parser.parse_args()
+    nli = nli_model()
     print(
         f"\nPython {platform.python_version()}, SQLite {sqlite3.sqlite_version}, "
         f"{os.cpu_count()} cores.\n"
@@ -315,10 +339,10 @@ def main() -> None:
         print(*check_rows(Path(folder)), sep="\n")
     print(
         "\n| text | half (claims) | balanced accuracy | of found alone | precision of found "
-        "| bag of words |"
+        "| bag of words |" + (" NLI model |" if nli else "")
     )
-    print("|---|---|---|---|---|---|")
-    print(*kind_rows(), sep="\n")
+    print("|---|---|---|---|---|---|" + ("---|" if nli else ""))
+    print(*kind_rows(nli), sep="\n")
 
 
 if __name__ == "__main__":
