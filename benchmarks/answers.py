@@ -22,7 +22,8 @@ from typing import Any
 
 import yaml
 
-from pipeline.answers.check.facts import FactIndex, find_facts
+from pipeline.answers.check.fact_index import FactIndex
+from pipeline.answers.check.facts import find_facts
 from pipeline.answers.check.grounding import COVERAGE, Verdict, check
 from pipeline.answers.check.judge import JudgeVerdict
 from pipeline.answers.check.nli import judge_by_nli
@@ -37,7 +38,8 @@ from pipeline.answers.suites.statistics import wilson
 from pipeline.answers.suites.suites import DATA, own_documents
 from pipeline.core.settings.settings import Settings, load_settings
 
-BENCHMARKS = Path(__file__).parent
+CLAIMS = Path(__file__).with_name("claims")
+CLAIM_SETS = ("sentences", "answers", "paraphrases")  # each file says what is in it
 THRESHOLDS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
 
 
@@ -160,6 +162,11 @@ def our_check(threshold: float) -> IsFound:
     return is_found
 
 
+def keeps(claim: str, passages: Sequence[Passage]) -> bool:
+    """Return whether our check finds a claim, in one sentence or across sentences."""
+    return all(checked.verdict.is_found for checked in check(claim, passages))
+
+
 def passage_check(threshold: float) -> IsFound:
     """Return the simplest rule: one passage covers the words and states every value."""
 
@@ -211,7 +218,7 @@ def check_rows(folder: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class LabelledClaim:
-    """A claim of `claims.yaml`, the passages of its text, and whether the text supports it."""
+    """A claim, the passages of its text, and whether the text supports it."""
 
     claim: str
     passages: tuple[Passage, ...]
@@ -220,10 +227,10 @@ class LabelledClaim:
     half: str
 
 
-def read_labelled_claims() -> list[LabelledClaim]:
-    """Return the claims of `claims.yaml` in this folder; those that are no claims are left out."""
+def read_labelled_claims(name: str) -> list[LabelledClaim]:
+    """Return the claims of one of CLAIM_SETS; sentences that are no claims are left out."""
     claims = []
-    entries = yaml.safe_load((BENCHMARKS / "claims.yaml").read_text("utf-8"))
+    entries = yaml.safe_load((CLAIMS / f"{name}.yaml").read_text("utf-8"))
     for number, entry in enumerate(entries):
         passages = tuple(
             Passage("Text", chunk.heading, chunk.text, 1.0, (), chunk.context, str(number), "text")
@@ -272,30 +279,27 @@ def nli_model() -> IsFound | None:
     return is_found
 
 
-def kind_rows(nli: IsFound | None) -> list[str]:
+def kind_rows(name: str, nli: IsFound | None) -> list[str]:
     """Return table rows: the check on texts of several kinds, beside a bag of words.
 
     Args:
+        name: One of CLAIM_SETS.
         nli: What to compare it with in one more column.
     """
-    claims = read_labelled_claims()
+    claims = read_labelled_claims(name)
     chosen = [claim for claim in claims if claim.half == "choose"]
     best = max(THRESHOLDS, key=lambda t: balanced_accuracy(chosen, bag_of_words(t))[0])
-
-    def is_found(claim: str, passages: Sequence[Passage]) -> bool:
-        return all(checked.verdict.is_found for checked in check(claim, passages))
-
     rows = []
     for half in ("choose", "report"):
         members = [claim for claim in claims if claim.half == half]
         kinds = sorted({claim.kind for claim in members})
         for kind in [*kinds, "all"]:
             part = [claim for claim in members if kind in (claim.kind, "all")]
-            ours, _ = balanced_accuracy(part, is_found)
+            ours, _ = balanced_accuracy(part, keeps)
             strict, precision = balanced_accuracy(part, our_check(COVERAGE))
             words, _ = balanced_accuracy(part, bag_of_words(best))
             rows.append(
-                f"| {kind} | {half} ({len(part)}) | {ours:.2f} | {strict:.2f} | {precision:.2f} "
+                f"| {name} | {kind} | {half} ({len(part)}) | {ours:.2f} | {strict:.2f} | {precision:.2f} "
                 f"| {words:.2f} |" + (f" {balanced_accuracy(part, nli)[0]:.2f} |" if nli else "")
             )
     return rows
@@ -303,7 +307,7 @@ def kind_rows(nli: IsFound | None) -> list[str]:
 
 def check_speed() -> str:
     """Return a sentence: how long 100 claims take against 20 passages that nobody read before."""
-    claims = read_labelled_claims()
+    claims = read_labelled_claims("sentences")
     text = " ".join(dict.fromkeys(c.passages[0].text for c in claims))
     passages = [
         Passage("Text", "", f"{text[at : at + 900]}\n", 1.0, (), "Text", "id", "text")
@@ -338,11 +342,12 @@ def main() -> None:
         print("|---|---|---|---|---|")
         print(*check_rows(Path(folder)), sep="\n")
     print(
-        "\n| text | half (claims) | balanced accuracy | of found alone | precision of found "
+        "\n| set | text | half (claims) | balanced accuracy | of found alone | precision of found "
         "| bag of words |" + (" NLI model |" if nli else "")
     )
-    print("|---|---|---|---|---|---|" + ("---|" if nli else ""))
-    print(*kind_rows(nli), sep="\n")
+    print("|---|---|---|---|---|---|---|" + ("---|" if nli else ""))
+    for name in CLAIM_SETS:
+        print(*kind_rows(name, nli), sep="\n")
 
 
 if __name__ == "__main__":

@@ -171,8 +171,10 @@ _ABSTAINS = re.compile(
     r"|\b(?:sources?|documents?|passages?|context|text|notes?|information)\b.{0,60}"
     r"\b(?:do(?:es)? not|don't|doesn't|did not|didn't)\s+(?:\w+\s+)?"
     r"(?:mention|say|state|contain|include|specify|provide|answer|hold|tell|cover|describe|give)\b"
-    r"|\b(?:is|are|was|were) not (?:mentioned|stated|specified|given|provided|covered|known)\b"
-    r"|\bnot (?:mentioned|stated|specified|found|provided) in the\b"
+    r"|\b(?:is|are|was|were) not (?:mentioned|stated|specified)\b(?! by (?!the\b|this\b|these\b))"
+    r"|\bnot (?:mentioned|stated|specified|found|provided|covered|given|described) (?:in|by)"
+    r" (?:the|these|this|any of the|either) (?:\w+ )?"
+    r"(?:sources?|documents?|passages?|context|text|notes?|information|article|page)\b"
     r"|\bi do not know\b",
     re.IGNORECASE,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 MONTHS = (
     *("January", "February", "March", "April", "May", "June", "July", "August", "September"),
@@ -63,6 +63,10 @@ _YEAR_BEFORE = re.compile(
     r"|[(–-])\s*$",
     re.IGNORECASE,
 )
+_DECADE = re.compile(r"(?<![\w.,])(?P<year>1\d\d0|20\d0)['’]?s\b")
+_BEFORE_DATE = re.compile(r"\b(?:before|prior to|earlier than|no later than|ahead of)\s$", re.I)
+_AFTER_DATE = re.compile(r"\b(?:after|later than|following)\s$", re.IGNORECASE)
+_BY_DATE = re.compile(r"\bby\s$", re.IGNORECASE)
 _COUNTED = re.compile(
     r"\s+(?!(?:to|and|or|in|of|on|at|by|for|with|from|the|a|an|was|were|is|are|as|"
     r"when|but|had|has|after|before|until|while|it|he|she|they|that|which|who|"
@@ -79,6 +83,10 @@ _SHARED_HALF = re.compile(  # 9 to 5 p.m. says nothing of 9; "5 and 6 p.m." says
     r"(?<![\w.:])(?P<hour>\d{1,2})(?::(?P<minute>[0-5]\d))?\s?(?:and|-|–)\s?"
     r"\d{1,2}(?::\d\d)?\s?(?P<half>[ap])\.?m\b",
     re.IGNORECASE,
+)
+# Opening hours of a record, 8:0-17:30, with single digits too.
+_HOURS = re.compile(
+    r"(?<![\w.:])(?P<hour>\d{1,2}):(?P<minute>\d{1,2})-(?P<end>\d{1,2}):(?P<end_minute>\d{1,2})(?![\w.:])"
 )
 _NAMED_CLOCK = re.compile(r"\b(noon|midday|midnight)\b", re.IGNORECASE)
 _WEEKDAY = re.compile(rf"\b({'|'.join(WEEKDAYS)})s?\b", re.IGNORECASE)
@@ -100,12 +108,17 @@ class Date(NamedTuple):
             return ""
 
 
+DateRelation = Literal["", "before", "after", "by", "decade"]
+"""What is said of a date: it, what comes before or after it, or the ten years that it begins."""
+
+
 class DateSpan(NamedTuple):
     """A date at `start` to `end` of a text."""
 
     date: Date
     start: int
     end: int
+    relation: DateRelation = ""
 
 
 class Clock(NamedTuple):
@@ -131,6 +144,8 @@ def read_months_and_years(text: str, dates: list[DateSpan]) -> list[DateSpan]:
     spans: list[DateSpan] = []
     for form in _DATE_FORMS[-3:]:
         spans += _matches(form, text, [*dates, *spans])
+    for match in _DECADE.finditer(text):
+        spans.append(DateSpan(Date(int(match["year"]), 0, 0), *match.span(), "decade"))
     for match in _YEAR_RANGE.finditer(text):
         year, end = int(match["year"]), int(match["end"])
         if end > year % 100 and not _overlaps(match, [*dates, *spans]):
@@ -148,6 +163,26 @@ def read_months_and_years(text: str, dates: list[DateSpan]) -> list[DateSpan]:
         ):
             spans.append(DateSpan(Date(int(match["year"]), 0, 0), *match.span()))
     return spans
+
+
+def date_relation(text: str, start: int) -> DateRelation:
+    """Return what the words before a date at `start` of a text say of it."""
+    before = text[max(0, start - 16) : start]
+    if _BEFORE_DATE.search(before):
+        return "by" if before.lower().endswith("no later than ") else "before"
+    if _AFTER_DATE.search(before):
+        return "after"
+    return "by" if _BY_DATE.search(before) else ""
+
+
+def is_earlier(date: Date, other: Date) -> bool:
+    """Return whether a date is before another one, as far as both are stated."""
+    for part, same in zip(date, other, strict=True):
+        if not part or not same:
+            return False
+        if part != same:
+            return part < same
+    return False
 
 
 def _overlaps(match: re.Match[str], spans: list[DateSpan]) -> bool:
@@ -182,6 +217,12 @@ def _matches(form: re.Pattern[str], text: str, known: list[DateSpan]) -> list[Da
 def read_clocks(text: str) -> list[tuple[Clock, int, int]]:
     """Return the times of day with their spans: 17:00, 5 p.m., 5 o'clock, noon."""
     clocks = []
+    for match in _HOURS.finditer(text):
+        for hour_part, minute_part in (("hour", "minute"), ("end", "end_minute")):
+            hour, minute = int(match[hour_part]), int(match[minute_part])
+            if hour <= 24 and minute < 60:
+                clock = Clock(hour % 24 * 60 + minute, False)
+                clocks.append((clock, match.start(hour_part), match.end(minute_part)))
     for form in (_CLOCK, _SHARED_HALF):
         for match in form.finditer(text):
             parts = match.groupdict()

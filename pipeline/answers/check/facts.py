@@ -7,7 +7,7 @@ They are normalised, so that `2,048` equals `2048`, `PT24H` and `one day` equal 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -17,28 +17,34 @@ from pipeline.answers.check.dates import (
     MONTH_NUMBERS,
     Clock,
     Date,
-    is_same_clock,
+    DateRelation,
+    date_relation,
     read_clocks,
     read_dates,
     read_months_and_years,
     read_weekdays,
 )
-from pipeline.answers.check.names import has_name
 from pipeline.answers.check.numbers import WORDS, Number, read_numbers
-from pipeline.answers.check.quantities import Quantity, is_same_quantity, read_quantity
+from pipeline.answers.check.quantities import Quantity, read_quantity
 from pipeline.answers.check.units import UNIT, UNITS
-from pipeline.answers.documents.tokens import STOP_WORDS, stem
+from pipeline.answers.documents.tokens import STOP_WORDS
 
 FactKind = Literal[
     "number", "date", "clock", "weekday", "ordinal", "score", "version", "identifier", "name"
 ]
 
 
+# The kinds of facts of which a sentence may state several, each of something else.
+VALUES = ("number", "clock", "score", "date", "ordinal")
+
+
 @dataclass(frozen=True)
 class Fact:
     """A fact at `start` to `end` of a sentence; versions and names have lower-case text as value.
 
-    Facts of claim and source are compared by `FactIndex.has`: equal values are not needed.
+    Of a date, `relation` is what is said of it: "before 1960".
+
+    Facts of claim and source are compared by `fact_index.FactIndex`: equal values are not needed.
     """
 
     kind: FactKind
@@ -46,6 +52,12 @@ class Fact:
     value: Quantity | Date | Clock | int | tuple[int, int] | str
     start: int
     end: int
+    relation: DateRelation = ""
+
+    @property
+    def bare(self) -> object:
+        """The value, of a number without its unit: that of "from 3 to 5 minutes"."""
+        return self.value.written if isinstance(self.value, Quantity) else self.value
 
 
 # "once a minute", "up to an hour": these say one, unlike "requests a second".
@@ -60,7 +72,6 @@ _MULTIPLE = re.compile(
     r"\b(twice)\b|\b(doubl|tripl)(?:e[ds]?|ing)\b|(?<=per )(thousand|million)\b",
     re.IGNORECASE,
 )
-_EACH = re.compile(rf"\b(?:a|an|per|every|each)\s+({UNIT})(?!\w)", re.IGNORECASE)
 _VERSION = re.compile(r"(?<![\w.])v?(\d+(?:\.\d+)+)(?![\w]*\.\d)(?!\w)", re.IGNORECASE)
 _CODE = re.compile(r"`+([^`\n]{1,200})`+")
 _IDENTIFIER = re.compile(
@@ -82,7 +93,7 @@ _TENS = "|".join(word for word, value in WORDS.items() if value >= 20)
 _ORDINAL = re.compile(
     r"(?<![\w.])(?P<digits>\d{1,4})(?:st|nd|rd|th)\b"
     rf"|\b(?P<tens>{_TENS})-(?P<ones>{'|'.join(list(_ORDINALS)[:9])})\b"
-    rf"|\b(?P<word>{'|'.join(_ORDINALS)})(?![-\w])(?!\s*[,.;:)]|$)",
+    rf"|\b(?P<word>{'|'.join(_ORDINALS)})(?!\w|-(?!\w+est\b))(?!\s*[,.;:)]|$)",
     re.IGNORECASE,
 )
 # A second is a time unless it is the second of something; "at first" counts nothing.
@@ -129,23 +140,25 @@ def _candidates(text: str) -> Iterator[Fact]:
     dates = read_dates(text)
     for match in _CODE.finditer(text):  # a command that holds a date, but not a date in code
         if any(match.start(1) < date.start < match.end() for date in dates):
-            yield Fact("identifier", match[0], _fold(match[1]), *match.span())
-    for date, start, end in dates:
-        yield Fact("date", text[start:end], date, start, end)
+            yield Fact("identifier", match[0], fold(match[1]), *match.span())
+    for date, start, end, _ in dates:
+        relation = date_relation(text, start)
+        yield Fact("date", text[start:end], date, start, end, relation)
     for match in _CODE.finditer(text):
-        yield Fact("identifier", match[0], _fold(match[1]), *match.span())
+        yield Fact("identifier", match[0], fold(match[1]), *match.span())
     for match in _NUMBERED.finditer(text) if has_digits else ():
-        yield Fact("identifier", match[0], _fold(match[0]), *match.span())
+        yield Fact("identifier", match[0], fold(match[0]), *match.span())
     for clock, start, end in read_clocks(text):
         yield Fact("clock", text[start:end], clock, start, end)
-    numbers = list(read_numbers(text))
+    numbers = [number for number in read_numbers(text) if not _is_title(number, text)]
     for number in numbers:
         if number.is_word and number.dimension == "share":  # a fifth is no fifth
             yield _number_fact(number, text)
     yield from _scores_and_ordinals(text)
     months = [] if "`" in text and not has_digits else read_months_and_years(text, dates)
-    for date, start, end in months:
-        yield Fact("date", text[start:end], date, start, end)
+    for date, start, end, relation in months:
+        relation = relation or date_relation(text, start)
+        yield Fact("date", text[start:end], date, start, end, relation)
     for number in numbers:
         if not number.is_word and not _may_be_version(number):
             yield _number_fact(number, text)
@@ -163,7 +176,7 @@ def _candidates(text: str) -> Iterator[Fact]:
         multiple = Quantity("" if match[3] else "factor", factor, factor, True)
         yield Fact("number", match[0], multiple, *match.span())
     for match in _IDENTIFIER.finditer(text):
-        yield Fact("identifier", match[0], _fold(match[0]), *match.span())
+        yield Fact("identifier", match[0], fold(match[0]), *match.span())
     for weekday, start, end in read_weekdays(text):
         yield Fact("weekday", text[start:end], weekday, start, end)
     yield from _names(text)
@@ -202,6 +215,12 @@ def _scores_and_ordinals(text: str) -> Iterator[Fact]:
         yield Fact("ordinal", match[0], number, *match.span())
 
 
+def _is_title(number: Number, text: str) -> bool:
+    """Return whether a number is a word of a title or name: Count to Nine."""
+    begins = not re.search(r"\w", text[: number.start])
+    return number.is_word and text[number.start].isupper() and not begins
+
+
 def _may_be_version(number: Number) -> bool:
     """Return whether a number looks like 2.4: without a sign for anything else."""
     return "." in number.text and not number.dimension and number.scale in ("", "m", "b")
@@ -216,96 +235,5 @@ def _number_fact(number: Number, text: str) -> Fact:
     )
 
 
-def _fold(code: str) -> str:
+def fold(code: str) -> str:
     return " ".join(code.lower().split())
-
-
-class FactIndex:
-    """The facts of pieces of a source, to look up those of a claim."""
-
-    def __init__(self, *texts: str) -> None:
-        facts = [(text, find_facts(text)) for text in texts]
-        self._text = _fold("\n".join(texts))
-        self._dates = {f.value for _, part in facts for f in part if isinstance(f.value, Date)}
-        self._clocks = {f.value for _, part in facts for f in part if isinstance(f.value, Clock)}
-        self._plain = {
-            (fact.kind, fact.value)
-            for _, part in facts
-            for fact in part
-            if fact.kind in ("version", "weekday", "ordinal", "score")
-        }
-        self._quantities = {q for text, part in facts for q in _quantities_of(text, part)}
-        self._words = {stem(word) for word in re.findall(r"[^\W_]+", self._text)}
-
-    def has(self, fact: Fact) -> bool:
-        """Return whether a passage of the source states this fact."""
-        value = fact.value
-        if isinstance(value, Date):
-            return any(_is_same_date(value, date) for date in self._dates) or (
-                value.year > 0
-                and not value.month
-                and any(q.written == value.year and not q.dimension for q in self._quantities)
-            )
-        if isinstance(value, Clock):
-            return any(is_same_clock(value, clock) for clock in self._clocks)
-        if isinstance(value, Quantity):
-            return any(is_same_quantity(value, stated) for stated in self._quantities)
-        if fact.kind == "weekday":
-            return ("weekday", value) in self._plain or any(
-                date.weekday == value for date in self._dates
-            )
-        if fact.kind in ("version", "identifier"):
-            text = str(value)
-            return (
-                (fact.kind, text) in self._plain
-                or self._has_text(text)
-                or (fact.kind == "identifier" and has_name(text, self._words, self._text))
-            )
-        if fact.kind == "name":
-            return has_name(str(value), self._words, self._text)
-        return (fact.kind, value) in self._plain or (
-            fact.kind == "ordinal" and any(date.day == value for date in self._dates)
-        )
-
-    def missing(self, facts: Iterable[Fact]) -> list[Fact]:
-        """Return the facts that the source does not state."""
-        return [fact for fact in facts if not self.has(fact)]
-
-    def _has_text(self, text: str) -> bool:
-        """Return whether a text stands here whole, as `flow.Trigger` in `core.flow.Trigger`."""
-        place = self._text.find(text)
-        while place != -1:
-            before = self._text[place - 1 : place]
-            after = self._text[place + len(text) : place + len(text) + 2]
-            grows = bool(re.match(r"\w|[.,]\d|-\d", after))
-            if not re.match(r"[\w-]", before) and not (before == "." and text[0].isdigit()):
-                plural = after[:1] == "s" and not re.match(r"\w", after[1:])
-                if not grows or plural:
-                    return True
-            place = self._text.find(text, place + 1)
-        return False
-
-
-def _quantities_of(text: str, facts: Iterable[Fact]) -> Iterator[Quantity]:
-    """Yield a source's numbers, and what stands for a number: `a minute`, a year in a date."""
-    for fact in facts:
-        if isinstance(fact.value, Quantity):
-            yield fact.value
-        elif isinstance(fact.value, Date):
-            parts = [Decimal(part) for part in fact.value if part]
-            yield from (Quantity("", part, part, False) for part in parts)
-        elif fact.kind == "version" and str(fact.value).count(".") == 1:
-            number = Decimal(str(fact.value))
-            yield Quantity("", number, number, False)
-        elif fact.kind == "identifier":  # in code or in a name: WebGL 2, `timeout: 30`
-            code = fact.text.strip("`")
-            yield from (read_quantity(number, code) for number in read_numbers(code))
-    for match in _EACH.finditer(text):
-        dimension, size = UNITS[match[1].lower()]
-        yield Quantity(dimension, size, Decimal(1), True)
-    if re.search(r"\bone\b", text, re.IGNORECASE):
-        yield Quantity("", Decimal(1), Decimal(1), False)
-
-
-def _is_same_date(claimed: Date, stated: Date) -> bool:
-    return all(not part or part == other for part, other in zip(claimed, stated, strict=True))

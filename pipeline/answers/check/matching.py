@@ -6,22 +6,32 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 
 from pipeline.answers.check.claims import split_sentences
-from pipeline.answers.check.facts import Fact, FactIndex
+from pipeline.answers.check.fact_index import FactIndex
+from pipeline.answers.check.facts import VALUES, Fact
 from pipeline.answers.check.reading import SentenceReading, read_sentence
 from pipeline.answers.check.relations import find_contradiction
 from pipeline.answers.check.windows import Window, read_passage
 from pipeline.answers.documents.retrieval import Passage
 
 NEAR = 0.5  # from here on the claim is about the same as the passage, and only a value differs
-ACROSS = 0.75  # share of a claim's words that all passages together must have
+ACROSS = 0.85  # share of a claim's words and values that two sentences together must have
 _FEWEST_ACROSS = 4  # words and values of a claim that may be found across sentences
 _NEAREST = 12  # windows by words, of which values and relations are compared
 
 _NAMES = ("name", "identifier")
-_VALUES = ("number", "clock", "score", "date", "ordinal")
 _DEFAULT = re.compile(r"\bdefaults?\b", re.IGNORECASE)
+# They begin a sentence, and are no names.
+_NO_NAME_WORDS = """
+since although though because unless despite while whereas during following given based
+according one once two three four five six seven eight nine ten most many some few several
+both all each every another other overall additionally however therefore moreover furthermore
+also finally lastly first second third next then later today yesterday instead besides
+beyond without among around nearly almost about over under more less fewer only even
+"""
+_NO_NAMES = frozenset(_NO_NAME_WORDS.split())
 # What follows a name as subject: an auxiliary, a past form, or a verb in -s.
 _VERB = re.compile(
     r"is|was|has|had|will|would|can|could|may|might|does|did|won|lost|led|held|made|took|gave"
@@ -104,6 +114,8 @@ def _is_subject(reading: SentenceReading) -> bool:
     if len(reading.sequence) < 2:
         return False
     first, second = reading.sequence[0].raw, reading.sequence[1].raw
+    if first in _NO_NAMES:
+        return False
     return not first.endswith(("s", "ing", "ly")) and _VERB.fullmatch(second) is not None
 
 
@@ -157,9 +169,9 @@ def _match(
 
 
 def is_across(claim: SentenceReading, facts: Sequence[Fact], sources: Sources) -> bool:
-    """Return whether the passages of one document together hold a claim, uncontradicted.
+    """Return whether two sentences of one document together hold a claim, uncontradicted.
 
-    Each value must stand in a sentence that has another word of the claim, not of the title.
+    Each value must stand beside another word of the claim.
     """
     if len(claim.words) + sum(fact.kind != "name" for fact in facts) < _FEWEST_ACROSS:
         return False
@@ -168,28 +180,47 @@ def is_across(claim: SentenceReading, facts: Sequence[Fact], sources: Sources) -
 
 def _is_across_document(claim: SentenceReading, facts: Sequence[Fact], document: _Document) -> bool:
     words = claim.words
-    if len(words & document.words) < ACROSS * len(words):
-        return False
-    for fact in facts:
-        if not any(
-            window.facts.has(fact)
-            and (
-                (fact.kind not in _VALUES and words & window.words - {str(fact.value)})
-                or (words - window.context - {str(fact.value)}) & window.reading.all_words
-            )
-            and not _other_row_or_column(claim, window)
-            for _, window in document.windows
-        ):
-            return False
-    for start, end in claim.clauses:
-        part = read_sentence(claim.text[start:end].strip())
-        if len(part.words) < 2:
+    nearest = sorted(document.windows, key=lambda pair: len(words & pair[1].words), reverse=True)
+    held = [
+        (pair, words & (pair[1].words | pair[1].context), _facts_beside(claim, facts, pair[1]))
+        for pair in nearest[:_NEAREST]
+    ]
+    values = sum(fact.kind != "name" for fact in facts)
+    for (first, words_1, facts_1), (second, words_2, facts_2) in combinations(held, 2):
+        if len(words_1 | words_2) + values < ACROSS * (len(words) + values):
             continue
-        passage, window = max(document.windows, key=lambda pair: len(part.words & pair[1].words))
-        near = len(part.words & window.words) >= NEAR * len(part.words)
-        if near and _objection(part, passage, window):
-            return False
-    return True
+        if len(facts_1 | facts_2) < len(set(facts)) or not words_1 ^ words_2:
+            continue
+        if not any(_part_objection(claim, span, (first, second)) for span in claim.clauses):
+            return True
+    return False
+
+
+def _facts_beside(claim: SentenceReading, facts: Sequence[Fact], window: Window) -> frozenset[Fact]:
+    """Return the facts that a window has, beside another word of the claim."""
+    words = claim.words
+    return frozenset(
+        fact
+        for fact in facts
+        if window.facts.has(fact)
+        and (
+            (fact.kind not in VALUES and words & window.words - {str(fact.value)})
+            or (words - window.context - {str(fact.value)}) & window.reading.all_words
+        )
+        and not _other_row_or_column(claim, window)
+    )
+
+
+def _part_objection(
+    claim: SentenceReading, span: tuple[int, int], windows: Sequence[tuple[Passage, Window]]
+) -> str:
+    """Return what the nearer window objects to a clause of a claim, or nothing."""
+    part = read_sentence(claim.text[span[0] : span[1]].strip())
+    if len(part.words) < 2:
+        return ""
+    passage, window = max(windows, key=lambda pair: len(part.words & pair[1].words))
+    near = len(part.words & window.words) >= NEAR * len(part.words)
+    return _objection(part, passage, window) if near else ""
 
 
 def _objection(claim: SentenceReading, passage: Passage, window: Window) -> str:
@@ -228,7 +259,7 @@ def _other_row_or_column(claim: SentenceReading, window: Window) -> str:
         if named and not words & own:
             return f"it is about {' '.join(sorted(named[0]))}"
     for fact in claim.facts:
-        if fact.kind in _VALUES and window.cells:
+        if fact.kind in VALUES and window.cells:
             cells = [cell for cell in window.cells if FactIndex(cell.text).has(fact)]
             objections = [_other_row_or_column(claim, cell) for cell in cells]
             if objections and all(objections):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from pipeline.answers.check.reading import SentenceReading, Word
 from pipeline.answers.check.vocabulary import canonical, read_lines
@@ -45,6 +46,13 @@ _PARTIAL = re.compile(
     r"\b(?:some(?! \d)|many|(?<!at )most|several|few|certain|half|part|parts|majority|minority"
     r"|sometimes|often|usually"
     r"|occasionally|generally|typically|mostly|rarely|nearly all|almost all|not all|a number of)\b",
+    re.IGNORECASE,
+)
+_SUPERLATIVE = re.compile(
+    r"\b(?P<among>(?:one of|among) (?:the |its |\w+['’]s )?)?(?:\w+ )??"
+    r"(?P<rank>(?:second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|\d+(?:nd|rd|th))[- ])?"
+    r"(?P<word>(?!(?:forest|west|guest|interest|request|test|rest|best-known|harvest|honest|modest"
+    r"|protest|contest|suggest|latest)\b)[a-z]{3,}est)\b",
     re.IGNORECASE,
 )
 
@@ -141,10 +149,24 @@ def _quantifier(claim: SentenceReading, source: SentenceReading) -> str:
             for partial in _PARTIAL.finditer(source.text):
                 if total[0].lower() == "always" or _follows_same(claim, total, source, partial):
                     return f"{total[0]} against {partial[0]}"
+    for _, superlative in _ranks(claim, ranked=False):
+        rank = next((rank for rank, same in _ranks(source) if same == superlative), "")
+        if rank and all(same != superlative for _, same in _ranks(source, ranked=False)):
+            return f"{superlative} against {rank}"
     hedged = source.hedged & claim.terms
     if hedged and not claim.has_modal and not hedged & claim.negated:
         return "the source says that it may be"
     return ""
+
+
+def _ranks(reading: SentenceReading, *, ranked: bool = True) -> Iterator[tuple[str, str]]:
+    """Yield what is said to be second-largest, or one of the largest, or just the largest.
+
+    Yields the words as they stand, and the superlative.
+    """
+    for match in _SUPERLATIVE.finditer(reading.text):
+        if ranked == bool(match["rank"] or match["among"]):
+            yield match[0].lower(), match["word"].lower()
 
 
 def _follows_same(

@@ -89,6 +89,7 @@ since until between within the a an its their his her other older younger higher
 out down over under only due because compared against versus respectively
 """
 _NOT_COUNTED = frozenset(_NOT_COUNTED_WORDS.split())
+_NOUNS_IN_LY = frozenset(("family", "families", "assembly", "reply", "supply", "monopoly", "fly"))
 _MOST_COUNTED = 3  # words
 
 
@@ -137,6 +138,8 @@ def _counted(number: Number, text: str) -> frozenset[str]:
         word = match[1].lower()
         if word in _NOT_COUNTED or (word in STOP_WORDS and word != "of"):
             break
+        if word.endswith("ly") and word not in _NOUNS_IN_LY:  # usually, generally
+            break
         words.append(canonical(word))
         end = match.end()
     return frozenset(words)
@@ -179,20 +182,21 @@ def _compare(claimed: Quantity, value: Decimal, stated: Quantity, source: Decima
     if said in (">", ">="):
         if known in ("<", "<="):
             return False
-        if is_equal:
-            return said == ">=" or known in (">", "about")
         # A lower bound is supported by what is above it; an upper bound is a value of its own.
-        return source > value and _is_comparable(claimed, value, stated, source)
+        if source > value and _is_comparable(claimed, value, stated, source):
+            return True
+        is_rounded = is_equal and source >= value
+        return is_rounded and (said == ">=" or known in (">", "about"))
     if known in (">", ">="):
         return False
-    if is_equal:
-        return said == "<=" or known in ("<", "about")
-    return not known and source < value and _is_comparable(claimed, value, stated, source)
+    if not known and source < value and _is_comparable(claimed, value, stated, source):
+        return True
+    return is_equal and source <= value and (said == "<=" or known in ("<", "about"))
 
 
 def _is_comparable(claimed: Quantity, value: Decimal, stated: Quantity, source: Decimal) -> bool:
     """Return whether two different numbers may be about the same: alike in kind and size."""
-    is_alike = bool(claimed.dimension or claimed.counted & stated.counted)
+    is_alike = bool(claimed.dimension or claimed.counted & stated.counted or stated.step)
     return is_alike and value > 0 and source > 0 and max(value, source) / min(value, source) <= 3
 
 

@@ -22,19 +22,25 @@ _CLAUSE_END = re.compile(
 _COMMA = re.compile(r"[,;:()](?=\s|$)|\s[–—]\s")
 _NEGATION = re.compile(
     r"\bnot\b(?! (?:only|just|least|necessarily|less|more|fewer|later)\b)"
+    r"(?![^,.;]{0,60}\buntil\b)"  # what did not begin until May began in May
     r"|\b(?:never|neither|nor|nobody|without|hardly|nowhere)\b"
     r"|(?<!`)\b(?:none|no one)\b(?!`)(?: of)?"
     r"|\bno\b(?! (?:more|less|later|fewer|longer|doubt|matter|one)\b)(?![.:]? ?\d)"
-    r"|\b(?:fail(?:s|ed|ing)?|refus(?:es?|ed|ing)|declin(?:es?|ed|ing)|unable|ceas(?:es?|ed|ing)"
-    r"|forg[eo]ts?|neglect(?:s|ed)?|decid(?:es?|ed) against|refrain(?:s"
-    r"|ed)? from) (?:to )?(?!\w+s\b|the\b)"
+    r"|\b(?:fail(?:s|ed|ing)?|refus(?:es?|ed|ing)|unable|ceas(?:es?|ed|ing)"
+    r"|declin(?:es?|ed|ing)(?= (?:an?|any|his|her|its|their|to (?![\d$€£]|about|around|less"
+    r"|more|under|over|just|below|above)))|forg[eo]ts?|neglect(?:s|ed)?|decid(?:es?|ed) against"
+    r"|refrain(?:s|ed)? from) (?:to )?(?!\w+s\b|the\b)"
     r"|\bagainst(?= \w+ing\b)|\b(?:drop|end|stop|remov|discontinu)(?:s|es|ed|ped|e|ing"
     r"|ping)?(?= support)"
     r"|\b(?:avoid(?:s|ed|ing)?|lack(?:s|ed|ing)?|stop(?:s|ped)?(?= \w+ing\b)"
     r"|den(?:y|ies|ied)(?= \w+ing\b)|prevent(?:s|ed|ing)?)\b",
     re.IGNORECASE,
 )
+_PASSIVE = re.compile(r"\b(?:be|been|being|is|are|was|were)(?: \w+ly)? (?:avoid|prevent)ed$")
 _FAILS = re.compile(r"^(?:fail|refus|declin|ceas|forg|neglect)", re.IGNORECASE)
+VERB_FORM = re.compile(
+    r"\w+(?:ed|ing)|won|lost|led|left|met|sold|bought|sent|gave|took|beat|built|made|paid"
+)
 _PREFIX = re.compile(r"^(?:un|non|dis|in|im|ir|il)(?=\w{4})")
 _HEADS = 2  # content words behind a negation that it is about, and of "neither" or "none" more
 _WHOLE_CLAUSE = re.compile(r"^(?:neither|nor|none|no one|nobody)", re.IGNORECASE)
@@ -137,6 +143,12 @@ class SentenceReading:
             tuple(w.term for w in self.sequence if start <= w.start < end and w.is_content)[:most]
             for start, end, most in self._scopes
         ]
+        # "Vinegar should be avoided" is about vinegar.
+        for position, (start, _, most) in enumerate(self._scopes):
+            if _PASSIVE.search(self.text[:start]):
+                begin = self.clause_at(start - 1)[0]
+                words = [w for w in self.sequence if begin <= w.start < start and w.is_content]
+                heads[position] = tuple(word.term for word in words[:-1][-most:])
         heads += [(t,) for word in self.sequence for t in [_without_prefix(word.raw)] if t]
         firsts = [head[0] for head in heads if head]
         twice = {term for term in firsts if firsts.count(term) > 1}  # not unsupported

@@ -12,19 +12,20 @@ from collections.abc import Iterator
 from difflib import SequenceMatcher
 from itertools import pairwise
 
-from pipeline.answers.check.facts import Fact
+from pipeline.answers.check.attachments import attached_to_another
+from pipeline.answers.check.facts import VALUES, Fact
 from pipeline.answers.check.polarity import OPPOSITES, find_reversal
 from pipeline.answers.check.quantities import Quantity
-from pipeline.answers.check.reading import SentenceReading, Word
+from pipeline.answers.check.reading import VERB_FORM, SentenceReading, Word
 from pipeline.answers.check.vocabulary import canonical
 
 _FIXES = re.compile(r"\b(?:fix(?:ed|es)?|bugs?|corrected)\b", re.IGNORECASE)
 # Characters of what is compared: the time grows with the square of the number of clauses.
 _LONGEST = 600
+_FEWEST_EQUAL = 3  # words
 _MOST_EQUAL = 0.7  # of a claim's words, for one of the others to count as replaced
 _NAMES = ("name", "identifier")
 _NUMBERS = ("number", "version")
-_VALUES = ("number", "clock", "score", "date", "ordinal")
 
 # What stands between two values of which the first is the new one, or the old one.
 _NEW_FIRST = re.compile(
@@ -39,8 +40,6 @@ _EXCEPT = re.compile(
     r"|with the exception of)\b",
     re.IGNORECASE,
 )
-_ATTACHED = re.compile(r"\s+(from|in|at|to|for|by|with|near)\s+(?:the\s+|an?\s+)?", re.IGNORECASE)
-_OF_VERB = re.compile(r"\s+(?:the|an?|his|her|its|their|our)\s+", re.IGNORECASE)
 _SYMMETRIC_VERBS = "meet marry join merge talk speak agree differ border play fight share between"
 _SYMMETRIC = frozenset(canonical(word) for word in _SYMMETRIC_VERBS.split())
 _VERB = re.compile(
@@ -50,9 +49,6 @@ _VERB = re.compile(
     r"|set|hurt"
 )
 _BE = re.compile(r"\b(?:is|are|was|were|be|been|being)\b", re.IGNORECASE)
-_VERB_FORM = re.compile(
-    r"\w+(?:ed|ing)|won|lost|led|left|met|sold|bought|sent|gave|took|beat|built|made|paid"
-)
 
 
 def find_contradiction(claim: SentenceReading, source: SentenceReading, heading: str = "") -> str:
@@ -70,7 +66,7 @@ def find_contradiction(claim: SentenceReading, source: SentenceReading, heading:
         return f"it is about {subject}"
     if words := _value_of_another_clause(claim, source) or _exception(claim, source):
         return words
-    if words := _place_of_another_thing(claim, source):
+    if words := attached_to_another(claim, source):
         return words
     reversed_changes = {(old, new) for new, old in _changes(source)}
     if any(change in reversed_changes for change in _changes(claim)):
@@ -87,7 +83,9 @@ def _replaced(claim: SentenceReading, source: SentenceReading) -> str:
     matcher = SequenceMatcher(None, [w.term for w in claimed], [w.term for w in stated], False)
     codes = matcher.get_opcodes()
     equal = sum(i2 - i1 for tag, i1, i2, _, _ in codes if tag == "equal")
-    if equal < _MOST_EQUAL * len(claimed):
+    # A subject that the source calls otherwise, or "it", is not compared.
+    first = next((i1 for tag, i1, *_ in codes if tag == "equal"), 0)
+    if equal < max(_FEWEST_EQUAL, _MOST_EQUAL * (len(claimed) - first)):
         return ""
     for position, (tag, i1, i2, j1, j2) in enumerate(codes):
         if tag != "replace" or position == 0:
@@ -106,9 +104,11 @@ def _may_be_replaced(word: Word, reading: SentenceReading, other: SentenceReadin
         word.is_content
         and word.term not in other.terms
         and not word.raw.endswith("ly")
-        and not _VERB_FORM.fullmatch(word.raw)
+        and not VERB_FORM.fullmatch(word.raw)
         and not any(
-            fact.start <= word.start < fact.end for fact in reading.facts if fact.kind in _VALUES
+            fact.start <= word.start < fact.end
+            for fact in reading.facts
+            if fact.kind in (*VALUES, *_NAMES)
         )
     )
 
@@ -121,10 +121,10 @@ def _value_of_another_clause(claim: SentenceReading, source: SentenceReading) ->
     if len(source.clauses) < 2:
         return ""
     terms = {word.term for word in claim.sequence if word.is_content}
-    own = {_bare(fact) for fact in claim.facts}
+    own = {fact.bare for fact in claim.facts}
     subject = _subject(source)
     for fact in claim.facts:
-        same = [f for f in source.facts if f.kind == fact.kind and _bare(f) == _bare(fact)]
+        same = [f for f in source.facts if f.kind == fact.kind and f.bare == fact.bare]
         if len(same) != 1:
             continue
         here = source.clause_at(same[0].start)
@@ -132,13 +132,13 @@ def _value_of_another_clause(claim: SentenceReading, source: SentenceReading) ->
         opposed = set().union(*(OPPOSITES.get(word, set()) for word in terms - words))
         if opposed & words - terms and fact.kind in ("number", "clock", "score"):
             return f"{same[0].text} is said of {' '.join(sorted(opposed & words))}"
-        for there in source.clauses if fact.kind in (*_VALUES, "version") else ():
+        for there in source.clauses if fact.kind in (*VALUES, "version") else ():
             rivals = [
                 other
                 for other in source.facts
                 if other.kind == fact.kind and there[0] <= other.start < there[1]
             ]
-            if there == here or not rivals or any(_bare(rival) in own for rival in rivals):
+            if there == here or not rivals or any(rival.bare in own for rival in rivals):
                 continue
             others = _terms_within(source, there) - subject
             elsewhere = set().union(
@@ -165,7 +165,7 @@ def _subject(reading: SentenceReading) -> set[str]:
 def _terms_within(reading: SentenceReading, span: tuple[int, int]) -> set[str]:
     """Return the words of a clause, those of its values excepted."""
     start, end = span
-    facts = [fact for fact in reading.facts if fact.kind in _VALUES]
+    facts = [fact for fact in reading.facts if fact.kind in VALUES]
     return {
         word.term
         for word in reading.sequence
@@ -184,12 +184,12 @@ def _other_version(claim: SentenceReading, source: SentenceReading) -> str:
 
     Nothing if the claim names the same one, or none.
     """
-    numbers = {_bare(fact) for fact in claim.facts if fact.kind == "number"}
+    numbers = {fact.bare for fact in claim.facts if fact.kind == "number"}
     for kind in ("version", "ordinal") if numbers else ():
         claimed = {fact.value for fact in claim.facts if fact.kind == kind}
         for start, end in source.clauses if claimed else ():
             stated = [fact for fact in source.facts if start <= fact.start < end]
-            if numbers & {_bare(fact) for fact in stated if fact.kind == "number"}:
+            if numbers & {fact.bare for fact in stated if fact.kind == "number"}:
                 others = [fact for fact in stated if fact.kind == kind]
                 if others and not claimed & {fact.value for fact in others}:
                     return others[0].text
@@ -211,51 +211,15 @@ def _exception(claim: SentenceReading, source: SentenceReading) -> str:
     ):
         return ""
     end = next((end for start, end in source.spans if start <= cue.end() - 1 < end), 0)
-    before = {_bare(fact) for fact in source.facts if not cue.end() <= fact.start < end}
+    before = {fact.bare for fact in source.facts if not cue.end() <= fact.start < end}
     before |= {word.term for word in source.sequence if not cue.end() <= word.start < end}
-    excepted = {_bare(fact) for fact in source.facts if cue.end() <= fact.start < end} | {
+    excepted = {fact.bare for fact in source.facts if cue.end() <= fact.start < end} | {
         word.term for word in source.sequence if cue.end() <= word.start < end and word.is_content
     }
-    said = {_bare(fact) for fact in claim.facts} | {word.term for word in claim.sequence}
+    said = {fact.bare for fact in claim.facts} | {word.term for word in claim.sequence}
     if excepted - before and excepted - before <= said:
         return f"{source.text[cue.end() : end].strip(' .')} is an exception"
     return ""
-
-
-def _place_of_another_thing(claim: SentenceReading, source: SentenceReading) -> str:
-    """Return what a source says a place or the like of, if a claim says it of another thing there.
-
-    "Butter from Kansas" against "flour from Kansas and butter from Ireland".
-    """
-    stated = list(_attachments(source))
-    for thing, preposition, place in _attachments(claim):
-        things = {a for a, p, b in stated if (p, b) == (preposition, place)}
-        places = {b for a, p, b in stated if (a, p) == (thing, preposition)}
-        if things and places and thing not in things:
-            return f"{place} is said of {' '.join(sorted(map(str, things)))}"
-    return ""
-
-
-def _attachments(reading: SentenceReading) -> Iterator[tuple[object, str, object]]:
-    """Yield pairs of words, or of values, with the preposition that alone is between them.
-
-    The object of a verb has none: "joined the army".
-    """
-    values = [fact for fact in reading.facts if fact.kind in _VALUES]
-    words = [
-        word
-        for word in reading.sequence
-        if word.is_content and not any(f.start <= word.start < f.end for f in values)
-    ]
-    for fact, other in pairwise(values):
-        if attached := _ATTACHED.fullmatch(reading.text[fact.end : other.start]):
-            yield _bare(fact), attached[1].lower(), _bare(other)
-    for first, last in pairwise(words):
-        between = reading.text[first.end : last.start]
-        if attached := _ATTACHED.fullmatch(between):
-            yield first.term, attached[1].lower(), last.term
-        elif _VERB_FORM.fullmatch(first.raw) and _OF_VERB.fullmatch(between):
-            yield first.term, "", last.term
 
 
 def _other_value(claim: SentenceReading, source: SentenceReading) -> str:
@@ -264,12 +228,14 @@ def _other_value(claim: SentenceReading, source: SentenceReading) -> str:
     An example is "the Java driver 6.0" against "Python 6.0 and Java 5.4".
     """
     names = {fact.value for fact in claim.facts if fact.kind in _NAMES}
-    numbers = {_bare(fact) for fact in claim.facts if fact.kind in _NUMBERS}
+    numbers = {fact.bare for fact in claim.facts if fact.kind in _NUMBERS}
     for name, number in pairwise(source.facts if numbers else []):
         adjacent = name.kind in _NAMES and number.kind in _NUMBERS and name.value in names
         if not adjacent or source.text[name.end : number.start].strip():
             continue
-        if _bare(number) not in numbers:
+        if isinstance(number.value, Quantity) and number.value.counted:
+            continue  # Lomari's 712,300 residents
+        if number.bare not in numbers:
             return source.text[name.start : number.end]
     return ""
 
@@ -281,16 +247,15 @@ def _changes(reading: SentenceReading) -> Iterator[tuple[object, object]]:
             before = [fact for fact in reading.facts if fact.end <= cue.start()]
             after = [fact for fact in reading.facts if fact.start >= cue.end()]
             words = [word for word in reading.sequence if word.is_content]
-            sides = [(before[-1:], after[:1], _bare)] if before and after else []
-            for first, second, value in sides:
-                pair = (value(first[0]), value(second[0]))
+            if before and after:
+                pair = (before[-1].bare, after[0].bare)
                 yield pair if pattern is _OLD_FIRST else (pair[1], pair[0])
             left = [word.term for word in words if word.end <= cue.start()]
             right = [word.term for word in words if word.start >= cue.end()]
-            if pattern is _NEW_FIRST and left and right:
+            if pattern is _NEW_FIRST and left and right and left[-1] != right[0]:
                 yield right[0], left[-1]
     ends = {
-        word: [_bare(fact) for fact in reading.facts if _is_behind(reading, fact, word)]
+        word: [fact.bare for fact in reading.facts if _is_behind(reading, fact, word)]
         for word in ("from", "to")
     }
     yield from ((old, new) for old in ends["from"] for new in ends["to"])
@@ -299,11 +264,6 @@ def _changes(reading: SentenceReading) -> Iterator[tuple[object, object]]:
 def _is_behind(reading: SentenceReading, fact: Fact, word: str) -> bool:
     before = reading.text[max(0, fact.start - 12) : fact.start]
     return before.rstrip(" $€£").lower().endswith(f" {word}")
-
-
-def _bare(fact: Fact) -> object:
-    """Return a fact's value, of a number without its unit: "from 3 to 5 minutes"."""
-    return fact.value.written if isinstance(fact.value, Quantity) else fact.value
 
 
 def _changed_roles(claim: SentenceReading, source: SentenceReading) -> str:
@@ -327,7 +287,7 @@ def _roles(reading: SentenceReading) -> Iterator[tuple[str, frozenset[str], str]
         words = [w for w in reading.sequence if start <= w.start < end and w.is_content]
         for position, first in enumerate(words):
             for last in words[position + 1 : position + 5]:
-                if _VERB_FORM.fullmatch(first.raw) or _VERB_FORM.fullmatch(last.raw):
+                if VERB_FORM.fullmatch(first.raw) or VERB_FORM.fullmatch(last.raw):
                     continue
                 text = reading.text[first.end : last.start]
                 inner = [w for w in words if first.start < w.start < last.start]

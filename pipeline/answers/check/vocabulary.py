@@ -71,7 +71,11 @@ _PHRASES = (
     (r"\b(?:give|gives|gave|given|giving) up\b", "quit"),
     (r"\b(?:point|points|pointed|pointing) out\b", "said"),
     (r"\b(?:pass|passes|passed|passing) away\b", "died"),
+    (r"\bamong (?=(?:the|its|their|\w+'s) (?:\w+ )?\w+est\b)", "one of "),
     (r"\b(?:is|are|was|were|be|been) able to\b", "can"),
+    (r"\b(?:is|are|was|were|been|being|be|got) (?:defeated|beaten) by\b", "lost to"),
+    (r"\b(?:is|are|was|were|been|being|be|got) (?:defeated|beaten)\b", "lost"),
+    (r"\b(?:a|an|the|their|his|her|its|first|second|third|heavy|narrow) defeat\b", "a loss"),
 )  # fmt: skip
 _COMPILED = [
     (

@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 from itertools import pairwise
 
 from pipeline.answers.check.claims import Sentence, split_cells, split_sentences
-from pipeline.answers.check.facts import FactIndex
+from pipeline.answers.check.fact_index import FactIndex
 from pipeline.answers.check.reading import SentenceReading, read_sentence
 from pipeline.answers.check.vocabulary import content_words
 from pipeline.answers.documents.retrieval import Passage

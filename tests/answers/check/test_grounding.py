@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.answers.check.claims import find_claims, is_abstention, split_sentences
-from pipeline.answers.check.facts import FactIndex, find_facts
+from pipeline.answers.check.fact_index import FactIndex
+from pipeline.answers.check.facts import find_facts
 from pipeline.answers.check.grounding import (
     Verdict,
     check,
