@@ -299,7 +299,8 @@ def kind_rows(name: str, nli: IsFound | None) -> list[str]:
             strict, precision = balanced_accuracy(part, our_check(COVERAGE))
             words, _ = balanced_accuracy(part, bag_of_words(best))
             rows.append(
-                f"| {name} | {kind} | {half} ({len(part)}) | {ours:.2f} | {strict:.2f} | {precision:.2f} "
+                f"| {name} | {kind} | {half} ({len(part)}) | {ours:.2f} | {strict:.2f} "
+                f"| {precision:.2f} "
                 f"| {words:.2f} |" + (f" {balanced_accuracy(part, nli)[0]:.2f} |" if nli else "")
             )
     return rows
