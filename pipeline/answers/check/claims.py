@@ -37,6 +37,7 @@ _HEADER_LINE = re.compile(r"[\s|:-]+")  # between the header of a table and its 
 # sign for a list item that Markdown does not know, but models write.
 _END = re.compile(
     r"(?<=[.!?])[)\]\"'”*_`]*(?:\s*\[\d[\d,\s]*\])*\s+(?=[\"'“(*_`\[]*(?![a-zß-öø-ÿ])[\w`])|\n(?=•)"
+    r"|\n(?=(?-i:[A-Z])[\w.'’-]*(?: [\w.'’()-]+){0,2}:\s)"  # somebody else speaks: a transcript
 )
 _END_OR_SEMICOLON = re.compile(_END.pattern + r"|;\s+")
 _ABBREVIATION = re.compile(

@@ -10,7 +10,7 @@ from pipeline.answers.check.dates import Clock, Date, DateRelation, is_earlier, 
 from pipeline.answers.check.facts import Fact, find_facts, fold
 from pipeline.answers.check.names import has_name
 from pipeline.answers.check.numbers import read_numbers
-from pipeline.answers.check.quantities import Quantity, is_same_quantity, read_quantity
+from pipeline.answers.check.quantities import Quantity, read_quantity, supports
 from pipeline.answers.check.units import UNIT, UNITS
 from pipeline.answers.check.vocabulary import read_lines
 from pipeline.answers.documents.tokens import stem
@@ -57,7 +57,7 @@ class FactIndex:
         if isinstance(value, Clock):
             return any(is_same_clock(value, clock) for clock in self._clocks)
         if isinstance(value, Quantity):
-            return any(is_same_quantity(value, stated) for stated in self._quantities)
+            return supports(value, self._quantities)
         if fact.kind == "weekday":
             return ("weekday", value) in self._plain or any(
                 date.weekday == value for date, _ in self._dates
@@ -122,7 +122,7 @@ def _quantities_of(text: str, facts: Iterable[Fact]) -> Iterator[Quantity]:
             yield fact.value
         elif isinstance(fact.value, Date):
             parts = [Decimal(part) for part in fact.value if part]
-            yield from (Quantity("", part, part, False) for part in parts)
+            yield from (Quantity("", part, part, False, is_of_date=True) for part in parts)
         elif fact.kind == "version" and str(fact.value).count(".") == 1:
             number = Decimal(str(fact.value))
             yield Quantity("", number, number, False)

@@ -8,6 +8,7 @@ its precision and recall on a labelled set.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,6 +20,20 @@ from pipeline.answers.documents.documents import DocumentStore
 from pipeline.answers.documents.retrieval import Passage, search
 
 COVERAGE = 0.75  # share of a claim's words; chosen on one half of our claims (docs/answers.md)
+
+# How an answer introduces what it claims: that a passage or a reviewer says it. No source says so.
+_LEAD_IN = re.compile(
+    r"^(?:(?:according to|based on|as (?:stated|mentioned|described|noted) (?:in|by)|in|from)"
+    r" (?:the|these|this|both|all)(?: \w+)? (?:passages?|sources?|texts?|information|context"
+    r"|documents?|articles?|reviews?|results?|data)(?: \d+)?(?: (?:provided|given|above))?,\s*"
+    r"|(?:overall|in (?:summary|conclusion|general|short|addition)|however|additionally),\s*"
+    r"|(?:one|another|a|an|a second|a third|some|many|several|most|other)(?: \w+)?"
+    r" (?:reviewers?|customers?|guests?|users?|patients?|visitors?|patrons?|diners?)"
+    r" (?:also )?(?:sa(?:id|ys?)|mention(?:s|ed)?|not(?:es?|ed)|report(?:s|ed)?|stat(?:es?|ed)"
+    r"|complain(?:s|ed)?|comment(?:s|ed)?|wr(?:ote|ites?)|add(?:s|ed)?|point(?:s|ed) out)"
+    r"(?: that)?\s+)",
+    re.IGNORECASE,
+)
 
 
 class Verdict(StrEnum):
@@ -140,7 +155,7 @@ def is_verbatim(quote: str, passages: Iterable[Passage]) -> bool:
 def _check_claim(claim: Sentence, sources: Sources, threshold: float) -> ClaimVerdict:
     if abstains(claim.text):
         return ClaimVerdict(claim.text, claim.start, claim.end, Verdict.ABSTAINED)
-    reading = read_sentence(claim.text)
+    reading = read_sentence(_LEAD_IN.sub("", claim.text) or claim.text)
     facts = claimed_facts(reading, sources)
     best = best_match(reading, facts, sources, threshold)
     if best is None or not best.share:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
@@ -27,6 +28,7 @@ class Quantity(NamedTuple):
         is_negative: Whether it has a minus sign or is below zero.
         unit: The unit as it is written.
         step: Half of the last place of a number with a scale: 50,000 for 3.2 million; else 0.
+        is_of_date: Whether it is the day, month or year of a date.
     """
 
     dimension: str
@@ -38,6 +40,7 @@ class Quantity(NamedTuple):
     is_negative: bool = False
     unit: str = ""
     step: Decimal = Decimal(0)
+    is_of_date: bool = False
 
 
 _ARTICLE = r"\s*(?:the\s|an?\s|only\s)?\s*$"
@@ -91,6 +94,9 @@ out down over under only due because compared against versus respectively
 _NOT_COUNTED = frozenset(_NOT_COUNTED_WORDS.split())
 _NOUNS_IN_LY = frozenset(("family", "families", "assembly", "reply", "supply", "monopoly", "fly"))
 _MOST_COUNTED = 3  # words
+# How many times a number may be another one that a bound is compared with.
+_MOST_TIMES = 3
+_MOST_TIMES_UNLIKE = Decimal("1.5")
 
 
 def read_quantity(number: Number, text: str) -> Quantity:
@@ -145,6 +151,40 @@ def _counted(number: Number, text: str) -> frozenset[str]:
     return frozenset(words)
 
 
+def supports(claimed: Quantity, stated: Iterable[Quantity]) -> bool:
+    """Return whether one of a source's numbers supports a claim's.
+
+    Of a bound such as "less than 120", the nearest number that may be about the same decides: a
+    sum of 120.2 is not below it, whatever its parts are.
+    """
+    stated = list(stated)
+    if claimed.comparator not in (">", ">=", "<", "<="):
+        return any(is_same_quantity(claimed, other) for other in stated)
+    comparable = [
+        other
+        for other in stated
+        if is_same_dimension(claimed.dimension, other.dimension)
+        and (other.size == claimed.size or _is_comparable(claimed, other))
+    ]
+    if not comparable:
+        return False
+    nearest = min(comparable, key=lambda other: _ratio(claimed.size, other.size))
+    ratio = _ratio(claimed.size, nearest.size)
+    return any(
+        is_same_quantity(claimed, other)
+        for other in comparable
+        if _ratio(claimed.size, other.size) == ratio
+    )
+
+
+def _ratio(first: Decimal, second: Decimal) -> Decimal:
+    """Return how many times the larger is the smaller; 1 for equal ones, 0 included."""
+    if first == second:
+        return Decimal(1)
+    smaller, larger = sorted((first, second))
+    return larger / smaller if smaller > 0 else Decimal("Infinity")
+
+
 def is_same_quantity(claimed: Quantity, stated: Quantity) -> bool:
     """Return whether a source's number supports a claim's; where one stands bare, as written.
 
@@ -183,21 +223,27 @@ def _compare(claimed: Quantity, value: Decimal, stated: Quantity, source: Decima
         if known in ("<", "<="):
             return False
         # A lower bound is supported by what is above it; an upper bound is a value of its own.
-        if source > value and _is_comparable(claimed, value, stated, source):
+        if source > value and _is_comparable(claimed, stated):
             return True
         is_rounded = is_equal and source >= value
         return is_rounded and (said == ">=" or known in (">", "about"))
     if known in (">", ">="):
         return False
-    if not known and source < value and _is_comparable(claimed, value, stated, source):
+    if known in ("", "about") and source < value and _is_comparable(claimed, stated):
         return True
     return is_equal and source <= value and (said == "<=" or known in ("<", "about"))
 
 
-def _is_comparable(claimed: Quantity, value: Decimal, stated: Quantity, source: Decimal) -> bool:
-    """Return whether two different numbers may be about the same: alike in kind and size."""
+def _is_comparable(claimed: Quantity, stated: Quantity) -> bool:
+    """Return whether two different numbers may be about the same: alike in kind and size.
+
+    Where only one says what it counts, or neither does, they must be near each other.
+    """
     is_alike = bool(claimed.dimension or claimed.counted & stated.counted or stated.step)
-    return is_alike and value > 0 and source > 0 and max(value, source) / min(value, source) <= 3
+    if not is_alike and (stated.is_of_date or (claimed.counted and stated.counted)):
+        return False
+    most = _MOST_TIMES if is_alike else _MOST_TIMES_UNLIKE
+    return _ratio(claimed.size, stated.size) <= most
 
 
 def _is_equal(claimed: Quantity, value: Decimal, stated: Quantity, source: Decimal) -> bool:

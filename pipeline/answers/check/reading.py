@@ -39,7 +39,7 @@ _NEGATION = re.compile(
 _PASSIVE = re.compile(r"\b(?:be|been|being|is|are|was|were)(?: \w+ly)? (?:avoid|prevent)ed$")
 _FAILS = re.compile(r"^(?:fail|refus|declin|ceas|forg|neglect)", re.IGNORECASE)
 VERB_FORM = re.compile(
-    r"\w+(?:ed|ing)|won|lost|led|left|met|sold|bought|sent|gave|took|beat|built|made|paid"
+    r"\w+(?:ed|ing)|won|lost|led|left|met|sold|bought|sent|gave|took|taken|beat|built|made|paid"
 )
 _PREFIX = re.compile(r"^(?:un|non|dis|in|im|ir|il)(?=\w{4})")
 _HEADS = 2  # content words behind a negation that it is about, and of "neither" or "none" more

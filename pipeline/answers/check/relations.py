@@ -15,9 +15,9 @@ from itertools import pairwise
 from pipeline.answers.check.attachments import attached_to_another
 from pipeline.answers.check.facts import VALUES, Fact
 from pipeline.answers.check.polarity import OPPOSITES, find_reversal
-from pipeline.answers.check.quantities import Quantity
+from pipeline.answers.check.quantities import Quantity, is_same_quantity
 from pipeline.answers.check.reading import VERB_FORM, SentenceReading, Word
-from pipeline.answers.check.vocabulary import canonical
+from pipeline.answers.check.vocabulary import canonical, is_generic
 
 _FIXES = re.compile(r"\b(?:fix(?:ed|es)?|bugs?|corrected)\b", re.IGNORECASE)
 # Characters of what is compared: the time grows with the square of the number of clauses.
@@ -102,6 +102,7 @@ def _may_be_replaced(word: Word, reading: SentenceReading, other: SentenceReadin
     """Return whether a word is neither in the other sentence, nor an adverb, verb form or value."""
     return (
         word.is_content
+        and not is_generic(word.term)
         and word.term not in other.terms
         and not word.raw.endswith("ly")
         and not VERB_FORM.fullmatch(word.raw)
@@ -124,13 +125,18 @@ def _value_of_another_clause(claim: SentenceReading, source: SentenceReading) ->
     own = {fact.bare for fact in claim.facts}
     subject = _subject(source)
     for fact in claim.facts:
-        same = [f for f in source.facts if f.kind == fact.kind and f.bare == fact.bare]
+        same = [other for other in source.facts if _is_stated(fact, other)]
         if len(same) != 1:
             continue
         here = source.clause_at(same[0].start)
         words = _terms_within(source, here) - subject
         opposed = set().union(*(OPPOSITES.get(word, set()) for word in terms - words))
-        if opposed & words - terms and fact.kind in ("number", "clock", "score"):
+        # One date may stand for all clauses, as in "rose in 2020 while imports fell".
+        is_one_date = fact.kind == "date" and not any(
+            other.kind == "date" and not here[0] <= other.start < here[1] for other in source.facts
+        )
+        is_value = fact.kind in ("number", "clock", "score", "date") and not is_one_date
+        if opposed & words - terms and is_value:
             return f"{same[0].text} is said of {' '.join(sorted(opposed & words))}"
         for there in source.clauses if fact.kind in (*VALUES, "version") else ():
             rivals = [
@@ -149,6 +155,15 @@ def _value_of_another_clause(claim: SentenceReading, source: SentenceReading) ->
             if (others - words) & terms and not (words - others) & terms and words - others:
                 return f"{same[0].text} is said of {' '.join(sorted(words - others))}"
     return ""
+
+
+def _is_stated(fact: Fact, other: Fact) -> bool:
+    """Return whether a fact of a source is a claim's: the same value, or one it supports."""
+    if fact.kind != other.kind:
+        return False
+    if isinstance(fact.value, Quantity) and isinstance(other.value, Quantity):
+        return fact.bare == other.bare or is_same_quantity(fact.value, other.value)
+    return fact.bare == other.bare
 
 
 def _subject(reading: SentenceReading) -> set[str]:

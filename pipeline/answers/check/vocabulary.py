@@ -107,6 +107,11 @@ def _canonical_stem(term: str) -> str:
     return _SYNONYMS.get(term, term)
 
 
+def is_generic(term: str) -> bool:
+    """Return whether a canonical word says little anywhere: because, several, overall."""
+    return term in _GENERIC
+
+
 def content_words(text: str, without: Sequence[tuple[int, int]] = ()) -> list[str]:
     """Return the words of a text that say what it is about.
 

@@ -18,6 +18,7 @@ from pipeline.answers.check.reading import SentenceReading, read_sentence
 from pipeline.answers.check.vocabulary import content_words
 from pipeline.answers.documents.retrieval import Passage
 
+_SPEAKER = re.compile(r"([^\W\d_a-z][\w.'’-]*(?: [\w.'’()-]+){0,2}):\s")
 _CONTINUES = re.compile(
     r"(?:it|its|he|his|she|her|they|their|this|these|those|the default|both|there)\b", re.IGNORECASE
 )
@@ -113,6 +114,7 @@ def _windows(
 ) -> Iterator[Window]:
     chain: list[Sentence] = []
     lead: Sentence | None = None
+    speaker: frozenset[str] = frozenset()  # whose turn it is in a transcript
     recent: list[SentenceReading] = []  # the sentences before, of which names are inherited
     rows = _rows(sentences)
     for before, sentence in pairwise([None, *sentences]):
@@ -128,6 +130,11 @@ def _windows(
             continue
         reading = read_sentence(sentence.text)
         inherited = _inherited(reading, recent) if sentence.kind == "text" else frozenset()
+        if match := _SPEAKER.match(sentence.text):
+            speaker = frozenset(re.findall(r"\w+", match[1].lower()))
+        elif "\n\n" in text[before.end if before else 0 : sentence.start]:
+            speaker = frozenset()
+        inherited |= speaker
         yield Window(span, reading, words, inherited, (), context)
         is_item = _is_item(text, sentence.start)
         if lead and is_item:

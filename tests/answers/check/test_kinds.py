@@ -308,6 +308,16 @@ def test_what_is_said_of_one_thing_is_not_found_of_another(
             "The appeal raised £90,000 from the Harbour Fund.",
             "The appeal raised £164,000 from the Harbour Fund.",
         ),
+        (
+            "The film earned $72 million abroad, and $120.2 million in all.",
+            "The film earned more than $120 million in all.",
+            "The film earned less than $120 million in all.",
+        ),
+        (
+            "The quake had a magnitude of 6.7.",
+            "The quake had a magnitude under 7.",
+            "The quake had a magnitude over 7.",
+        ),
     ],
 )
 def test_bounds_of_dates_and_numbers_are_compared(source: str, same: str, other: str) -> None:
@@ -368,11 +378,38 @@ def test_bounds_of_dates_and_numbers_are_compared(source: str, same: str, other:
             "The old mint has housed the town archive since 1966.",
             "The old mint has housed the town library since 1966.",
         ),
+        (
+            "Ardent was an airline that flew until it was taken over by Skylink.",
+            "Ardent was taken over by Skylink.",
+            "Ardent took over Skylink.",
+        ),
+        (
+            "A team may request three pauses of one minute per match, and two in a half.",
+            "A team may request three pauses of one minute per match.",
+            "A team may request three pauses of one minute per half.",
+        ),
+        (
+            "Mercury is farthest east on April 11, and farthest west on May 29.",
+            "Mercury is farthest west on May 29.",
+            "Mercury is farthest west on April 11.",
+        ),
+        (
+            "The quota was opposed by the owners of small boats.",
+            "The quota was opposed by the owners of the small boats.",
+            "The quota was welcomed by the owners of small boats.",
+        ),
     ],
 )
 def test_source_is_not_turned_around(source: str, same: str, other: str) -> None:
     assert verdict(same, source).is_found
     assert not verdict(other, source).is_found
+
+
+def test_turns_of_a_transcript_belong_to_their_speakers() -> None:
+    source = "Ada: I will call the landlord. The rent is 900.\nBen: I will bring the cake.\n"
+    assert verdict("Ben will bring the cake.", source).is_found
+    assert not verdict("Ada will bring the cake.", source).is_found
+    assert verdict("Ada said the rent is 900.", source).is_found
 
 
 def test_first_word_of_a_sentence_is_no_name_because_a_verb_may_follow() -> None:
@@ -452,5 +489,5 @@ def test_check_of_sentences_as_models_word_them_is_better_than_a_bag_of_words() 
     claims = [claim for claim in read_labelled_claims("answers") if claim.half == "report"]
     ours, precision = balanced_accuracy(claims, keeps)
     words, _ = balanced_accuracy(claims, bag_of_words(0.8))
-    assert ours > 0.7 > words
-    assert precision > 0.7
+    assert ours > 0.74 > words + 0.05
+    assert precision > 0.74
