@@ -1,10 +1,12 @@
-"""Measure a backfill of 31 months of both colors at their real sizes, and the app beside it.
+"""Measure a backfill of every month at its real size, and the app beside it.
 
-Generates 62 files with 132 M rows (once, if --cache names a folder), serves them over HTTP on this
-machine, backfills them with one command, and compares each file's rows and dollars with the
-generated ones. Memory is the peak of the command's process tree, sampled five times a second. The
-floor is the time that DuckDB alone needs to create a table from each file. Finally a browser times
-the pages: on an idle machine, while the command line loads, and while the app loads.
+Generates 31 months of yellow and green taxis with 132 M rows and the year 2019 of for-hire vehicles
+with 43 M (once, if --cache names a folder), serves them over HTTP on this machine, backfills the
+taxis with one command and the for-hire vehicles with another, and compares each file's rows and
+dollars with the generated ones. Memory is the peak of the command's process tree, sampled five
+times a second. The floor is the time that DuckDB alone needs to create a table from each file.
+Finally a browser times the pages: on an idle machine, while the command line loads, and while the
+app loads.
 
     python -m benchmarks.full --scale 0.01                        # a few minutes
     python -m benchmarks.full --cache FOLDER                      # all of it, 25 GB on disk
@@ -40,13 +42,17 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from benchmarks.backfill import floor as backfill_floor
 from benchmarks.months import FIRST, LAST, GeneratedFile, make_months
 from benchmarks.watch import ResourceMonitor, process_tree, size_gb
-from pipeline.core.trips import TripFile
+from pipeline.core.datasets import FOR_HIRE_VEHICLES, GREEN_TAXIS, YELLOW_TAXIS
+from pipeline.core.trips import Month, TripFile
 from pipeline.runs.history import History
+from pipeline.warehouse.measures import has_amount
 from tests.support.browser import Visitor, find_chromium, serve
 
 RELOADED = "2020-06"  # months from here on are loaded again while the pages are measured
 ROUNDS = 25
 LONGEST_SECONDS = 120  # of one measurement of the pages
+TAXIS = "Yellow and green taxis"
+GROUPS = {TAXIS: (YELLOW_TAXIS, GREEN_TAXIS), "For-hire vehicles": (FOR_HIRE_VEHICLES,)}
 PAGE_TIMEOUT = 120.0  # seconds
 # The last part that each page draws.
 _READY = {
@@ -73,9 +79,13 @@ def serve_folder(folder: Path) -> Iterator[str]:
         server.shutdown()
 
 
-def backfill(home: Path, source: str, *options: str) -> subprocess.Popen[bytes]:
-    """Start the command that loads all months, with further options if given."""
-    months = ["--from", str(FIRST), "--to", str(LAST)]
+def backfill(
+    home: Path, source: str, *options: str, group: str = TAXIS, last: Month = LAST
+) -> subprocess.Popen[bytes]:
+    """Start the command that loads all months of a group, with further options if given."""
+    months = ["--from", str(FIRST), "--to", str(last)]
+    for dataset in GROUPS[group]:
+        months += ["--dataset", dataset.name]
     command = [sys.executable, "-m", "pipeline", "backfill", *months, "--source", source]
     return subprocess.Popen(
         [*command, "--json", *options],
@@ -85,14 +95,15 @@ def backfill(home: Path, source: str, *options: str) -> subprocess.Popen[bytes]:
 
 
 def load_everything(
-    home: Path, source: str, generated_files: dict[TripFile, GeneratedFile]
+    home: Path, source: str, generated_files: dict[TripFile, GeneratedFile], group: str
 ) -> dict[str, float]:
-    """Backfill every month with one command, reconcile, and return the measurements by name.
+    """Backfill every month of a group with one command, reconcile, and return the measurements.
 
     Times are in seconds, memory in MB, sizes in GB.
     """
     started = time.perf_counter()
-    process = backfill(home, source)
+    last = max(file.month for file in generated_files)
+    process = backfill(home, source, group=group, last=last)
     watch = ResourceMonitor(process.pid, home)
     output, _ = process.communicate()
     seconds = time.perf_counter() - started
@@ -116,11 +127,12 @@ def load_everything(
 def reconcile(home: Path, generated_files: dict[TripFile, GeneratedFile]) -> None:
     """Assert that each file's rows and dollars in the tables equal the generated ones."""
     with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as connection:
-        table_rows = connection.execute(
-            "SELECT filename, count(*), sum(total_amount) FROM ("
-            "SELECT filename, total_amount FROM yellow_tripdata UNION ALL "
-            "SELECT filename, total_amount FROM green_tripdata) GROUP BY filename"
-        ).fetchall()
+        table_rows = []
+        for dataset in {file.dataset: None for file in generated_files}:
+            dollars = "sum(total_amount)" if has_amount(dataset) else "NULL"
+            table_rows += connection.execute(
+                f"SELECT filename, count(*), {dollars} FROM {dataset.table} GROUP BY filename"
+            ).fetchall()
     loaded = {name: (rows, dollars) for name, rows, dollars in table_rows}
     expected = {
         file.filename: (generated.rows, generated.dollars)
@@ -262,6 +274,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, help="folder to keep the generated files in")
     parser.add_argument("--home", type=Path, help="folder to keep the warehouse in")
     parser.add_argument("--floor-every", type=int, default=1, help="of every so many files only")
+    parser.add_argument("--group", choices=GROUPS, action="append", help="all by default")
     parser.add_argument("--parts", default="load,floor,pages", help="what to measure")
     arguments = parser.parse_args()
     parts = arguments.parts.split(",")
@@ -269,21 +282,21 @@ def main() -> None:
         folder = Path(temporary)
         source, home = arguments.cache or folder / "source", arguments.home or folder / "home"
         started = time.perf_counter()
-        generated_files = make_months(source, arguments.scale)
+        chosen = {each for group in arguments.group or GROUPS for each in GROUPS[group]}
+        generated_files = make_months(source, arguments.scale, chosen)
         print(f"generated in {time.perf_counter() - started:,.0f} s", flush=True)
         with serve_folder(source) as address:
-            load_result = (
-                load_everything(home / "data", address, generated_files)
-                if "load" in parts
-                else None
-            )
-            if load_result:
-                print_load(load_result, generated_files)
-            if "floor" in parts:
-                floor_result = floor(
-                    folder, source, list(generated_files)[:: arguments.floor_every]
-                )
-                print_floor(floor_result, generated_files, load_result)
+            for group in arguments.group or GROUPS:
+                datasets = GROUPS[group]
+                files = {f: made for f, made in generated_files.items() if f.dataset in datasets}
+                print(f"\n## {group}")
+                load_result = None
+                if "load" in parts:
+                    load_result = load_everything(home / "data", address, files, group)
+                    print_load(load_result, files)
+                if "floor" in parts:
+                    measured = floor(folder, source, list(files)[:: arguments.floor_every])
+                    print_floor(measured, files, load_result)
             if "pages" in parts and find_chromium():
                 print_pages(measure_pages(home / "data", address))
 
@@ -293,7 +306,7 @@ def print_load(
 ) -> None:
     """Print the measurements of the backfill as a Markdown table."""
     packed = sum(generated.bytes for generated in generated_files.values()) / 1e9
-    dollars = sum((generated.dollars for generated in generated_files.values()), Decimal(0))
+    dollars = sum((made.dollars for made in generated_files.values() if made.dollars), Decimal(0))
     print(
         f"\n{len(generated_files)} files, {load_result['rows']:,.0f} rows, ${dollars:,}, "
         f"{packed:.2f} GB packed; "

@@ -1,14 +1,16 @@
-"""Generate trip files of 31 months of both colors with the row counts of the real files.
+"""Generate trip files with the row counts of the real files.
 
-The counts are those of the default source's files (2019-01 to 2021-07). DuckDB generates the rows
-for speed, not realism: real columns and types, missing vendors, one void in four hundred rows, and
-no two equal trips.
+The counts are those of the default source's files: yellow and green of 2019-01 to 2021-07, and
+for-hire vehicles of 2019. DuckDB generates the rows for speed, not realism: real columns and types,
+missing vendors or zones, one void in four hundred rows (of for-hire vehicles: one trip that is
+repeated), and otherwise no two equal trips.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -16,8 +18,9 @@ from pathlib import Path
 import duckdb
 from isal import igzip
 
-from pipeline.core.datasets import GREEN_TAXIS, YELLOW_TAXIS
+from pipeline.core.datasets import FOR_HIRE_VEHICLES, GREEN_TAXIS, YELLOW_TAXIS, Dataset
 from pipeline.core.trips import Month, TripFile
+from pipeline.warehouse.measures import has_amount
 
 _YELLOW = (
     "7667792 7019375 7832545 7433139 7565261 6941024 6310419 6073357 6567788 7213891 6878111 "
@@ -29,10 +32,18 @@ _GREEN = (
     "398632 223406 35612 57360 63109 72257 81063 87987 95120 88605 83130 76518 64572 83827 76136 "
     "88180 86737 83691"
 )
+_FOR_HIRE = (
+    "23143222 1707649 1475564 1937844 2073045 2009886 1947739 1880407 1248514 1897493 1879137 "
+    "2044196"
+)
 FIRST, LAST = Month(2019, 1), Month(2021, 7)
 SIZES = {
     TripFile(dataset, FIRST.plus(number)): int(rows)
-    for dataset, sizes in ((YELLOW_TAXIS, _YELLOW), (GREEN_TAXIS, _GREEN))
+    for dataset, sizes in (
+        (YELLOW_TAXIS, _YELLOW),
+        (GREEN_TAXIS, _GREEN),
+        (FOR_HIRE_VEHICLES, _FOR_HIRE),
+    )
     for number, rows in enumerate(sizes.split())
 }
 """Rows of each file."""
@@ -73,6 +84,13 @@ _TRIPS = """
             if(void, -1, 1) * 2.5 AS congestion_surcharge,
             tpep_pickup_datetime AS lpep_pickup_datetime,
             tpep_dropoff_datetime AS lpep_dropoff_datetime,
+            'B' || lpad(CAST(a % 900 AS VARCHAR), 5, '0') AS dispatching_base_num,
+            pickup AS pickup_datetime,
+            tpep_dropoff_datetime AS dropOff_datetime,
+            if(unknown, NULL, 1 + (a >> 5) % 263) AS PUlocationID,
+            if(unknown, NULL, 1 + (b >> 5) % 263) AS DOlocationID,
+            if(b % 3 = 0, 1, NULL) AS SR_Flag,
+            'B' || lpad(CAST(b % 900 AS VARCHAR), 5, '0') AS Affiliated_base_number,
             NULL AS ehail_fee,
             CASE WHEN NOT unknown THEN 1 END AS trip_type
         FROM draws
@@ -82,14 +100,20 @@ _TRIPS = """
 
 @dataclass(frozen=True)
 class GeneratedFile:
-    """A generated file; `dollars` is its sum of total_amount, computed without reading the file."""
+    """A generated file.
+
+    Attributes:
+        dollars: Its sum of total_amount, computed without reading the file; None without amounts.
+    """
 
     rows: int
-    dollars: Decimal
+    dollars: Decimal | None
     bytes: int
 
 
-def make_months(folder: Path, scale: float) -> dict[TripFile, GeneratedFile]:
+def make_months(
+    folder: Path, scale: float, datasets: Collection[Dataset]
+) -> dict[TripFile, GeneratedFile]:
     """Write the csv.gz of every month into a folder, except those that an earlier call wrote.
 
     Args:
@@ -98,29 +122,33 @@ def make_months(folder: Path, scale: float) -> dict[TripFile, GeneratedFile]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     totals_path = folder / "made.json"
-    known_totals: dict[str, list[str]] = (
+    known_totals: dict[str, list[str | None]] = (
         json.loads(totals_path.read_text()) if totals_path.exists() else {}
     )
     generated = {}
     for file, size in SIZES.items():
+        if file.dataset not in datasets:
+            continue
         path, rows = folder / f"{file.stem}.csv.gz", max(1000, round(size * scale))
         totals = known_totals.get(path.name)
-        if totals is None or int(totals[0]) != rows or not path.exists():
-            totals = [str(rows), str(_write(file, rows, path))]
+        if totals is None or totals[0] != str(rows) or not path.exists():
+            dollars = _write(file, rows, path)
+            totals = [str(rows), None if dollars is None else str(dollars)]
             known_totals[path.name] = totals
             totals_path.write_text(json.dumps(known_totals, indent=1))
-        generated[file] = GeneratedFile(rows, Decimal(totals[1]), path.stat().st_size)
+        sum_ = None if totals[1] is None else Decimal(totals[1])
+        generated[file] = GeneratedFile(rows, sum_, path.stat().st_size)
     return generated
 
 
-def _write(file: TripFile, rows: int, path: Path) -> Decimal:
-    """Write one file with `rows` rows and return its sum of total_amount."""
+def _write(file: TripFile, rows: int, path: Path) -> Decimal | None:
+    """Write one file with `rows` rows and return its sum of total_amount, if it has amounts."""
     values = {
         "rows": str(rows),
         "seed": str(file.month.year * 1000 + file.month.month * 10 + (file.dataset == GREEN_TAXIS)),
         "month": f"TIMESTAMP '{file.month}-01'",
         "seconds": str(27 * 86_400),
-        "without_vendor": "37" if file.dataset == GREEN_TAXIS else "4",
+        "without_vendor": "4" if file.dataset == YELLOW_TAXIS else "37",
     }
     trips = _TRIPS
     for name, value in values.items():
@@ -137,6 +165,8 @@ def _write(file: TripFile, rows: int, path: Path) -> Decimal:
             shutil.copyfileobj(source, target, 2**20)
         text.unlink()
         packed.replace(path)
+        if not has_amount(file.dataset):
+            return None
         total = f"{trips} SELECT sum(total_amount) FROM trips"
         ((dollars,),) = connection.execute(total).fetchall()
     return Decimal(dollars).quantize(Decimal("0.01"))
