@@ -11,24 +11,22 @@ from pipeline.answers.check.quantities import Quantity
 from pipeline.answers.check.reading import VERB_FORM, SentenceReading, Word
 from pipeline.answers.check.vocabulary import canonical
 
+_ONCE = re.compile(
+    r"(?<!at )\bonce\b(?=\s*(?:in|on|during|per|a|an|every|each|before|[.,;]|$))", re.I
+)
+_TIMES = re.compile(
+    r"\b(?:twice|(?:two|three|four|five|six|several|many|\d+) times)\b", re.IGNORECASE
+)
 _ONE_NOUN = re.compile(r"\b(?:just |only )?(?:one|a single) (?!of\b)([a-z]{3,})\b", re.IGNORECASE)
-
-
 _OF_VERB = re.compile(r"\s+(?:the|an?|his|her|its|their|our)\s+", re.IGNORECASE)
-
-
+_CHANGE = re.compile(
+    r"\b(by|to|from)\s+(?:(?:about|around|nearly|almost|over|some|just)\s+)?[$€£¥]?$", re.IGNORECASE
+)
+_PHRASES = {word: re.compile(rf"\b{word}\b[^,;.]*") for word in ("by", "per")}
 _ATTACHED = re.compile(
     r"\s+(from|in|at|to|for|by|with|near|per)\s+(?:(?:the|an?|his|her|its|their)\s+)?",
     re.IGNORECASE,
 )
-
-_BY = re.compile(
-    r"\b(?:is|are|was|were|be|been|being)\s+(?:\w+ly\s+)?(?P<verb>\w+)(?:\s+(?:over|up|out|off|down))?"
-    r"\s+by\s+(?:the\s+|an?\s+)?",
-    re.IGNORECASE,
-)
-_PASSIVE_BEFORE = re.compile(r"\b(?:is|are|was|were|be|been|being)\s+(?:\w+ly\s+)?$", re.IGNORECASE)
-_NO_OBJECT = frozenset(("by", "in", "at", "on", "from", "with", "for", "to", "as"))
 
 
 def attached_to_another(claim: SentenceReading, source: SentenceReading) -> str:
@@ -36,40 +34,25 @@ def attached_to_another(claim: SentenceReading, source: SentenceReading) -> str:
     return (
         _place_of_another_thing(claim, source)
         or _one_of_several(claim, source)
-        or _agent_as_object(claim, source)
+        or _changed_by_or_to(claim, source)
     )
 
 
-def _agent_as_object(claim: SentenceReading, source: SentenceReading) -> str:
-    """Return who did something by one side, if it was done to the same by the other.
-
-    "Ardent took over Skylink" against "Ardent was taken over by Skylink".
-    """
-    for acting, suffering in ((claim, source), (source, claim)):
-        done_by, done_to = set(_agents(acting)), set(_objects(suffering))
-        for verb, thing in done_to & done_by - set(_agents(suffering)):
-            if (verb, thing) not in set(_objects(acting)):
-                return f"{thing} has changed places"
+def _changed_by_or_to(claim: SentenceReading, source: SentenceReading) -> str:
+    """Return that a claim says "by" of a number and the source "to", or the other way round."""
+    stated = dict(_ends_of_changes(source))
+    for value, preposition in _ends_of_changes(claim):
+        known = stated.get(value, preposition)
+        if known != preposition:
+            return f"{preposition} against {known} {_show(value, source)}"
     return ""
 
 
-def _agents(reading: SentenceReading) -> Iterator[tuple[str, str]]:
-    """Yield each passive verb with the words right behind its "by"."""
-    for match in _BY.finditer(reading.text):
-        verb = canonical(match["verb"])
-        behind = [w for w in reading.sequence if w.start >= match.end() and w.is_content]
-        yield from ((verb, word.term) for word in behind[:2])
-
-
-def _objects(reading: SentenceReading) -> Iterator[tuple[str, str]]:
-    """Yield each verb in the active voice with the words right behind it."""
-    for place, word in enumerate(reading.sequence):
-        if not VERB_FORM.fullmatch(word.raw) or _PASSIVE_BEFORE.search(reading.text[: word.start]):
-            continue
-        behind = reading.sequence[place + 1 : place + 5]
-        names = [w for w in behind if w.is_content and w.raw != "by"]
-        if all(w.raw not in _NO_OBJECT for w in behind[:2]):
-            yield from ((word.term, name.term) for name in names[:2])
+def _ends_of_changes(reading: SentenceReading) -> Iterator[tuple[object, str]]:
+    """Yield each number with the "by", "to" or "from" before it."""
+    for fact in reading.facts:
+        if fact.kind == "number" and (match := _CHANGE.search(reading.text[: fact.start])):
+            yield fact.bare, match[1].lower()
 
 
 def _place_of_another_thing(claim: SentenceReading, source: SentenceReading) -> str:
@@ -85,13 +68,27 @@ def _place_of_another_thing(claim: SentenceReading, source: SentenceReading) -> 
         places = {b for a, p, b in stated if (a, p) == (thing, preposition)}
         if preposition in ("by", "per"):  # what is done has one maker, and a rate one unit
             others = {b for b in places if b not in said}
-            if others == places and places and place in stated_terms:
-                return f"{place} against {preposition} {' '.join(sorted(map(str, places)))}"
+            behind = {
+                w.term
+                for p in _PHRASES[preposition].finditer(source.text)
+                for w in source.sequence
+                if p.start() <= w.start < p.end()
+            }
+            if others == places and places and place in stated_terms - behind:
+                stated_places = " ".join(sorted(_show(each, source) for each in places))
+                return f"{_show(place, source)} against {preposition} {stated_places}"
         if thing in values and things and things <= values and preposition != "to":
             places |= {thing}  # a value of the source that it gives to something else
         if things and places and thing not in things:
-            return f"{place} is said of {' '.join(sorted(map(str, things)))}"
+            said_of = " ".join(sorted(_show(each, source) for each in things))
+            return f"{_show(place, source)} is said of {said_of}"
     return ""
+
+
+def _show(value: object, source: SentenceReading) -> str:
+    """Return a value as the source writes it, and a word as it is."""
+    written = (fact.text for fact in source.facts if fact.bare == value)
+    return str(value) if isinstance(value, str) else next(written, str(value))
 
 
 def _one_of_several(claim: SentenceReading, source: SentenceReading) -> str:
@@ -109,6 +106,9 @@ def _one_of_several(claim: SentenceReading, source: SentenceReading) -> str:
         is_one = any(canonical(other[1]) == noun for other in _ONE_NOUN.finditer(source.text))
         if counts and not is_one and all(fact.bare != 1 for fact in counts):
             return f"{match[0]} against {counts[0].text} {match[1]}"
+    times = _TIMES.search(source.text)
+    if times and _ONCE.search(claim.text) and not _ONCE.search(source.text):
+        return f"once against {times[0]}"
     return ""
 
 

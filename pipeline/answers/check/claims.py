@@ -32,12 +32,14 @@ class Sentence:
     head: str = ""
 
 
+_LONGEST_SENTENCE = 1000  # characters; the time of a comparison grows with their square
 _HEADER_LINE = re.compile(r"[\s|:-]+")  # between the header of a table and its rows
 # A full stop, with quotes, marks and citations behind it, before what may begin a sentence; or the
 # sign for a list item that Markdown does not know, but models write.
 _END = re.compile(
     r"(?<=[.!?])[)\]\"'”*_`]*(?:\s*\[\d[\d,\s]*\])*\s+(?=[\"'“(*_`\[]*(?![a-zß-öø-ÿ])[\w`])|\n(?=•)"
-    r"|\n(?=(?-i:[A-Z])[\w.'’-]*(?: [\w.'’()-]+){0,2}:\s)"  # somebody else speaks: a transcript
+    r"|(?<=[。！？])\s*(?=\S)"
+    r"|\n(?=\**(?-i:[A-Z])[\w.'’-]*(?: [\w.'’()-]+){0,2}:\s)"  # somebody else speaks: a transcript
 )
 _END_OR_SEMICOLON = re.compile(_END.pattern + r"|;\s+")
 _ABBREVIATION = re.compile(
@@ -48,7 +50,8 @@ _ABBREVIATION = re.compile(
     re.IGNORECASE,
 )
 _CITATION = re.compile(
-    r"(?<!\s)\s*(?:\[(?:source\s*)?\d{1,3}(?:\s*[,;–-]\s*(?:source\s*)?\d{1,3})*\]"
+    r"\[\^\w{1,20}\]|(?<=[^\W\d_]{3})[⁰¹²³⁴-⁹]+(?!\w)|(?<=[.!?])[⁰¹²³⁴-⁹]+(?!\w)"
+    r"|(?<!\s)\s*(?:\[(?:source\s*)?\d{1,3}(?:\s*[,;–-]\s*(?:source\s*)?\d{1,3})*\]"
     r"|【[^】]{0,40}】|\((?:sources?)\s*\d[\d,\s]*\))",
     re.IGNORECASE,
 )
@@ -93,12 +96,24 @@ def _split_paragraph(block: Block, end: re.Pattern[str]) -> Iterator[Sentence]:
         for match in end.finditer(text)
         if not _ABBREVIATION.search(text[max(0, match.start() - 8) : match.start()])
     ]
-    for stop in [*stops, len(text)]:
+    for stop in _with_cuts([*stops, len(text)], text):
         raw = text[begin:stop].rstrip()
         if raw:
             start = _position(block, begin)
             yield Sentence(start, _position(block, begin + len(raw) - 1) + 1, strip_markup(raw))
         begin = stop
+
+
+def _with_cuts(stops: list[int], text: str) -> Iterator[int]:
+    """Yield the ends of sentences, and places within those that are too long to compare."""
+    begin = 0
+    for stop in stops:
+        while stop - begin > _LONGEST_SENTENCE:
+            space = text.rfind(" ", begin + 1, begin + _LONGEST_SENTENCE)
+            begin = space + 1 if space > begin else begin + _LONGEST_SENTENCE
+            yield begin
+        begin = stop
+        yield stop
 
 
 def _position(block: Block, offset: int) -> int:
@@ -131,11 +146,13 @@ def find_claims(answer: str) -> list[Sentence]:
         for sentence in split_sentences(answer)
         if (sentence.kind == "text" or (sentence.kind == "row" and sentence.head))
         and not sentence.text.endswith(("?", ":"))
-        and len(sentence.text.split()) > 1
+        and (len(sentence.text.split()) > 1 or _UNSPACED.search(sentence.text))
         and not _NO_CLAIM.match(sentence.text.replace("’", "'"))
     ]
 
 
+# Scripts that put no spaces between words: Chinese, Japanese, Thai.
+_UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]{4}")
 # What a sentence says to the reader, not of the matter: greetings, thanks, offers, lead-ins.
 _NO_CLAIM = re.compile(
     r"(?:(?:hello|hi|hey|dear \w+|greetings|welcome|good (?:morning|afternoon|evening)"

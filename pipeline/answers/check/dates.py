@@ -66,6 +66,10 @@ _YEAR_BEFORE = re.compile(
 _DECADE = re.compile(r"(?<![\w.,])(?P<year>1\d\d0|20\d0)['’]?s\b")
 _BEFORE_DATE = re.compile(r"\b(?:before|prior to|earlier than|no later than|ahead of)\s$", re.I)
 _AFTER_DATE = re.compile(r"\b(?:after|later than|following)\s$", re.IGNORECASE)
+_SINCE_DATE = re.compile(r"\b(?:since|from)\s(?:the\s)?$", re.IGNORECASE)
+_UNTIL_DATE = re.compile(
+    r"\b(?:until|till)\s(?:the\s)?$|\bfrom\s[\w ,.]{1,20}\sto\s$", re.IGNORECASE
+)
 _BY_DATE = re.compile(r"\bby\s$", re.IGNORECASE)
 _COUNTED = re.compile(
     r"\s+(?!(?:to|and|or|in|of|on|at|by|for|with|from|the|a|an|was|were|is|are|as|"
@@ -108,8 +112,8 @@ class Date(NamedTuple):
             return ""
 
 
-DateRelation = Literal["", "before", "after", "by", "decade"]
-"""What is said of a date: it, what comes before or after it, or the ten years that it begins."""
+DateRelation = Literal["", "before", "after", "by", "since", "until", "decade"]
+"""What is said of a date: it, a time before, after, from or until it, or its ten years."""
 
 
 class DateSpan(NamedTuple):
@@ -167,11 +171,15 @@ def read_months_and_years(text: str, dates: list[DateSpan]) -> list[DateSpan]:
 
 def date_relation(text: str, start: int) -> DateRelation:
     """Return what the words before a date at `start` of a text say of it."""
-    before = text[max(0, start - 16) : start]
+    before = text[max(0, start - 36) : start]
     if _BEFORE_DATE.search(before):
         return "by" if before.lower().endswith("no later than ") else "before"
     if _AFTER_DATE.search(before):
         return "after"
+    if _SINCE_DATE.search(before):
+        return "since"
+    if _UNTIL_DATE.search(before):
+        return "until"
     return "by" if _BY_DATE.search(before) else ""
 
 

@@ -24,6 +24,10 @@ for _code, *_words in (line.split() for line in read_lines("states.txt")):
         _STATE_CODES.setdefault(_word.lower(), set()).add(_code)
 
 
+# What a source may say of a date for a claim to say it plainly.
+_SAID_ALIKE = {"": ("", "by", "since", "until"), "by": ("", "by", "until")}
+
+
 class FactIndex:
     """The facts of pieces of a source, to look up those of a claim."""
 
@@ -35,7 +39,8 @@ class FactIndex:
             for _, part in facts
         ]
         self._dates = {stated for part in dates for stated in part}
-        self._own_dates = {date for date, relation in dates[0] if not relation} if dates else set()
+        own = dates[0] if dates else []
+        self._own_dates = {date for date, said in own if said in ("", "since", "until")}
         self._clocks = {f.value for _, part in facts for f in part if isinstance(f.value, Clock)}
         self._plain = {
             (fact.kind, fact.value)
@@ -79,7 +84,7 @@ class FactIndex:
     def _has_date(self, value: Date, relation: DateRelation) -> bool:
         """Return whether the source has a date, or only dates before it, after it or within it."""
         if any(
-            _is_same_date(value, date) and known in (relation, "by" if not relation else "")
+            _is_same_date(value, date) and known in _SAID_ALIKE.get(relation, ("", relation))
             for date, known in self._dates
         ):
             return relation not in ("before", "after") or (value, relation) in self._dates
@@ -93,6 +98,7 @@ class FactIndex:
         return (
             value.year > 0
             and not value.month
+            and not any(_is_same_date(value, date) for date, _ in self._dates)
             and any(q.written == value.year and not q.dimension for q in self._quantities)
         )
 
@@ -121,8 +127,9 @@ def _quantities_of(text: str, facts: Iterable[Fact]) -> Iterator[Quantity]:
         if isinstance(fact.value, Quantity):
             yield fact.value
         elif isinstance(fact.value, Date):
-            parts = [Decimal(part) for part in fact.value if part]
-            yield from (Quantity("", part, part, False, is_of_date=True) for part in parts)
+            year = Decimal(fact.value.year)
+            if year:
+                yield Quantity("", year, year, False, is_of_date=True)
         elif fact.kind == "version" and str(fact.value).count(".") == 1:
             number = Decimal(str(fact.value))
             yield Quantity("", number, number, False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -13,7 +13,7 @@ from pipeline.answers.check.fact_index import FactIndex
 from pipeline.answers.check.facts import VALUES, Fact
 from pipeline.answers.check.reading import SentenceReading, read_sentence
 from pipeline.answers.check.relations import find_contradiction
-from pipeline.answers.check.windows import Window, read_passage
+from pipeline.answers.check.windows import Window, naming_words, read_passage
 from pipeline.answers.documents.retrieval import Passage
 
 NEAR = 0.5  # from here on the claim is about the same as the passage, and only a value differs
@@ -121,7 +121,7 @@ def _is_subject(reading: SentenceReading) -> bool:
 
 def nearest_windows(claim: SentenceReading, sources: Sources) -> list[tuple[Passage, Window]]:
     """Return the few windows that share most words with a claim, the nearest first."""
-    words = claim.words
+    words = claim.all_words  # those in values too: PostgreSQL 14
     nearest = sorted(
         sources.windows,
         key=lambda pair: len(words & pair[1].words) + len(words & pair[1].context) / 4,
@@ -175,14 +175,21 @@ def is_across(claim: SentenceReading, facts: Sequence[Fact], sources: Sources) -
     """
     if len(claim.words) + sum(fact.kind != "name" for fact in facts) < _FEWEST_ACROSS:
         return False
-    return any(_is_across_document(claim, facts, part) for part in sources.documents)
+    names = sources.names | sources.first_names
+    return any(_is_across_document(claim, facts, part, names) for part in sources.documents)
 
 
-def _is_across_document(claim: SentenceReading, facts: Sequence[Fact], document: _Document) -> bool:
+def _is_across_document(
+    claim: SentenceReading, facts: Sequence[Fact], document: _Document, names: frozenset[str]
+) -> bool:
     words = claim.words
     nearest = sorted(document.windows, key=lambda pair: len(words & pair[1].words), reverse=True)
     held = [
-        (pair, words & (pair[1].words | pair[1].context), _facts_beside(claim, facts, pair[1]))
+        (
+            pair,
+            words & (pair[1].words | pair[1].context),
+            _facts_beside(claim, facts, pair[1], names),
+        )
         for pair in nearest[:_NEAREST]
     ]
     values = sum(fact.kind != "name" for fact in facts)
@@ -196,13 +203,20 @@ def _is_across_document(claim: SentenceReading, facts: Sequence[Fact], document:
     return False
 
 
-def _facts_beside(claim: SentenceReading, facts: Sequence[Fact], window: Window) -> frozenset[Fact]:
-    """Return the facts that a window has, beside another word of the claim."""
+def _facts_beside(
+    claim: SentenceReading, facts: Sequence[Fact], window: Window, names: frozenset[str]
+) -> frozenset[Fact]:
+    """Return the facts that a window has, beside another word of the claim.
+
+    Values beside names of which the claim has none are said of something else.
+    """
     words = claim.words
+    there = {w.raw for w in window.reading.sequence if w.is_content} & names | window.inherited
     return frozenset(
         fact
         for fact in facts
         if window.facts.has(fact)
+        and not (fact.kind in VALUES and there and _named_otherwise(claim, fact, names, there))
         and (
             (fact.kind not in VALUES and words & window.words - {str(fact.value)})
             or (words - window.context - {str(fact.value)}) & window.reading.all_words
@@ -211,11 +225,21 @@ def _facts_beside(claim: SentenceReading, facts: Sequence[Fact], window: Window)
     )
 
 
+def _named_otherwise(
+    claim: SentenceReading, fact: Fact, names: frozenset[str], there: Set[str]
+) -> bool:
+    """Return whether the clause of a fact has names, but none of those of a sentence."""
+    start, end = claim.clause_at(fact.start)
+    named = {w.raw for w in claim.sequence if start <= w.start < end and w.is_content} & names
+    return bool(named) and not named & there
+
+
 def _part_objection(
     claim: SentenceReading, span: tuple[int, int], windows: Sequence[tuple[Passage, Window]]
 ) -> str:
     """Return what the nearer window objects to a clause of a claim, or nothing."""
-    part = read_sentence(claim.text[span[0] : span[1]].strip())
+    start = span[0] - 2 if claim.text[: span[0]].lower().endswith("if") else span[0]
+    part = read_sentence(claim.text[start : span[1]].strip())
     if len(part.words) < 2:
         return ""
     passage, window = max(windows, key=lambda pair: len(part.words & pair[1].words))
@@ -250,7 +274,7 @@ def _other_default(claim: SentenceReading, passage: Passage) -> str:
 
 def _other_row_or_column(claim: SentenceReading, window: Window) -> str:
     """Return which other row or column of a table a claim is about, or nothing."""
-    words = claim.all_words
+    words = naming_words(claim.text)
     for own, others in window.rivals:
         named = [other for other in others if other and other <= words and not other <= own]
         if named and not own <= words:

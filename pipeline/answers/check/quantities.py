@@ -28,7 +28,7 @@ class Quantity(NamedTuple):
         is_negative: Whether it has a minus sign or is below zero.
         unit: The unit as it is written.
         step: Half of the last place of a number with a scale: 50,000 for 3.2 million; else 0.
-        is_of_date: Whether it is the day, month or year of a date.
+        is_of_date: Whether it is the year of a date.
     """
 
     dimension: str
@@ -191,6 +191,8 @@ def is_same_quantity(claimed: Quantity, stated: Quantity) -> bool:
     `timeout: 30` may be 30 seconds; 24 nodes are neither 24 MB nor 24 users. More than 300 is
     supported by 312, not by 300; 300 is not supported by "more than 300".
     """
+    if stated.is_of_date and (claimed.has_unit or claimed.comparator):
+        return False
     if claimed.is_negative != stated.is_negative and "share" not in (
         claimed.dimension,
         stated.dimension,
@@ -226,12 +228,12 @@ def _compare(claimed: Quantity, value: Decimal, stated: Quantity, source: Decima
         if source > value and _is_comparable(claimed, stated):
             return True
         is_rounded = is_equal and source >= value
-        return is_rounded and (said == ">=" or known in (">", "about"))
+        return is_rounded and (said == ">=" or known == ">")
     if known in (">", ">="):
         return False
     if known in ("", "about") and source < value and _is_comparable(claimed, stated):
         return True
-    return is_equal and source <= value and (said == "<=" or known in ("<", "about"))
+    return is_equal and source <= value and (said == "<=" or known == "<")
 
 
 def _is_comparable(claimed: Quantity, stated: Quantity) -> bool:

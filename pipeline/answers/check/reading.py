@@ -14,7 +14,7 @@ from pipeline.answers.documents.tokens import STOP_WORDS
 _WORD = re.compile(r"[^\W\d_]+")
 # Where a clause ends. "and" ends one too: of "opens at 6 and closes at 9" each value has its own.
 _CLAUSE_END = re.compile(
-    r"[,;:()](?=\s|$)|\s[–—]\s|\b(?:but|and|while|whereas|although|though|unless|until|because"
+    r"[,;:()](?=\s|$)|\s[–—]\s|\b(?:but|and(?!\s+[$€£]?\d)|while|whereas|although|though|unless|until|because"
     r"|which|who|"
     r"that|when|where|if|instead of|rather than)\b",
     re.IGNORECASE,
@@ -22,6 +22,7 @@ _CLAUSE_END = re.compile(
 _COMMA = re.compile(r"[,;:()](?=\s|$)|\s[–—]\s")
 _NEGATION = re.compile(
     r"\bnot\b(?! (?:only|just|least|necessarily|less|more|fewer|later)\b)"
+    r"(?! (?:be |have )?(?:larger|longer|higher|greater|older|bigger|further) than\b)"
     r"(?![^,.;]{0,60}\buntil\b)"  # what did not begin until May began in May
     r"|\b(?:never|neither|nor|nobody|without|hardly|nowhere)\b"
     r"|(?<!`)\b(?:none|no one)\b(?!`)(?: of)?"
@@ -30,6 +31,8 @@ _NEGATION = re.compile(
     r"|declin(?:es?|ed|ing)(?= (?:an?|any|his|her|its|their|to (?![\d$€£]|about|around|less"
     r"|more|under|over|just|below|above)))|forg[eo]ts?|neglect(?:s|ed)?|decid(?:es?|ed) against"
     r"|refrain(?:s|ed)? from) (?:to )?(?!\w+s\b|the\b)"
+    r"|\b(?:instead of|rather than)\b|\bquit(?:s|ting)?(?= \w+ing\b)"
+    r"|\bden(?:y|ies|ied)(?: that)?(?= (?:the|an?|that|it|he|she|they|any)\b)"
     r"|\bagainst(?= \w+ing\b)|\b(?:drop|end|stop|remov|discontinu)(?:s|es|ed|ped|e|ing"
     r"|ping)?(?= support)"
     r"|\b(?:avoid(?:s|ed|ing)?|lack(?:s|ed|ing)?|stop(?:s|ped)?(?= \w+ing\b)"
@@ -37,7 +40,22 @@ _NEGATION = re.compile(
     re.IGNORECASE,
 )
 _PASSIVE = re.compile(r"\b(?:be|been|being|is|are|was|were)(?: \w+ly)? (?:avoid|prevent)ed$")
+EXCEPT = re.compile(
+    r"\b(?:except(?: for| that| those| in| on| at)*|excluding|apart from|other than"
+    r"|with the exception of|(?<=everything )but|(?<=everyone )but|(?<=nothing )but"
+    r"|(?<=anything )but"
+    r"|(?:all|every|no) \w+ but(?= (?:the|an?|its|his|her|their|one)\b))\b",
+    re.IGNORECASE,
+)
+_BE_OR_STOP = re.compile(r"[,.;:]|\b(?:is|are|was|were|be|has|have|had|will|can|may|must)\b")
+_NOTHING_BEHIND = re.compile(r"\s*(?:[.;,]|$)")
 _FAILS = re.compile(r"^(?:fail|refus|declin|ceas|forg|neglect)", re.IGNORECASE)
+FINITE_VERB = re.compile(
+    r"\w+ed|\w{2,}[^su]s|won|lost|led|left|met|sold|bought|sent|gave|took|beat|built|made|wrote"
+    r"|held|paid"
+    r"|told|taught|drove|struck|shot|fought|found|caught|brought|chose|threw|saw|hit|cut|put"
+    r"|set|hurt"
+)
 VERB_FORM = re.compile(
     r"\w+(?:ed|ing)|won|lost|led|left|met|sold|bought|sent|gave|took|taken|beat|built|made|paid"
 )
@@ -133,6 +151,9 @@ class SentenceReading:
         for cue in _NEGATION.finditer(self.text):
             inside = min(cue.end(), len(self.text) - 1)
             heads = 3 * _HEADS if _WHOLE_CLAUSE.match(cue[0]) else _HEADS
+            if _NOTHING_BEHIND.match(self.text, cue.end()):  # "the others signed; NATO did not"
+                spans.append((self.clause_at(cue.start())[0], cue.start(), heads))
+                continue
             spans.append((cue.end(), max(cue.end(), self.clause_at(inside)[1]), heads))
         return tuple(spans)
 
@@ -169,6 +190,29 @@ class SentenceReading:
         )
 
     @cached_property
+    def excepted(self) -> frozenset[str]:
+        """The first words behind "except" and the like."""
+        return frozenset(
+            word.term
+            for cue in EXCEPT.finditer(self.text)
+            for word in self.sequence
+            if cue.end() <= word.start < _end_of_exception(self.text, cue.end()) and word.is_content
+        )
+
+    @cached_property
+    def ellipsis(self) -> frozenset[str]:
+        """The words of clauses that end in "not": the others signed, but NATO did not."""
+        return frozenset(
+            word.term
+            for start, end, _ in self._scopes
+            for word in self.sequence
+            if start <= word.start < end
+            and word.is_content
+            and _NOTHING_BEHIND.match(self.text, self.text.find("not", end) + 3)
+            and self.text[end : end + 3].lower() == "not"
+        )
+
+    @cached_property
     def has_negation(self) -> bool:
         return _NEGATION.search(self.text) is not None
 
@@ -187,6 +231,11 @@ class SentenceReading:
     def has_modal(self) -> bool:
         return bool(self.hedged) or re.search(r"\b(?:can|up to|would|likely|maximum|at most)\b",
                                               self.text) is not None  # fmt: skip
+
+
+def _end_of_exception(text: str, start: int) -> int:
+    end = _BE_OR_STOP.search(text, start)
+    return end.start() if end else len(text)
 
 
 @lru_cache(maxsize=200_000)

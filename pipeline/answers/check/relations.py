@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from difflib import SequenceMatcher
 from itertools import pairwise
 
+from pipeline.answers.check.agents import done_by_another, mixed_name
 from pipeline.answers.check.attachments import attached_to_another
+from pipeline.answers.check.clauses import value_of_another_clause
 from pipeline.answers.check.facts import VALUES, Fact
-from pipeline.answers.check.polarity import OPPOSITES, find_reversal
-from pipeline.answers.check.quantities import Quantity, is_same_quantity
-from pipeline.answers.check.reading import VERB_FORM, SentenceReading, Word
+from pipeline.answers.check.polarity import OPPOSITES, TOTAL, find_reversal, is_turned_around
+from pipeline.answers.check.quantities import Quantity
+from pipeline.answers.check.reading import EXCEPT, FINITE_VERB, VERB_FORM, SentenceReading, Word
 from pipeline.answers.check.vocabulary import canonical, is_generic
 
 _FIXES = re.compile(r"\b(?:fix(?:ed|es)?|bugs?|corrected)\b", re.IGNORECASE)
@@ -35,19 +37,14 @@ _NEW_FIRST = re.compile(
 )
 _OLD_FIRST = re.compile(r"\b(?:to|becomes?|replaced by)\b|->|→", re.IGNORECASE)
 
-_EXCEPT = re.compile(
-    r"\b(?:except(?: for| that| those| in| on| at)*|excluding|apart from|other than"
-    r"|with the exception of)\b",
-    re.IGNORECASE,
-)
+# Numbers are compared with them; they replace nothing.
+_BOUND_WORD_LIST = """
+least most less more fewer between older younger newer later over under above below version v
+maximum minimum
+"""
+_BOUND_WORDS = frozenset(_BOUND_WORD_LIST.split())
 _SYMMETRIC_VERBS = "meet marry join merge talk speak agree differ border play fight share between"
 _SYMMETRIC = frozenset(canonical(word) for word in _SYMMETRIC_VERBS.split())
-_VERB = re.compile(
-    r"\w+ed|\w{2,}[^su]s|won|lost|led|left|met|sold|bought|sent|gave|took|beat|built|made|wrote"
-    r"|held|paid"
-    r"|told|taught|drove|struck|shot|fought|found|caught|brought|chose|threw|saw|hit|cut|put"
-    r"|set|hurt"
-)
 _BE = re.compile(r"\b(?:is|are|was|were|be|been|being)\b", re.IGNORECASE)
 
 
@@ -64,14 +61,32 @@ def find_contradiction(claim: SentenceReading, source: SentenceReading, heading:
         return words
     if subject := _other_version(claim, source) or _other_value(claim, source):
         return f"it is about {subject}"
-    if words := _value_of_another_clause(claim, source) or _exception(claim, source):
+    if words := value_of_another_clause(claim, source) or _exception(claim, source):
         return words
-    if words := attached_to_another(claim, source):
+    if words := attached_to_another(claim, source) or done_by_another(claim, source):
         return words
-    reversed_changes = {(old, new) for new, old in _changes(source)}
-    if any(change in reversed_changes for change in _changes(claim)):
+    changes = set(_changes(source))
+    if any((new, old) in changes and (old, new) not in changes for old, new in _changes(claim)):
         return "two values have changed places"
-    return _changed_roles(claim, source) or _replaced(claim, source)
+    return (
+        mixed_name(claim, source)
+        or _swapped_around(claim, source)
+        or _changed_roles(claim, source)
+        or _replaced(claim, source)
+    )
+
+
+def _swapped_around(claim: SentenceReading, source: SentenceReading) -> str:
+    """Return "than", "before" or "after", if what stands around it has changed places.
+
+    Unless an opposite stands there too: slower than trains, and faster than buses.
+    """
+    if any(OPPOSITES.get(word.term, set()) & source.terms for word in claim.sequence):
+        return ""
+    for cue in ("than", "before", "after"):
+        if is_turned_around(cue, claim, source):
+            return f"what stands around {cue} has changed places"
+    return ""
 
 
 def _replaced(claim: SentenceReading, source: SentenceReading) -> str:
@@ -103,6 +118,7 @@ def _may_be_replaced(word: Word, reading: SentenceReading, other: SentenceReadin
     return (
         word.is_content
         and not is_generic(word.term)
+        and word.raw not in _BOUND_WORDS
         and word.term not in other.terms
         and not word.raw.endswith("ly")
         and not VERB_FORM.fullmatch(word.raw)
@@ -112,86 +128,6 @@ def _may_be_replaced(word: Word, reading: SentenceReading, other: SentenceReadin
             if fact.kind in (*VALUES, *_NAMES)
         )
     )
-
-
-def _value_of_another_clause(claim: SentenceReading, source: SentenceReading) -> str:
-    """Return what the source says a value of, if a claim says it of something else.
-
-    "The window closes at 18:00" against "opens at 18:00 and closes at 06:30".
-    """
-    if len(source.clauses) < 2:
-        return ""
-    terms = {word.term for word in claim.sequence if word.is_content}
-    own = {fact.bare for fact in claim.facts}
-    subject = _subject(source)
-    for fact in claim.facts:
-        same = [other for other in source.facts if _is_stated(fact, other)]
-        if len(same) != 1:
-            continue
-        here = source.clause_at(same[0].start)
-        words = _terms_within(source, here) - subject
-        opposed = set().union(*(OPPOSITES.get(word, set()) for word in terms - words))
-        # One date may stand for all clauses, as in "rose in 2020 while imports fell".
-        is_one_date = fact.kind == "date" and not any(
-            other.kind == "date" and not here[0] <= other.start < here[1] for other in source.facts
-        )
-        is_value = fact.kind in ("number", "clock", "score", "date") and not is_one_date
-        if opposed & words - terms and is_value:
-            return f"{same[0].text} is said of {' '.join(sorted(opposed & words))}"
-        for there in source.clauses if fact.kind in (*VALUES, "version") else ():
-            rivals = [
-                other
-                for other in source.facts
-                if other.kind == fact.kind and there[0] <= other.start < there[1]
-            ]
-            if there == here or not rivals or any(rival.bare in own for rival in rivals):
-                continue
-            others = _terms_within(source, there) - subject
-            elsewhere = set().union(
-                *(_terms_within(source, c) for c in source.clauses if c not in (here, there))
-            )
-            if (elsewhere - others - subject) & terms:
-                continue
-            if (others - words) & terms and not (words - others) & terms and words - others:
-                return f"{same[0].text} is said of {' '.join(sorted(words - others))}"
-    return ""
-
-
-def _is_stated(fact: Fact, other: Fact) -> bool:
-    """Return whether a fact of a source is a claim's: the same value, or one it supports."""
-    if fact.kind != other.kind:
-        return False
-    if isinstance(fact.value, Quantity) and isinstance(other.value, Quantity):
-        return fact.bare == other.bare or is_same_quantity(fact.value, other.value)
-    return fact.bare == other.bare
-
-
-def _subject(reading: SentenceReading) -> set[str]:
-    """Return the words before the first verb: what the clauses behind have in common."""
-    words: set[str] = set()
-    for word in reading.sequence:
-        if word.is_content and _VERB.fullmatch(word.raw):
-            return words
-        if word.is_content:
-            words.add(word.term)
-    return set()
-
-
-def _terms_within(reading: SentenceReading, span: tuple[int, int]) -> set[str]:
-    """Return the words of a clause, those of its values excepted."""
-    start, end = span
-    facts = [fact for fact in reading.facts if fact.kind in VALUES]
-    return {
-        word.term
-        for word in reading.sequence
-        if start <= word.start < end
-        and word.is_content
-        and not any(fact.start <= word.start < fact.end for fact in facts)
-    } | {
-        str(fact.value)
-        for fact in reading.facts
-        if fact.kind == "date" and start <= fact.start < end
-    }
 
 
 def _other_version(claim: SentenceReading, source: SentenceReading) -> str:
@@ -216,16 +152,18 @@ def _exception(claim: SentenceReading, source: SentenceReading) -> str:
 
     "The rule applies to drivers under 18" against "to all drivers except those under 18".
     """
-    cue = _EXCEPT.search(source.text)
+    cue = EXCEPT.search(source.text)
     if (
         cue is None
         or claim.has_negation
         or source.has_negation
-        or _EXCEPT.search(claim.text)
+        or EXCEPT.search(claim.text)
         or "exempt" in claim.text
     ):
         return ""
     end = next((end for start, end in source.spans if start <= cue.end() - 1 < end), 0)
+    if TOTAL.search(claim.text) and not source.excepted & claim.terms:
+        return f"all but {source.text[cue.end() : end].strip(' .')}"
     before = {fact.bare for fact in source.facts if not cue.end() <= fact.start < end}
     before |= {word.term for word in source.sequence if not cue.end() <= word.start < end}
     excepted = {fact.bare for fact in source.facts if cue.end() <= fact.start < end} | {
@@ -306,7 +244,7 @@ def _roles(reading: SentenceReading) -> Iterator[tuple[str, frozenset[str], str]
                     continue
                 text = reading.text[first.end : last.start]
                 inner = [w for w in words if first.start < w.start < last.start]
-                links = {w.term for w in inner if _VERB.fullmatch(w.raw)} - _SYMMETRIC
+                links = {w.term for w in inner if FINITE_VERB.fullmatch(w.raw)} - _SYMMETRIC
                 if re.search(r"\b(?:than|to)\b", text):
                     links = {w.term for w in inner}
                 if not links or re.search(r"\b(?:and|or)\b|,", text):

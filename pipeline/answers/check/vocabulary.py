@@ -18,7 +18,7 @@ already otherwise unless still roughly exactly precisely approximately another h
 moreover furthermore additionally meanwhile via upon among although though because since while than
 across according please there's etc thing various several many some any every each all both either
 per cent percent overall additionally specifically particularly notably essentially
-passage article mention
+passage article mention least
 """
 _GENERIC = frozenset(stem(word) for word in _GENERIC_WORDS.split())
 

@@ -15,10 +15,11 @@ from itertools import pairwise
 from pipeline.answers.check.claims import Sentence, split_cells, split_sentences
 from pipeline.answers.check.fact_index import FactIndex
 from pipeline.answers.check.reading import SentenceReading, read_sentence
-from pipeline.answers.check.vocabulary import content_words
+from pipeline.answers.check.vocabulary import canonical, content_words
 from pipeline.answers.documents.retrieval import Passage
 
 _SPEAKER = re.compile(r"([^\W\d_a-z][\w.'’-]*(?: [\w.'’()-]+){0,2}):\s")
+_LABEL = re.compile(r"([\w.'’()-]+(?: [\w.'’()-]+){0,3}):\s")
 _CONTINUES = re.compile(
     r"(?:it|its|he|his|she|her|they|their|this|these|those|the default|both|there)\b", re.IGNORECASE
 )
@@ -28,10 +29,17 @@ _PRONOUN = re.compile(
     r"at|after|before)\b",
     re.IGNORECASE,
 )
+_THE = re.compile(r"\b[Tt]he ([a-z]+)\b(?! (?:in|of|at|from|near|on) [A-Z])(?! [A-Z])")
+_BEGINS_ANEW = re.compile(r"(?:the|an?|each|all|both|some|no)\s", re.IGNORECASE)
+_REFERS = re.compile(
+    r"\b(?:it|its|he|his|him|she|her|they|their|them|this|these|those|who)\b", re.IGNORECASE
+)
 _ITEM = re.compile(r"[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]+$")
 _NAME_WITHIN = re.compile(r"(?:(?<=[\w,;:] )|(?<=[(\"]))[^\W\d_a-z][^\W\d_]+")
 _NAME_FIRST = re.compile(r"[^\W\d_a-z][^\W\d_]*[^\W\d_A-Z]")
 _LOWER = re.compile(r"(?<![\w`])[^\W\d_A-Z][^\W\d_]+")
+_WITH_DIGIT = re.compile(r"[^\W\d]*\d\w*")
+_NO = ("no", "none", "false", "✗", "✘", "❌")
 _DATE_OF_DOCUMENT = re.compile(r"\b\d{4}-\d\d-\d\d\b")
 
 Rivals = tuple[frozenset[str], tuple[frozenset[str], ...]]
@@ -97,8 +105,16 @@ def read_passage(passage: Passage) -> PassageReading:
 def _read_passage(document: str, context: str, text: str) -> PassageReading:
     sentences = split_sentences(text, at_semicolons=True)
     above = read_sentence(context)
-    words = above.all_words
+    heading = read_sentence(context.rsplit(" > ", 1)[-1])
+    # Below "Not supported" nothing is supported: such a heading is read with each item instead.
+    words = above.all_words - heading.negated
     windows = list(_windows(text, sentences, words, context))
+    if heading.negated:
+        windows += [
+            replace(window, reading=read_sentence(f"{heading.text}: {window.text}"))
+            for window in windows
+            if window.text != heading.text
+        ]
     if date := _DATE_OF_DOCUMENT.search(context):
         released = read_sentence(f"{document} was released on {date[0]}.")
         windows.append(Window(None, released, words, frozenset(), (), context))
@@ -106,6 +122,8 @@ def _read_passage(document: str, context: str, text: str) -> PassageReading:
     lower = {word for text in spoken for word in _LOWER.findall(text)}
     within = {name.lower() for text in spoken for name in _NAME_WITHIN.findall(text)} - lower
     first = {m[0].lower() for text in spoken if (m := _NAME_FIRST.match(text))} - lower
+    speakers = (match[1].lower() for text in spoken if (match := _SPEAKER.match(text)))
+    within |= {word for name in speakers for word in re.findall(r"\w+", name)}
     return PassageReading(tuple(windows), frozenset(within), frozenset(first))
 
 
@@ -117,6 +135,7 @@ def _windows(
     speaker: frozenset[str] = frozenset()  # whose turn it is in a transcript
     recent: list[SentenceReading] = []  # the sentences before, of which names are inherited
     rows = _rows(sentences)
+    labels = {label for sentence in sentences if (label := _label(text, sentence))}
     for before, sentence in pairwise([None, *sentences]):
         assert sentence is not None
         span = (sentence.start, sentence.end)
@@ -135,8 +154,10 @@ def _windows(
         elif "\n\n" in text[before.end if before else 0 : sentence.start]:
             speaker = frozenset()
         inherited |= speaker
-        yield Window(span, reading, words, inherited, (), context)
         is_item = _is_item(text, sentence.start)
+        label = _label(text, sentence)
+        rivals = (_rivals(label, labels - {label}),) if label else ()
+        yield Window(span, reading, words, inherited, rivals, context)
         if lead and is_item:
             joined = read_sentence(f"{lead.text.rstrip(':')} {sentence.text}")
             yield Window(span, joined, words, inherited, (), context)
@@ -148,7 +169,14 @@ def _windows(
             chain = []
         if sentence.text.endswith(":") or (lead and not is_item):
             lead = sentence if sentence.text.endswith(":") else None
-        recent = [*recent[-1:], reading] if sentence.kind == "text" else recent
+        if sentence.kind == "text":  # the items of a list lend no names to what follows it
+            recent = [] if is_item else [*recent[-1:], reading]
+
+
+def _label(text: str, sentence: Sentence) -> str:
+    """Return what an item of a list is about, if it says so first: "Free plan: 5 users"."""
+    match = _LABEL.match(sentence.text)
+    return match[1] if match and _is_item(text, sentence.start) else ""
 
 
 def _is_item(text: str, start: int) -> bool:
@@ -157,12 +185,18 @@ def _is_item(text: str, start: int) -> bool:
 
 
 def _continues(before: Sentence, sentence: Sentence) -> bool:
-    return before.text.endswith(";") or _CONTINUES.match(sentence.text) is not None
+    goes_on = before.text.endswith(";") and not _BEGINS_ANEW.match(sentence.text)
+    return goes_on or _CONTINUES.match(sentence.text) is not None
 
 
 def _inherited(reading: SentenceReading, recent: list[SentenceReading]) -> frozenset[str]:
     if not _PRONOUN.search(reading.text):
         return frozenset()
+    is_named = any(fact.kind in ("name", "identifier") for fact in reading.facts)
+    known = frozenset[str]().union(*(before.all_words for before in recent))
+    again = {canonical(match[1]) for match in _THE.finditer(reading.text)} & known
+    if is_named and not again and not _REFERS.search(reading.text):
+        return frozenset()  # "the depot in Linz" is not the one before; "the film" is
     names: set[str] = set()
     for before in recent:
         names |= {str(fact.value) for fact in before.facts if fact.kind in ("name", "identifier")}
@@ -192,11 +226,21 @@ def _row_texts(row: Sentence, keys: set[str]) -> Iterator[tuple[str, tuple[Rival
     heads, values = split_cells(row.head), split_cells(row.text)
     rows = _rivals(values[0], keys - {values[0]})
     pairs = list(zip(heads, values, strict=False))
-    yield ", ".join(f"{head}: {value}" for head, value in pairs), (rows,)
+    yield ", ".join(_said_of(head, value) for head, value in pairs), (rows,)
     for head, value in pairs[1:]:
         columns = _rivals(head, {other for other in heads[1:] if other != head})
-        yield f"{heads[0]} {values[0]}: {head}: {value}", (rows, columns)
+        yield f"{heads[0]} {values[0]}: {_said_of(head, value)}", (rows, columns)
+
+
+def _said_of(head: str, value: str) -> str:
+    return f"not {head}" if value.lower().strip(" .") in _NO else f"{head}: {value}"
 
 
 def _rivals(own: str, others: Iterable[str]) -> Rivals:
-    return frozenset(content_words(own)), tuple(frozenset(content_words(name)) for name in others)
+    return naming_words(own), tuple(naming_words(name) for name in others)
+
+
+def naming_words(text: str) -> frozenset[str]:
+    """Return the words and numbers that name a row or column: Q1, 2021, revenue."""
+    numbers: list[str] = [m[0] for m in _WITH_DIGIT.finditer(text.lower())]
+    return frozenset([*content_words(text), *numbers])

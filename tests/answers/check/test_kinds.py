@@ -26,6 +26,10 @@ def verdict(claim: str, source: str, title: str = "Notes", question: str = "") -
     return checked.verdict
 
 
+def passage_of(text: str) -> Passage:
+    return Passage("Notes", "", text, 1.0, (), "Notes", "id", "paste:notes")
+
+
 @pytest.mark.parametrize(
     ("source", "same", "other"),
     [
@@ -403,6 +407,151 @@ def test_bounds_of_dates_and_numbers_are_compared(source: str, same: str, other:
 def test_source_is_not_turned_around(source: str, same: str, other: str) -> None:
     assert verdict(same, source).is_found
     assert not verdict(other, source).is_found
+
+
+@pytest.mark.parametrize(
+    ("source", "same", "other"),
+    [
+        (
+            "The depot in Graz has 40 buses. The depot in Linz has 25 buses.",
+            "The depot in Linz has 25 buses.",
+            "The depot in Graz has 25 buses.",
+        ),
+        (
+            "Vega is a star. Vega is 25 light-years away. Rigel is 860 light-years away.",
+            "Rigel is 860 light-years away.",
+            "Vega is a star 860 light-years away.",
+        ),
+        (
+            "The plant opened on 7 October 2025 with staff from Graz.",
+            "The plant opened on 7 October 2025.",
+            "The plant opened with 7 staff from Graz.",
+        ),
+        (
+            "| Item | 2021 | 2022 |\n|---|---|---|\n| Revenue | 10 | 14 |\n| Costs | 8 | 9 |\n",
+            "Revenue was 14 in 2022.",
+            "Revenue was 10 in 2022.",
+        ),
+        (
+            "| Drug | Dose | Approved |\n|---|---|---|\n| Axil | 5 | yes |\n| Bexol | 9 | no |\n",
+            "Axil is approved.",
+            "Bexol is approved.",
+        ),
+        (
+            "The report was written by Chen and reviewed by Diaz.",
+            "Chen wrote the report.",
+            "Diaz wrote the report.",
+        ),
+        (
+            "The film was directed by Jordan Peele and produced by Jason Blum.",
+            "Jordan Peele directed the film.",
+            "Jordan Blum directed the film.",
+        ),
+        (
+            "# Not supported\n\n- Windows 7\n\n# Supported\n\n- Windows 11\n",
+            "Windows 7 is not supported.",
+            "Windows 7 is supported.",
+        ),
+        (
+            "All rooms except the attic were painted.",
+            "All rooms but the attic were painted.",
+            "All rooms were painted.",
+        ),
+        (
+            "The others signed the accord, but Norland did not.",
+            "Norland did not sign the accord.",
+            "Norland signed the accord.",
+        ),
+        (
+            "The council chose steel instead of wood.",
+            "The council chose steel.",
+            "The council chose wood.",
+        ),
+        (
+            "If the reactor overheats, the alarm sounds.",
+            "The alarm sounds if the reactor overheats.",
+            "The reactor overheats.",
+        ),
+        (
+            "In 1999 Ann won the cup and in 2004 Bea won it.",
+            "Ann won the cup in 1999.",
+            "Bea won the cup in 1999.",
+        ),
+        (
+            "- Free plan: 5 users, 1 GB storage\n- Team plan: 50 users, 100 GB storage\n",
+            "The team plan has 100 GB of storage.",
+            "The team plan has 1 GB of storage.",
+        ),
+        (
+            "She worked at the lab until 2015.",
+            "She worked at the lab until 2015.",
+            "She worked at the lab since 2015.",
+        ),
+        (
+            "The rate rose by 3 percent.",
+            "The rate rose by 3 percent.",
+            "The rate rose to 3 percent.",
+        ),
+        (
+            "The shares were cheaper in Paris than in London.",
+            "The shares were more expensive in London than in Paris.",
+            "The shares were cheaper in London than in Paris.",
+        ),
+        (
+            "Guests may have rice or noodles.",
+            "Guests may have rice or noodles.",
+            "Guests may have rice and noodles.",
+        ),
+        (
+            "Write to help@example.org.",
+            "Write to help@example.org.",
+            "Write to support@example.org.",
+        ),
+        (
+            "The bridge was closed twice in May.",
+            "The bridge was closed twice in May.",
+            "The bridge was closed once in May.",
+        ),
+    ],
+)
+def test_what_a_source_says_of_another_is_not_found(source: str, same: str, other: str) -> None:
+    assert verdict(same, source).is_found
+    assert not verdict(other, source).is_found
+
+
+@pytest.mark.parametrize(
+    ("source", "claim"),
+    [
+        ("You must be 18 or older to enter.", "You must be at least 18 to enter."),
+        ("Heron v2.4.1 fixes the leak.", "Heron version 2.4.1 fixes the leak."),
+        ("The soup is made without cream.", "The soup is not made with cream."),
+        ("The patient stopped smoking in 2010.", "The patient quit smoking in 2010."),
+        ("New York is larger than Boston.", "Boston is smaller than New York."),
+        ("Heron 2.4 was released on 7 October 2025.", "Heron 2.4 came out on 7 October 2025.[^1]"),
+        ("The fee is 30 euros.", "The fee is 30 euros¹."),
+    ],
+)
+def test_other_words_for_the_same_are_found(source: str, claim: str) -> None:
+    assert verdict(claim, source).is_found
+
+
+def test_objection_shows_values_as_they_are_written() -> None:
+    source = "Exports rose from 10 to 15 euros in 2018, imports from 4 to 6 euros in 2020."
+    (checked,) = check("Exports rose to 15 euros in 2020.", [passage_of(source)])
+    assert not checked.verdict.is_found
+    assert "Date(" not in checked.contradiction
+
+
+def test_sentence_without_spaces_is_a_claim() -> None:
+    text = "東京タワーの高さは333メートルです。1958年に完成しました。"
+    assert len(find_claims(text)) == 2
+
+
+def test_time_of_a_check_does_not_grow_with_the_square_of_a_sentence() -> None:
+    source = "Heron 2.4 was made by Ann and Bob in 2025."
+    for text in ("made by Ann and " * 2000, "a-" * 20_000 + "b", "One reviewer said that " * 2000):
+        assert all(len(claim.text) <= 1000 for claim in find_claims(text))
+        assert len(check(text, [passage_of(source)])) == len(find_claims(text))
 
 
 def test_turns_of_a_transcript_belong_to_their_speakers() -> None:
