@@ -10,6 +10,7 @@ import email.utils
 import math
 import re
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -35,6 +36,7 @@ PROBE_RETRY_WAIT = 0.2  # seconds
 PROBES_TIMEOUT = 20.0  # seconds for the probes of all files together
 PROBES_AT_ONCE = 8
 PROBE_REDIRECTS = 5
+_CLOSING_TIMEOUT = 1.0  # seconds for closing what a request left open
 
 Result = TypeVar("Result")
 
@@ -94,8 +96,26 @@ def _run_loop(work: Callable[[], Coroutine[Any, Any, Result]], cancel: Cancel) -
     except asyncio.CancelledError:
         raise Cancelled from None
     finally:
+        # Closing an answer that was left in the middle can fail: its generators are nested, and
+        # shutdown_asyncgens closes all of them at once. The client has closed the connection.
+        loop.set_exception_handler(_ignore_error)
+        loop.run_until_complete(_finish_tasks())
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
+
+
+def _ignore_error(_loop: asyncio.AbstractEventLoop, _context: dict[str, Any]) -> None:
+    """Print no error of a loop that is being closed."""
+
+
+async def _finish_tasks() -> None:
+    """Wait until no other task of the loop is left, at most for a moment."""
+    deadline = time.monotonic() + _CLOSING_TIMEOUT
+    await asyncio.sleep(0)  # begins what was asked of the loop before
+    while (others := asyncio.all_tasks() - {asyncio.current_task()}) and (
+        left := deadline - time.monotonic()
+    ) > 0:
+        await asyncio.wait(others, timeout=left)
 
 
 @cache

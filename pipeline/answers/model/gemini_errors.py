@@ -11,12 +11,19 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipeline.answers.model.retry import LONGEST_WAIT, FailedTry, doubling_wait, quote
+from pipeline.answers.model.retry import (
+    LONGEST_WAIT,
+    FailedTry,
+    describe_wait,
+    doubling_wait,
+    quote,
+)
 from pipeline.core.errors import KeyRefused, ModelError, ModelGone, QuotaSpent
 
 _KEY_CURE = "Check the key on the Setup page, or create one at https://aistudio.google.com/apikey."
 _REASONS = frozenset({"API_KEY_INVALID", "API_KEY_SERVICE_BLOCKED", "API_KEY_EXPIRED"})
 _NO_QUOTA = re.compile(r"\blimit: 0\b(?!\.\d)")
+_COUNT = re.compile(r"[0-9]{1,15}")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)s")
 
 
@@ -77,10 +84,10 @@ def _explain_quota(
         )
     if daily:
         most = str(daily.get("quotaValue") or "")
+        limit = f" ({int(most):,} requests or tokens a day)" if _COUNT.fullmatch(most) else ""
         return FailedTry(
             QuotaSpent(
-                f"Today's quota for {model} is used up"
-                f"{f' ({int(most):,} requests or tokens a day)' if most.isdigit() else ''}.",
+                f"Today's quota for {model} is used up{limit}.",
                 cure="Wait until midnight Pacific time, or choose another model.",
             )
         )
@@ -88,7 +95,7 @@ def _explain_quota(
     if wait is not None and wait > LONGEST_WAIT:
         return FailedTry(
             QuotaSpent(
-                f"The quota for {model} is used up for another {wait:,.0f} s.",
+                f"The quota for {model} is used up for {describe_wait(wait)}.",
                 cure="Try again after that, or choose another model.",
             )
         )

@@ -10,10 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from pipeline.answers.model.openai_compatible_pieces import ResponseRefused
 from pipeline.answers.model.retry import (
     LONGEST_WAIT,
     Explain,
     FailedTry,
+    describe_wait,
     doubling_wait,
     explain_transport,
     quote,
@@ -52,6 +54,13 @@ def explainer(settings: Settings, model: str) -> Explain:
             (openai.APIConnectionError, httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError),
         ):
             return explain_transport(error, settings.openai_base_url, "OPENAI_BASE_URL")
+        if isinstance(error, ResponseRefused):
+            return FailedTry(
+                ModelError(
+                    f"Cannot read the server's response: {error}.",
+                    cure=f"Choose another model. {_ADDRESS_CURE}",
+                )
+            )
         if isinstance(error, openai.APIResponseValidationError | ValueError | RecursionError):
             return FailedTry(unreadable())
         if isinstance(error, openai.APIError):  # an error within a stream
@@ -137,7 +146,7 @@ def _explain_quota(
     if wait is not None and wait > LONGEST_WAIT:
         return FailedTry(
             QuotaSpent(
-                f"The quota for {model} is used up for another {wait:,.0f} s.",
+                f"The quota for {model} is used up for {describe_wait(wait)}.",
                 cure="Try again after that, or choose another model.",
             )
         )

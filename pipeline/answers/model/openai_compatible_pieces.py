@@ -7,16 +7,29 @@ at their types.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 if TYPE_CHECKING:
     import httpx2
 
 DOCUMENT_BYTES = 4_000_000  # of a list of models
-STREAM_BYTES = 32_000_000  # of a streamed answer: each of its words comes with some 250 bytes
+# Of a streamed answer: each of its pieces comes with some 250 bytes, and may be one letter of the
+# 200,000 that are read.
+STREAM_BYTES = 64_000_000
 EVENT_BYTES = 1_000_000  # of one event of a stream
+
+
+class ResponseRefused(ValueError):
+    """A response is not read, or not to its end; the message says why, as the end of a sentence."""
 
 
 class _Read(BaseModel):
@@ -33,22 +46,40 @@ class _Choice(_Read):
     finish_reason: str | None = None
 
 
+def _or_unknown(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    """Return what a value is validated to, or None if it has another form."""
+    try:
+        return validate(value)
+    except ValidationError:
+        return None
+
+
+_Model = Annotated[str | None, Field(max_length=500), WrapValidator(_or_unknown)]
+_Count = Annotated[int | None, Field(ge=0, le=10**12), WrapValidator(_or_unknown)]
+
+
 class _TokenDetails(_Read):
-    reasoning_tokens: int | None = None
+    reasoning_tokens: _Count = None
 
 
 class _Usage(_Read):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    completion_tokens_details: _TokenDetails | None = None
+    prompt_tokens: _Count = None
+    completion_tokens: _Count = None
+    completion_tokens_details: Annotated[_TokenDetails | None, WrapValidator(_or_unknown)] = None
+
+
+_KnownUsage = Annotated[_Usage | None, WrapValidator(_or_unknown)]
 
 
 class Piece(_Read):
-    """A piece of a streamed answer. Its validation raises a ValueError."""
+    """A piece of a streamed answer. Its validation raises a ValueError.
 
-    model: str | None = None
+    Only what holds the answer must have its form: a model or usage in another one is unknown.
+    """
+
+    model: _Model = None
     choices: list[_Choice] | None = None
-    usage: _Usage | None = None
+    usage: _KnownUsage = None
 
 
 class _ListedModel(_Read):
@@ -62,17 +93,19 @@ class ModelList(_Read):
 
 
 async def bound_response(response: httpx2.Response) -> None:
-    """Limit the size of a response: reading beyond it raises ValueError. Hook for httpx2 clients.
+    """Limit the size of a response: reading beyond it raises ResponseRefused.
 
-    A compressed response is refused, because a short one can unpack to any length.
+    A hook for httpx2 clients. A compressed response is refused, because a short one can unpack to
+    any length.
     """
     import httpx2
 
     if response.headers.get("Content-Encoding", "identity") != "identity":
-        raise ValueError("the response is compressed")
+        raise ResponseRefused("it is compressed")
     assert isinstance(response.stream, httpx2.AsyncByteStream)
     parts: httpx2.AsyncByteStream = response.stream
     is_stream = response.request.method == "POST"
+    most = STREAM_BYTES if is_stream else DOCUMENT_BYTES
 
     class Bounded(httpx2.AsyncByteStream):
         async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -82,10 +115,12 @@ async def bound_response(response: httpx2.Response) -> None:
                 total += len(part)
                 event = event_bytes(event, end, part)
                 end = (end + part)[-3:]
-                if total > (STREAM_BYTES if is_stream else DOCUMENT_BYTES):
-                    raise ValueError("the response is too long")
+                if total > most:
+                    raise ResponseRefused(f"it is longer than {most / 1e6:g} MB")
                 if is_stream and event > EVENT_BYTES:
-                    raise ValueError("an event of the response is too long")
+                    raise ResponseRefused(
+                        f"one of its events is longer than {EVENT_BYTES / 1e6:g} MB"
+                    )
                 yield part
 
         async def aclose(self) -> None:

@@ -20,6 +20,7 @@ from pipeline.core.redact import redact
 
 TRIES = 4
 LONGEST_WAIT = 60.0  # seconds: a minute's quota is full again; people decide about longer waits
+_LONGEST_NAMED = 86_400.0  # seconds: what an API says beyond a day helps nobody
 FIRST_WAIT = 2.0  # seconds
 PATIENCE = 180.0  # seconds for a whole answer
 IDLE_PATIENCE = 60.0  # seconds for the next piece of one
@@ -127,6 +128,11 @@ def doubling_wait(tries: int) -> float:
     """Return the seconds to wait after this many failed tries, twice as long each time."""
     wait: float = FIRST_WAIT * 2 ** (tries - 1)
     return min(wait, LONGEST_WAIT)
+
+
+def describe_wait(seconds: float) -> str:
+    """Return for how long an API wants no request, in words; it may ask for any time."""
+    return f"another {seconds:,.0f} s" if seconds <= _LONGEST_NAMED else "longer than a day"
 
 
 def run_request(

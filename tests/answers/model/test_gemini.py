@@ -217,6 +217,18 @@ def test_long_quota_is_not_waited_for(
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize("delay", ["100000000000000000000s", "9" * 400 + "s"])
+def test_absurd_wait_is_told_without_its_number(
+    server: GeminiServer, keyed: Settings, delay: str
+) -> None:
+    server.script = [quota_error(delay)]
+    assert "is used up for longer than a day." in str(error_of(keyed))
+    daily = quota_error(daily=True)
+    violation = {"quotaId": "RequestsPerDay", "quotaValue": "9" * 5000}
+    server.script = [replace(daily, details=[{"violations": [violation]}])]
+    assert error_of(keyed).problem.endswith("is used up.")
+
+
 def test_overloaded_model_is_asked_again(
     server: GeminiServer, keyed: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,6 +25,13 @@ from tests.support.servers import JsonHandler, serving
 
 QUESTION = plain_prompt("Who wrote it?")
 KEY = "canary-key-93ab51c2"
+WORDS = b'{"choices": [{"delta": {"content": "Hi. "}}]}'
+
+
+def events(*documents: bytes) -> ScriptedRefusal:
+    """Return a stream of these events, letter by letter."""
+    raw = b"".join(b"data: " + event + b"\n\n" for event in [*documents, b"[DONE]"])
+    return ScriptedRefusal(200, raw=raw, content_type="text/event-stream")
 
 
 @pytest.fixture
@@ -297,7 +304,7 @@ def test_list_that_is_none_is_refused(
     server: OpenAIServer, local: Settings, listing: ScriptedRefusal
 ) -> None:
     server.listing = listing
-    with pytest.raises(ModelError, match="not from the OpenAI API"):
+    with pytest.raises(ModelError, match=r"not from the OpenAI API|is compressed"):
         OpenAICompatible(local).list_models()
 
 
@@ -317,22 +324,62 @@ def test_list_that_is_none_is_refused(
         b'{"choices": [{"delta": {"content": {"a": 1}}}]}',
         b'{"choices": [{"delta": {"refusal": 5}}]}',
         b'{"choices": [{"delta": {}, "finish_reason": ["stop"]}]}',
-        b'{"choices": [], "model": ["x"]}',
-        b'{"choices": [], "usage": 5}',
-        b'{"choices": [], "usage": {"prompt_tokens": "a", "completion_tokens": 1}}',
-        b'{"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 1,'
-        b' "completion_tokens_details": [5]}}',
+        b"[1, 2, 3]",
+        b'{"choices": [{"delta": {"content": ["a"]}}]}',
         b'{"a":' * 50_000 + b"1" + b"}" * 50_000,
         b"\xff\xfe",
     ],
-    ids=range(19),
+    ids=range(17),
 )
-def test_piece_in_another_form_cannot_be_read(
-    server: OpenAIServer, local: Settings, event: bytes
+def test_piece_in_another_form_cannot_be_read_and_prints_nothing(
+    server: OpenAIServer, local: Settings, event: bytes, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    raw = b"data: " + event + b"\n\ndata: [DONE]\n\n"
-    server.script = [ScriptedRefusal(200, raw=raw, content_type="text/event-stream")]
-    assert "Cannot read the server's response" in str(error_of(local))
+    for before, behind in (([], []), ([WORDS], []), ([WORDS], [WORDS] * 200)):
+        server.script = [events(*before, event, *behind)]
+        response = ModelResponse()
+        assert "Cannot read the server's response" in str(error_of(local, response))
+        assert response.text == ("Hi. " if before else "")
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("odd", "known"),
+    [
+        (b'{"choices": [], "model": ["x"]}', TokenUsage()),
+        (b'{"choices": [], "model": {"name": "x"}}', TokenUsage()),
+        (b'{"choices": [], "usage": 5}', TokenUsage()),
+        (b'{"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": "many"}}',
+         TokenUsage()),
+        (b'{"choices": [], "usage": {"prompt_tokens": -1, "completion_tokens": 1}}', TokenUsage()),
+        (b'{"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 1e400}}',
+         TokenUsage()),
+        (b'{"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 1' + b"0" * 400
+         + b"}}", TokenUsage()),
+        (b'{"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 1,'
+         b' "completion_tokens_details": [5]}}', TokenUsage(1, 1)),
+    ],
+    ids=range(8),
+)  # fmt: skip
+def test_odd_model_or_usage_beside_a_right_answer_is_unknown(
+    server: OpenAIServer, local: Settings, odd: bytes, known: TokenUsage
+) -> None:
+    end = b'{"choices": [{"delta": {"content": "Bye."}, "finish_reason": "stop"}]}'
+    server.script = [events(WORDS, odd, end, odd)] * 2
+    response = OpenAICompatible(local).generate(QUESTION)
+    assert (response.text, response.model_version) == ("Hi. Bye.", "")
+    assert response.usage == known
+    result = pipeline(local, "answers", "ask", "Who wrote it?", "--mode", "plain", "--json")
+    assert document(result)["sides"][0]["answer"] == "Hi. Bye."
+
+
+@pytest.mark.parametrize("seconds", ["100000000000000000000", "9" * 400])
+def test_absurd_wait_is_told_without_its_number(
+    server: OpenAIServer, local: Settings, seconds: str
+) -> None:
+    server.script = [ScriptedRefusal(429, "Rate limit", headers={"Retry-After": seconds})]
+    error = error_of(local)
+    assert isinstance(error, QuotaSpent)
+    assert "is used up for longer than a day." in str(error)
 
 
 def test_error_that_is_nested_deeply_is_named_by_its_status(
@@ -387,22 +434,25 @@ def test_list_that_drips_ends_at_the_limit(endless: Settings) -> None:
         (b"data: ", b"x" * 100_000, 0),
         (b"", b"data: " + b"x" * 60_000 + b"\n", 0),
         (b"", b": ping\n\n" * 10_000, 0),
-        (b"", b'data: {"choices": [{"delta": {"content": "' + b"x" * 500_000 + b'"}}]}\n\n', 0),
+        (b"", b'data: {"choices": [{"delta": {"content": ""}}]}\n\n' * 10_000, 0),
     ],
-    ids=["line", "lines", "comments", "words"],
+    ids=["line", "lines", "comments", "empty"],
     indirect=True,
 )
-def test_answer_without_end_is_refused(endless: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openai_compatible_pieces, "STREAM_BYTES", 4_000_000)
-    with pytest.raises(ModelError, match="Cannot read the server's response"):
+def test_response_without_words_and_end_is_refused_with_the_limit(
+    endless: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openai_compatible_pieces, "STREAM_BYTES", 2_000_000)
+    with pytest.raises(ModelError, match=r"longer than [12] MB"):
         OpenAICompatible(endless).generate(QUESTION, name=MODEL)
 
 
 def test_answer_longer_than_the_limit_of_an_event_arrives_in_events(
-    server: OpenAIServer, local: Settings
+    server: OpenAIServer, local: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server.script = [ScriptedChat(["x" * 400_000] * 5)]
-    assert OpenAICompatible(local).generate(QUESTION).text == "x" * 2_000_000
+    monkeypatch.setattr(openai_compatible_pieces, "EVENT_BYTES", 50_000)
+    server.script = [ScriptedChat(["x" * 40_000] * 5)]
+    assert OpenAICompatible(local).generate(QUESTION).text == "x" * 200_000
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
