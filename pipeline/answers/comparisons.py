@@ -24,6 +24,7 @@ from pipeline.answers.model.prompts import Side
 from pipeline.core.errors import UsageError
 from pipeline.core.sqlite_file import SqliteFile
 
+NO_SENTENCE = "no whole sentence"  # the outcome of an answer that was cut within its first one
 MOST_KEPT = 1000  # comparisons; older ones are deleted
 
 Origin = Literal["model", "example", "pasted"]
@@ -43,11 +44,12 @@ class SideAnswer:
         text: Markdown.
         origin: Whether a model wrote it, it is an example of ours, or somebody pasted it.
         prompt: What was or would be sent, letter by letter.
-        checked: How many characters of the text are checked: not the half sentence of a cut one.
+        checked: The part of a model's text that is checked: not the half sentence of a cut one.
         problem: Why the answer is missing or incomplete; else empty.
         asked: The model that was asked, `answered` the one that answered.
         dollars: Its list price; like tokens and seconds, None where it is unknown.
         score: How a number compares with the exact answer, in words; empty for claims.
+        thinking_left_out: Whether the model's thinking stood in its text and was removed.
     """
 
     text: str
@@ -65,6 +67,12 @@ class SideAnswer:
     dollars: float | None = None
     price_date: str = ""
     score: str = ""
+    thinking_left_out: bool = False
+
+    @property
+    def checked_text(self) -> str:
+        """The part of the text that is checked; nothing of a cut one without a whole sentence."""
+        return self.checked if self.origin == "model" else self.text
 
     @property
     def usage(self) -> TokenUsage:
@@ -97,7 +105,7 @@ class AnswerComparison:
     def verdicts(self, side: Side) -> list[ClaimVerdict]:
         """Return the verdict on each claim of a side's answer; none about a number."""
         answer = self.sides[side]
-        text = answer.checked or answer.text
+        text = answer.checked_text
         return [] if self.exact else check(text, self.passages, question=self.question)
 
     def with_pasted(self, side: Side, text: str) -> AnswerComparison:
@@ -136,6 +144,7 @@ def model_answer(
         prices.cost(name, response.usage),
         prices.date_of(name),
         score,
+        response.thinking_left_out,
     )
 
 
@@ -189,6 +198,10 @@ def outcome_words(verdicts: list[ClaimVerdict], answer: SideAnswer) -> str:
     """Return the result of a side in a few words: `4 of 4 claims found`."""
     if answer.score:
         return answer.score
+    if not answer.text.strip():
+        return "no answer"
+    if not answer.checked_text.strip():
+        return NO_SENTENCE
     supported, claims = count_found(verdicts)
     if claims:
         return f"{supported:,} of {claims:,} claim{'' if claims == 1 else 's'} found"

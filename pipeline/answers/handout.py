@@ -64,6 +64,7 @@ def describe_answer(answer: SideAnswer) -> list[str]:
         f"${answer.dollars:,.6f} at list prices of {answer.price_date}"
         if answer.dollars is not None
         else "no price known",
+        "its thinking is left out" if answer.thinking_left_out else "",
     ]
 
 

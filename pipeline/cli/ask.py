@@ -166,6 +166,7 @@ def _side_values(
 ) -> dict[str, Any]:
     """Return the fields of one side's answer in JSON."""
     from pipeline.answers.check.grounding import check, describe_outcome
+    from pipeline.answers.comparisons import NO_SENTENCE
     from pipeline.answers.model.names import answered_name, other_model_notice
     from pipeline.answers.model.prices import read_prices
 
@@ -173,7 +174,9 @@ def _side_values(
     prices = read_prices(settings)
     text = call.checked_text
     verdicts = check(text, passages, question=question) if text.strip() else []
-    outcome = describe_outcome(text, verdicts) if text.strip() else "no answer"
+    outcome = describe_outcome(text, verdicts)
+    if not text.strip():
+        outcome = NO_SENTENCE if response.text.strip() else "no answer"
     return {
         "mode": side.value,
         "answer": response.text,
@@ -185,6 +188,7 @@ def _side_values(
         "first_token_seconds": response.first_token_seconds,
         "seconds": response.seconds,
         "waited_seconds": response.waited_seconds,
+        "thinking_left_out": response.thinking_left_out,
         "tokens": asdict(response.usage),
         "dollars": prices.cost(answered, response.usage),
         "price_date": prices.date_of(answered),
@@ -216,6 +220,7 @@ def _print_side(values: dict[str, Any]) -> None:
         if tokens
         else "",
         f"${cost:.6f} at list prices of {values['price_date']}" if cost is not None else "no price",
+        "its thinking is left out" if values["thinking_left_out"] else "",
     ]
     out.print(" · ".join(filter(None, parts)), style="dim", markup=False)
     out.print()

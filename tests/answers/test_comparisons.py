@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 
 from pipeline.answers import comparisons
-from pipeline.answers.comparisons import AnswerComparison, ComparisonStore, SideAnswer
+from pipeline.answers.comparisons import (
+    AnswerComparison,
+    ComparisonStore,
+    SideAnswer,
+    outcome_words,
+)
 from pipeline.answers.demo import EXAMPLE_LABEL, QUESTIONS, make_example
 from pipeline.answers.handout import write_handout
 from pipeline.answers.model.prompts import Side
@@ -41,6 +46,10 @@ def test_half_sentence_of_a_cut_answer_is_shown_and_not_checked() -> None:
     cut = SideAnswer("It is red. It was bl", "model", "", checked="It is red.")
     verdicts = AnswerComparison("What is it?", dict.fromkeys(Side, cut)).verdicts(Side.PLAIN)
     assert [verdict.claim for verdict in verdicts] == ["It is red."]
+    first = SideAnswer("It was bl", "model", "", problem="Stopped.")
+    comparison = AnswerComparison("What is it?", dict.fromkeys(Side, first))
+    assert comparison.verdicts(Side.PLAIN) == []
+    assert outcome_words([], first) == "no whole sentence"
 
 
 def test_handout_has_verdicts_sources_and_prompts_and_fetches_nothing(settings: Settings) -> None:

@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from pipeline.answers.comparisons import ComparisonStore
 from pipeline.answers.demo import EXAMPLE_LABEL, QUESTIONS
+from pipeline.answers.handout import write_handout
 from pipeline.answers.model.prompts import Side
 from pipeline.core.settings.settings import Settings
 from tests.pages.test_pages import check, open_app, texts, unescape
@@ -178,3 +179,43 @@ def test_demo_about_trips_offers_the_sample_while_none_is_loaded(settings: Setti
     app = open_app("pages/answers.py")
     check(app.radio(key="demo question").set_value("trips").run())
     assert "No trips are loaded yet" in texts(app)
+
+
+def ask_both(monkeypatch: pytest.MonkeyPatch, chat: ScriptedChat) -> AppTest:
+    """Return the page after both sides have given this answer."""
+    with OpenAIServer(respond=lambda _request: chat) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        return check(open_app("pages/answers.py").button(key="ask demo").click().run())
+
+
+def test_thinking_of_a_model_is_left_out_and_the_page_says_so(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = ask_both(monkeypatch, ScriptedChat([f"<think>Is it free? {MADE_UP}</think>", GROUNDED]))
+    assert results(app) == ["1 of 1 claim found"] * 2
+    assert MADE_UP not in texts(app)
+    assert "Plain: the model's thinking is left out of its answer." in texts(app)
+    id = app.session_state["shown comparison"]
+    page = write_handout(ComparisonStore(settings.comparisons_path).find(id))
+    assert "its thinking is left out" in page
+    assert MADE_UP not in page
+
+
+def test_answer_cut_within_its_first_sentence_is_shown_and_not_checked(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert settings.home
+    app = ask_both(monkeypatch, ScriptedChat(["Approvals are free in ev"], cut=True))
+    assert results(app) == ["no whole sentence"] * 2
+    assert "Approvals are free in ev" in texts(app)
+    assert not badges(app)
+
+
+def test_answer_of_very_many_claims_shows_the_first_ones_and_counts_all(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert settings.home
+    app = ask_both(monkeypatch, ScriptedChat([f"{MADE_UP} " * 300]))
+    assert results(app) == ["0 of 300 claims found"] * 2
+    assert len([expander for expander in app.expander if "not" in expander.label]) == 400
+    assert texts(app).count("The first 200 of 300 claims are shown; all are counted.") == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import streamlit as st
@@ -32,6 +33,7 @@ from pipeline.core.errors import ModelGone
 from pipeline.core.settings.settings import load_settings
 
 _REDRAW_SECONDS = 0.12
+_REST = 4  # times as long as drawing the text took
 _BOX_HEIGHT = 330  # pixels: a dozen lines, and less than the screen of a phone
 
 
@@ -107,9 +109,13 @@ def _stream(call: ModelCall, slot: DeltaGenerator, anchor: Anchor) -> None:
     """Draw an answer in a slot until it is complete."""
     while not call.done():
         # Streamlit ends this run at each of these calls when a click has asked for a newer run.
+        started = time.monotonic()
         text = neutral(call.response.text, anchor)
-        slot.markdown(f"{text} ▌" if text else f"◐ {inert(call.waiting or 'waiting …')}")
-        call.wait(_REDRAW_SECONDS)
+        status = call.waiting or ("thinking …" if call.response.thinking_left_out else "waiting …")
+        slot.markdown(f"{text} ▌" if text else f"◐ {inert(status)}")
+        # The whole text is drawn each time: a long one less often, so that drawing takes a fifth
+        # of the time at most.
+        call.wait(max(_REDRAW_SECONDS, _REST * (time.monotonic() - started)))
 
 
 def _offer_to_ask_again(comparison: AnswerPair) -> None:

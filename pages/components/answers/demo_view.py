@@ -144,7 +144,7 @@ def _to_comparison(pair: AnswerPair) -> AnswerComparison:
     prices = read_prices(load_settings())
     sides: dict[Side, SideAnswer] = {}
     for side, call in pair.calls.items():
-        text = call.response.text
+        text = call.checked_text
         score = ""
         if pair.truth and text.strip():
             score = score_words(pair.truth, side, text, abstained=is_abstention(text))

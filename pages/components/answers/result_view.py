@@ -11,7 +11,14 @@ from streamlit.delta_generator import DeltaGenerator
 
 from pages.components.answers.guesses import Guesses
 from pages.components.answers.passage_view import marked_text, show_in_document, show_passages
-from pages.components.answers.verdict_view import CLAIM_COLORS, SCORE_BADGES, dollars, seconds
+from pages.components.answers.verdict_view import (
+    CLAIM_COLORS,
+    MOST_CLAIMS,
+    SCORE_BADGES,
+    dollars,
+    seconds,
+    show_rest,
+)
 from pages.components.common.messages import show_synthetic
 from pages.components.common.safe_markdown import inert, neutral
 from pages.components.common.words import count
@@ -20,17 +27,20 @@ from pipeline.answers.comparisons import AnswerComparison, SideAnswer, outcome_w
 from pipeline.answers.handout import ORIGINS, write_handout
 from pipeline.answers.model.names import other_model_notice
 from pipeline.answers.model.prompts import Side
+from pipeline.core.settings.settings import load_settings
 
 # Letters that no text has for itself; they mark where a badge goes while Markdown is made harmless.
 _OPEN, _CLOSE = "\ue000", "\ue001"
 _MARK = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
+_CHECKED = "verdicts of the shown comparison"
 _LONGEST_LABEL = 90  # characters of a claim, about a line of a column
 
 
 def show_result(comparison: AnswerComparison) -> None:
     """Draw a comparison whose answers have arrived; its claims are checked here and now."""
-    verdicts = {side: comparison.verdicts(side) for side in Side}
-    guesses = Guesses(comparison.id, verdicts)
+    verdicts = _check(comparison)
+    shown = {side: claims[:MOST_CLAIMS] for side, claims in verdicts.items()}
+    guesses = Guesses(comparison.id, shown)
     st.header(inert(comparison.question), anchor=False)
     row = st.container(horizontal=True, vertical_alignment="center")
     if any(verdicts.values()):
@@ -51,7 +61,18 @@ def show_result(comparison: AnswerComparison) -> None:
     _show_outcomes(comparison, verdicts, guesses)
     for side, place in zip(Side, st.columns(2, gap="medium"), strict=True):
         with place:
-            _show_side(comparison, side, verdicts[side], guesses)
+            _show_side(comparison, side, shown[side], guesses)
+            show_rest(len(verdicts[side]))
+
+
+def _check(comparison: AnswerComparison) -> dict[Side, list[ClaimVerdict]]:
+    """Return the verdicts on both answers; they are worked out once while a comparison is shown."""
+    key = (comparison.id, str(load_settings().home))
+    checked: tuple[object, dict[Side, list[ClaimVerdict]]] | None = st.session_state.get(_CHECKED)
+    if checked is None or checked[0] != key or not comparison.id:
+        checked = (key, {side: comparison.verdicts(side) for side in Side})
+        st.session_state[_CHECKED] = checked
+    return checked[1]
 
 
 def _show_outcomes(
@@ -61,7 +82,7 @@ def _show_outcomes(
     row = st.container(horizontal=True, gap="large")
     for side in Side:
         answer = comparison.sides[side]
-        words = outcome_words(verdicts[side], answer) if answer.text.strip() else "no answer"
+        words = outcome_words(verdicts[side], answer)
         if answer.score:
             words, _ = SCORE_BADGES[answer.score]
         hidden = guesses.hides(side)
@@ -171,6 +192,9 @@ def show_tabs(comparison: AnswerComparison) -> DeltaGenerator:
             alt="Model, tokens, time and price of both answers",
         )
         st.caption("Thinking is paid for as output. An example or a pasted text has no figures.")
+        for side, answer in comparison.sides.items():
+            if answer.thinking_left_out:
+                st.caption(f"{side.label}: the model's thinking is left out of its answer.")
     return paste
 
 

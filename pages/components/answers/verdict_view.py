@@ -21,6 +21,8 @@ from pipeline.answers.model.prices import PriceList
 from pipeline.answers.model.prompts import Side
 from pipeline.answers.truths.truths import GroundTruth, NumberScore, in_unit
 
+MOST_CLAIMS = 200  # that are drawn of an answer: each is a part of the page
+
 BadgeColor = Literal["green", "yellow", "red", "blue", "gray"]
 
 CLAIM_COLORS: dict[Verdict, BadgeColor] = {
@@ -61,7 +63,7 @@ def show_claims(
         judgements: What a model says of the same claims, if it was asked.
         numbers: The numbers of the passages, by their text.
     """
-    for position, verdict in enumerate(verdicts):
+    for position, verdict in enumerate(verdicts[:MOST_CLAIMS]):
         with st.container(border=True, gap="xsmall"):
             row = st.container(horizontal=True, gap="small")
             row.badge(_verdict_words(verdict.verdict), color=CLAIM_COLORS[verdict.verdict])
@@ -85,6 +87,13 @@ def show_claims(
                 st.caption(inert(judgement.note))
             elif judgement and judgement.quote:
                 st.caption(f"The judge quotes: {inert(judgement.quote)}")
+    show_rest(len(verdicts))
+
+
+def show_rest(claims: int) -> None:
+    """Say how many claims an answer has if not all of them are drawn."""
+    if claims > MOST_CLAIMS:
+        st.caption(f"The first {MOST_CLAIMS:,} of {claims:,} claims are shown; all are counted.")
 
 
 def show_score(truth: GroundTruth, score: NumberScore) -> None:
@@ -131,6 +140,8 @@ def _details(response: ModelResponse, prices: PriceList) -> list[str]:
     parts.append(f"list price of {date}" if date else "no price known for this model")
     if response.waited_seconds:
         parts.append(f"waited {seconds(response.waited_seconds)} for the API")
+    if response.thinking_left_out:
+        parts.append("its thinking is left out")
     return parts
 
 

@@ -55,6 +55,7 @@ class ModelResponse:
         waited_seconds: Before that try, for quotas and after failures.
         note: What is worth knowing about the answer, or nothing.
         is_cut: Whether the answer stops at a maximum length, maybe in the middle of a sentence.
+        thinking_left_out: Whether the model wrote its thinking into the answer; `text` is without.
     """
 
     model: str = ""
@@ -67,6 +68,7 @@ class ModelResponse:
     waited_seconds: float = 0.0
     note: str = ""
     is_cut: bool = False
+    thinking_left_out: bool = False
 
 
 class Model(Protocol):

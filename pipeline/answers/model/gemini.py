@@ -19,7 +19,8 @@ from pipeline.answers.model import (
     ignore_wait,
     require_ready,
 )
-from pipeline.answers.model.endings import check_ending
+from pipeline.answers.model.answer_text import AnswerText
+from pipeline.answers.model.endings import TOO_LARGE, check_ending
 from pipeline.answers.model.gemini_client import connect, explainer
 from pipeline.answers.model.prompts import Prompt
 from pipeline.answers.model.retry import PATIENCE, quote, retry, retry_answer, run_request
@@ -169,6 +170,7 @@ async def _stream(
     contents = [_content(message.role, message.text) for message in prompt.messages]
     started = time.monotonic()
     block_reason = finish_reason = ""
+    text = AnswerText(response, started)
     try:
         async with asyncio.timeout(patience):
             stream = await client.aio.models.generate_content_stream(
@@ -176,20 +178,24 @@ async def _stream(
             )
             async for chunk in stream:
                 block_reason = _block_reason(chunk) or block_reason
-                finish_reason = _add(chunk, response, started) or finish_reason
+                finish_reason = _add(chunk, response, text) or finish_reason
+                if text.is_full:
+                    finish_reason = TOO_LARGE
+                    break  # leaving the block of the client closes the connection
     except TimeoutError:
         finish_reason = "TIMEOUT"
     finally:
+        text.end()
         response.seconds = time.monotonic() - started
     if block_reason:
         raise ModelError(
             f"The API blocked the question ({quote(block_reason)}).",
             cure="Rephrase it, or remove the source that may be the cause.",
         )
-    check_ending(response, finish_reason, patience)
+    check_ending(response, finish_reason, patience, is_thinking=text.is_thinking)
 
 
-def _add(chunk: types.GenerateContentResponse, response: ModelResponse, started: float) -> str:
+def _add(chunk: types.GenerateContentResponse, response: ModelResponse, text: AnswerText) -> str:
     """Add a piece of the stream to the response; return the finish reason, if it has arrived."""
     response.model_version = chunk.model_version or response.model_version
     if counts := chunk.usage_metadata:
@@ -203,9 +209,7 @@ def _add(chunk: types.GenerateContentResponse, response: ModelResponse, started:
         return ""
     for part in (candidate.content.parts or []) if candidate.content else []:
         if part.text and not part.thought:
-            if response.first_token_seconds is None:
-                response.first_token_seconds = time.monotonic() - started
-            response.text += part.text
+            text.add(part.text)
     return candidate.finish_reason.value if candidate.finish_reason else ""
 
 

@@ -21,7 +21,8 @@ from pipeline.answers.model import (
     ignore_wait,
     require_ready,
 )
-from pipeline.answers.model.endings import check_ending
+from pipeline.answers.model.answer_text import MOST_CHARACTERS, AnswerText
+from pipeline.answers.model.endings import TOO_LARGE, check_ending
 from pipeline.answers.model.openai_compatible_errors import explainer, unreadable
 from pipeline.answers.model.openai_compatible_pieces import ModelList, Piece, bound_response
 from pipeline.answers.model.prompts import Prompt
@@ -215,6 +216,7 @@ async def _stream(
     started = time.monotonic()
     finish_reason = refusal = ""
     chunks = 0
+    text = AnswerText(response, started)
     try:
         async with asyncio.timeout(patience):
             stream = await client.chat.completions.create(
@@ -227,12 +229,16 @@ async def _stream(
             async for chunk in stream:
                 chunks += 1
                 piece = Piece.model_validate(chunk)
-                refusal += _add(piece, response, started)
+                refusal += _add(piece, response, text)
                 if piece.choices and piece.choices[0].finish_reason:
                     finish_reason = piece.choices[0].finish_reason
+                if text.is_full or len(refusal) > MOST_CHARACTERS:
+                    finish_reason = TOO_LARGE
+                    break  # leaving the block of the client closes the connection
     except TimeoutError:
         finish_reason = "timeout"
     finally:
+        text.end()
         response.seconds = time.monotonic() - started
     if not chunks and finish_reason != "timeout":
         raise unreadable()
@@ -240,10 +246,10 @@ async def _stream(
         raise ModelError(
             f"The model refuses to answer: {quote(refusal)}", cure="Rephrase the question."
         )
-    check_ending(response, finish_reason, patience)
+    check_ending(response, finish_reason, patience, is_thinking=text.is_thinking)
 
 
-def _add(piece: Piece, response: ModelResponse, started: float) -> str:
+def _add(piece: Piece, response: ModelResponse, text: AnswerText) -> str:
     """Add a piece of the stream to the response; return the model's words of refusal, if any."""
     response.model_version = piece.model or response.model_version
     counts = piece.usage
@@ -260,7 +266,5 @@ def _add(piece: Piece, response: ModelResponse, started: float) -> str:
     if delta is None:
         return ""
     if delta.content:
-        if response.first_token_seconds is None:
-            response.first_token_seconds = time.monotonic() - started
-        response.text += delta.content
+        text.add(delta.content)
     return delta.refusal or ""
