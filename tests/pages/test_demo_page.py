@@ -219,3 +219,43 @@ def test_answer_of_very_many_claims_shows_the_first_ones_and_counts_all(
     assert results(app) == ["0 of 300 claims found"] * 2
     assert len([expander for expander in app.expander if "not" in expander.label]) == 400
     assert texts(app).count("The first 200 of 300 claims are shown; all are counted.") == 2
+
+
+@pytest.mark.parametrize("damage", ["bytes", "folder"])
+def test_answers_that_cannot_be_stored_are_shown_with_a_warning(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    damage_store(settings, damage)
+    app = ask_both(monkeypatch, ScriptedChat([GROUNDED]))
+    assert results(app) == ["1 of 1 claim found"] * 2
+    (warning,) = [unescape(w.value) for w in app.warning if "could not be kept" in w.value]
+    assert "comparisons.sqlite" in warning
+    check(app.run())
+    assert results(app) == ["1 of 1 claim found"] * 2
+    app.text_area(key="pasted text unsaved-1").set_value(MADE_UP)
+    check(app.button(key="check unsaved-1").click().run())
+    assert results(app) == ["0 of 1 claim found", "1 of 1 claim found"]
+
+
+@pytest.mark.parametrize("damage", ["bytes", "folder"])
+def test_link_to_an_answer_in_a_damaged_store_says_so_and_shows_the_page(
+    settings: Settings, damage: str
+) -> None:
+    damage_store(settings, damage)
+    app = open_app("pages/answers.py", answer="0123456789ab")
+    shown = texts(app)
+    assert "comparisons.sqlite" in shown
+    assert "The questions of the demo are shown." in shown
+    assert "Same question, same model, only one side gets the source." in shown
+    check(app.button(key="show example").click().run())
+    assert results(app) == ["0 of 5 claims found", "4 of 4 claims found"]
+
+
+def damage_store(settings: Settings, damage: str) -> None:
+    """Put what is no database where comparisons are kept."""
+    path = settings.comparisons_path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if damage == "folder":
+        path.mkdir()
+    else:
+        path.write_bytes(b"not a database " * 500)

@@ -31,17 +31,21 @@ from pipeline.answers.model.prices import read_prices
 from pipeline.answers.model.prompts import Side
 from pipeline.answers.model.providers import open_model
 from pipeline.answers.truths.truths import GroundTruth
-from pipeline.core.errors import UsageError
+from pipeline.core.errors import StorageError, UsageError
 from pipeline.core.settings.settings import load_settings
 
 SHOWN = "shown comparison"  # its id, which is in the page's address
 _PAIR = "comparison of the demo"  # while its answers arrive
-_UNSAVED = "comparisons of this session"  # of people who may not store any
+_UNSAVED = "comparisons of this session"  # that may not or could not be stored
+_NOT_KEPT = "comparison that was not kept"  # its id and why
 _MOST_PASTED = 20_000  # characters
 
 
 def is_kept(id: str) -> bool:
-    """Return whether there is a comparison with an id, kept here or in this session."""
+    """Return whether there is a comparison with an id, kept here or in this session.
+
+    Raises StorageError if those that are kept cannot be read.
+    """
     if id in st.session_state.get(_UNSAVED, {}):
         return True
     try:
@@ -71,6 +75,7 @@ def show_demo() -> None:
     if pair is not None:
         _show_arriving(pair)
     elif comparison := _find_shown(truth):
+        _warn_if_not_kept(comparison.id)
         show_result(comparison)
         _show_lower_part(comparison)
 
@@ -130,8 +135,9 @@ def _start(name: str, truth: GroundTruth | None) -> None:
 def _show_arriving(pair: AnswerPair) -> None:
     """Draw both answers while they arrive; once they have, store the comparison and show it."""
     if not pair.running:
+        comparison = _to_comparison(pair)
         del st.session_state[_PAIR]
-        _show_next(_to_comparison(pair))
+        _show_next(comparison)
     st.button("Stop", icon=":material/stop:", key="stop demo", on_click=pair.stop)
     for side, place in zip(Side, st.columns(2, gap="medium"), strict=True):
         with place:
@@ -157,16 +163,35 @@ def _to_comparison(pair: AnswerPair) -> AnswerComparison:
 
 
 def _show_next(comparison: AnswerComparison) -> None:
-    """Store a comparison, so that the page's address leads to it, and draw the page with it."""
+    """Store a comparison, so that the page's address leads to it, and draw the page with it.
+
+    One that cannot be stored is kept in this session: its answers may have been paid for.
+    """
     state = st.session_state
+    problem = ""
     if can_edit():
-        comparison = ComparisonStore(load_settings().comparisons_path).save(comparison)
-    else:
+        try:
+            comparison = ComparisonStore(load_settings().comparisons_path).save(comparison)
+        except StorageError as error:
+            problem = str(error)
+    if not comparison.id:
         unsaved = state.setdefault(_UNSAVED, {})
         comparison = replace(comparison, id=f"unsaved-{len(unsaved) + 1}")
         unsaved[comparison.id] = comparison
+    state[_NOT_KEPT] = (comparison.id, problem)
     state[SHOWN] = comparison.id
     st.rerun()
+
+
+def _warn_if_not_kept(id: str) -> None:
+    """Say that the shown comparison could not be stored, and why."""
+    of, problem = st.session_state.get(_NOT_KEPT, ("", ""))
+    if problem and of == id:
+        st.warning(
+            f"These answers could not be kept: the address of this page leads to them only until "
+            f"it is closed. “Handout” downloads them.  \n{inert(problem)}",
+            icon=":material/save:",
+        )
 
 
 def _find_shown(truth: GroundTruth | None) -> AnswerComparison | None:

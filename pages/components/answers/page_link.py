@@ -10,6 +10,7 @@ from pages.components.common.params import describe_invalid
 from pages.components.common.url_state import Params, UrlState
 from pipeline.answers.demo import example_name
 from pipeline.core.datasets import either_of
+from pipeline.core.errors import StorageError
 
 VIEWS = {
     "demo": "Demo",
@@ -39,12 +40,9 @@ def adopt_link(link: Params) -> list[str]:
     if answer := link.get("answer", [""])[-1]:
         if name := example_name(answer):
             state["demo question"] = name
-        elif not is_kept(answer):
-            instead = "The questions of the demo are shown."
-            problems.append(
-                describe_invalid("answer", answer, "no such comparison is kept here", instead)
-            )
-        if name or not problems:
+        if problem := "" if name else _problem_of(answer):
+            problems.append(problem)
+        else:
             state[SHOWN] = answer
             state.setdefault("view", "demo")
     question = link.get("question", [""])[-1].strip()
@@ -54,6 +52,17 @@ def adopt_link(link: Params) -> list[str]:
         state.question = question
         state.setdefault("view", "documents")
     return problems
+
+
+def _problem_of(answer: str) -> str:
+    """Return why the comparison with an id cannot be shown, as a sentence; empty if it can."""
+    instead = "The questions of the demo are shown."
+    try:
+        if is_kept(answer):
+            return ""
+    except StorageError as error:
+        return f"{error} {instead}"
+    return describe_invalid("answer", answer, "no such comparison is kept here", instead)
 
 
 def current_link() -> Params | None:
