@@ -50,6 +50,7 @@ class SideAnswer:
         dollars: Its list price; like tokens and seconds, None where it is unknown.
         score: How a number compares with the exact answer, in words; empty for claims.
         thinking_left_out: Whether the model's thinking stood in its text and was removed.
+        price_problem: Why no price is known at all; else empty.
     """
 
     text: str
@@ -68,6 +69,7 @@ class SideAnswer:
     price_date: str = ""
     score: str = ""
     thinking_left_out: bool = False
+    price_problem: str = ""
 
     @property
     def checked_text(self) -> str:
@@ -145,6 +147,7 @@ def model_answer(
         prices.date_of(name),
         score,
         response.thinking_left_out,
+        prices.problem,
     )
 
 

@@ -94,6 +94,8 @@ def ask(
         sides = [
             _side_values(side, call, question, passages, settings) for side, call in calls.items()
         ]
+        for problem in {values["price_problem"] for values in sides} - {""}:
+            err.print(f"! {problem}", markup=False)
         if as_json:
             print_json(
                 {
@@ -192,6 +194,7 @@ def _side_values(
         "tokens": asdict(response.usage),
         "dollars": prices.cost(answered, response.usage),
         "price_date": prices.date_of(answered),
+        "price_problem": prices.problem,
         "outcome": outcome,
         "claims": [verdict_values(verdict) for verdict in verdicts],
     }

@@ -81,7 +81,10 @@ def evaluate(
                 if resume
                 else _plan(suite, tuple(model or ()), repeats, side, top, settings)
             )
-            estimate = estimate_calls(calls, read_prices(settings), per_minute)
+            prices = read_prices(settings)
+            if prices.problem:
+                err.print(f"! {prices.problem}", markup=False)
+            estimate = estimate_calls(calls, prices, per_minute)
             sentence = escape(_estimate_sentence(estimate))
             if dry_run:
                 if as_json:

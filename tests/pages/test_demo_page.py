@@ -259,3 +259,13 @@ def damage_store(settings: Settings, damage: str) -> None:
         path.mkdir()
     else:
         path.write_bytes(b"not a database " * 500)
+
+
+def test_damaged_prices_leave_the_answers_and_say_why_no_price_is_known(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.home.mkdir(parents=True, exist_ok=True)
+    (settings.home / "prices.json").write_text('{"date": "2026-11", "models": {"m": 1e400}}')
+    app = ask_both(monkeypatch, ScriptedChat([GROUNDED]))
+    assert results(app) == ["1 of 1 claim found"] * 2
+    assert texts(app).count("prices.json is not a table of prices") == 2

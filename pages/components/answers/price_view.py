@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 
 import pandas as pd
 import streamlit as st
+from pydantic import ValidationError
 
 from pages.components.common.access import change_button
 from pages.components.common.messages import reported
 from pages.components.common.safe_markdown import inert
-from pipeline.answers.model.prices import ModelPrice, prices_path, read_prices, write_prices
+from pipeline.answers.model.prices import (
+    MOST_DOLLARS,
+    ModelPrice,
+    prices_path,
+    read_prices,
+    write_prices,
+)
 from pipeline.core.errors import UsageError
 from pipeline.core.settings.settings import load_settings
 
 
 def show_prices() -> None:
-    """Draw the prices in force in a table that can be edited and saved."""
+    """Draw the prices in force in a table that can be edited and saved.
+
+    Raises UsageError if those of FAREGROUND_HOME cannot be read.
+    """
     settings = load_settings()
     prices = read_prices(settings)
+    prices.require()
     with st.expander("Prices"):
         st.caption(
             "Dollars per million tokens; thinking is paid for as output. List prices of the paid "
@@ -28,6 +40,13 @@ def show_prices() -> None:
         if prices.out_of_date:
             st.warning(inert(prices.out_of_date), icon=":material/event_busy:")
         names = sorted(prices.models)
+        dollars = partial(
+            st.column_config.NumberColumn,
+            format="$%.4f",
+            min_value=0,
+            max_value=MOST_DOLLARS,
+            required=True,
+        )
         edited = st.data_editor(
             pd.DataFrame(
                 {
@@ -45,8 +64,8 @@ def show_prices() -> None:
             key=f"prices {sorted(prices.dates.items())} {prices.models}",
             column_config={
                 "model": st.column_config.TextColumn(required=True, max_chars=100),
-                "input": st.column_config.NumberColumn(format="$%.4f", min_value=0, required=True),
-                "output": st.column_config.NumberColumn(format="$%.4f", min_value=0, required=True),
+                "input": dollars(),
+                "output": dollars(),
             },
             alt="Prices by model",
         )
@@ -60,6 +79,7 @@ def save_prices(edited: pd.DataFrame) -> None:
     """Save the rows that differ from the prices in force, beside those saved before."""
     settings = load_settings()
     prices = read_prices(settings)
+    prices.require()
     own = {name: price for name, price in prices.models.items() if name in prices.own}
     for row in edited.to_dict("records"):
         name = str(row["model"] or "").strip()
@@ -67,7 +87,13 @@ def save_prices(edited: pd.DataFrame) -> None:
             raise UsageError(
                 "A row of the prices is not complete.", cure="Give a model and both prices."
             )
-        price = ModelPrice(input=float(row["input"]), output=float(row["output"]))
+        try:
+            price = ModelPrice(input=float(row["input"]), output=float(row["output"]))
+        except ValidationError:
+            raise UsageError(
+                f"The price of {name} is not between 0 and {MOST_DOLLARS:,.0f} dollars.",
+                cure="Give dollars per million tokens.",
+            ) from None
         known = prices.models.get(name)
         if known is None or (known.input, known.output) != (price.input, price.output):
             own[name] = price

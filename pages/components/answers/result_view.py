@@ -193,6 +193,8 @@ def show_tabs(comparison: AnswerComparison) -> DeltaGenerator:
         )
         st.caption("Thinking is paid for as output. An example or a pasted text has no figures.")
         for side, answer in comparison.sides.items():
+            if answer.price_problem:
+                st.caption(f"{side.label}: {inert(answer.price_problem)}")
             if answer.thinking_left_out:
                 st.caption(f"{side.label}: the model's thinking is left out of its answer.")
     return paste

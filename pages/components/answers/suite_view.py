@@ -122,7 +122,10 @@ def _show_plan() -> None:
         return
     scope = open_scope(suite, settings, folder)
     calls = plan_calls(suite, scope, models, SIDES, repeats, top)
-    _show_estimate(estimate_calls(calls, read_prices(settings), float(pace)))
+    prices = read_prices(settings)
+    _show_estimate(estimate_calls(calls, prices, float(pace)))
+    if prices.problem:
+        st.caption(inert(prices.problem))
     model = open_model(settings)
     if change_button(
         st,

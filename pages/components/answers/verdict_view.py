@@ -126,6 +126,8 @@ def show_figures(response: ModelResponse, prices: PriceList) -> None:
     for name, figure in figures.items():
         grid.metric(name, figure)
     st.caption(" · ".join(_details(response, prices)))
+    if prices.problem:
+        st.caption(inert(prices.problem))
 
 
 def _details(response: ModelResponse, prices: PriceList) -> list[str]:

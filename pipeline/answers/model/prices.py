@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.answers.model import TokenUsage
 from pipeline.answers.model.names import base_name
+from pipeline.answers.model.retry import quote
 from pipeline.core.errors import UsageError
 from pipeline.core.home import make_folder
 from pipeline.core.regular_file import read_regular_file
@@ -24,6 +25,7 @@ from pipeline.core.settings.settings import Settings
 from pipeline.core.storage_errors import storage_errors
 
 FRESH_DAYS = 90  # after which list prices are worth another look
+MOST_DOLLARS = 1e6  # per million tokens; more is a slip of the pen, and overflows sums
 _MOST_BYTES = 10**6
 _SHIPPED = "_prices.json"  # how the names of the files beside this module end
 
@@ -36,8 +38,8 @@ class ModelPrice(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    input: float = Field(ge=0)
-    output: float = Field(ge=0)
+    input: float = Field(ge=0, le=MOST_DOLLARS, allow_inf_nan=False)
+    output: float = Field(ge=0, le=MOST_DOLLARS, allow_inf_nan=False)
     first_day: date | None = None
     last_day: date | None = None
 
@@ -65,7 +67,8 @@ class PriceList:
 
     `dates` says when each was looked up, `providers` whose each shipped one is, `source` where
     these are from, `ended` since when models have no known price any more, and `own` which are
-    those of FAREGROUND_HOME.
+    those of FAREGROUND_HOME. `error` says why these cannot be read; then no price is known, since
+    any could have another one there.
     """
 
     day: date
@@ -75,6 +78,17 @@ class PriceList:
     providers: Mapping[str, str]
     source: str
     own: frozenset[str] = frozenset()
+    error: UsageError | None = None
+
+    def require(self) -> None:
+        """Raise UsageError if the prices of FAREGROUND_HOME cannot be read."""
+        if self.error:
+            raise self.error
+
+    @property
+    def problem(self) -> str:
+        """Why no price is known, as a sentence; else empty."""
+        return f"No price is known: {self.error}" if self.error else ""
 
     def of(self, model: str) -> ModelPrice | None:
         """Return the price of a model or of one of its revisions, or None if it is unknown."""
@@ -122,7 +136,8 @@ def prices_path(settings: Settings) -> Path:
 def read_prices(settings: Settings, day: date | None = None) -> PriceList:
     """Return the prices in force on a day, by default today.
 
-    Raises UsageError when those of FAREGROUND_HOME are damaged.
+    Those of FAREGROUND_HOME that cannot be read are the `error` of the list, and are not raised: to
+    ask a model needs no price.
     """
     day = day or datetime.now(UTC).date()
     files = {
@@ -131,7 +146,10 @@ def read_prices(settings: Settings, day: date | None = None) -> PriceList:
     }
     providers = {model: provider for provider, file in files.items() for model in file.models}
     source = ", ".join(file.source for file in files.values())
-    own = _read_own(prices_path(settings))
+    try:
+        own = _read_own(prices_path(settings))
+    except UsageError as error:
+        return PriceList(day, {}, {}, {}, providers, source, error=error)
     models: dict[str, ModelPrice] = {}
     dates: dict[str, str] = {}
     ended: dict[str, date] = {}
@@ -172,9 +190,20 @@ def _read_own(path: Path) -> _PriceFile | None:
         return _PriceFile.model_validate_json(read_regular_file(path, _MOST_BYTES))
     except FileNotFoundError:
         return None
-    except (OSError, ValidationError):
+    except (OSError, ValidationError) as error:
+        reason = _first_problem(error) if isinstance(error, ValidationError) else error.strerror
         raise UsageError(
-            f"{path} is not a table of prices.",
+            f"{path} is not a table of prices: {reason}.",
             cure='Write it like {"date": "2026-10-07", "models": '
             '{"gemini-3.5-flash-lite": {"input": 0.3, "output": 2.5}}}, or delete it.',
         ) from None
+
+
+def _first_problem(error: ValidationError) -> str:
+    """Return where a table of prices is wrong and why; the deepest place is the most precise."""
+    problem = max(error.errors(include_url=False), key=lambda problem: len(problem["loc"]))
+    # One price and a list of prices are two forms of an entry, which pydantic names in the place.
+    forms = ("ModelPrice", "list[ModelPrice]")
+    place = " > ".join(str(part) for part in problem["loc"] if part not in forms)
+    reason = problem["msg"][:1].lower() + problem["msg"][1:]
+    return quote(f"{place}: {reason}" if place else reason)

@@ -192,7 +192,8 @@ def run_suite(
     set, when a daily quota is spent, or at the price that was shown before. It ends `failed` when
     the key or model is refused, or no call is answered any more.
 
-    Raises StorageError, UsageError if another process runs it, and what `open_scope` raises.
+    Raises StorageError, UsageError if another process runs it or if the prices that bound it cannot
+    be read, and what `open_scope` raises.
     """
     runs = SuiteRunStore(settings.suites_path)
     with _hold_lock(run, settings):
@@ -225,6 +226,8 @@ def _make_calls(
     """Make calls and store their answers; return the state of the run then, and why."""
     runs = SuiteRunStore(settings.suites_path)
     prices = read_prices(settings)
+    if run.most_dollars is not None:
+        prices.require()  # a run that may cost so much must know what it costs
     answers = runs.answers(run.run_id)
     spent, done = sum(answer.dollars or 0.0 for answer in answers), len(answers)
     answered_by = {answer.model: answer.model_version or answer.model for answer in answers}

@@ -24,6 +24,8 @@ from pipeline.answers.model.prompts import (
 )
 from pipeline.core.errors import UsageError
 from pipeline.core.settings.settings import Settings
+from tests.support.command import document, pipeline
+from tests.support.openai_server import OpenAIServer
 
 SOURCES = [
     PromptSource("Notes > New", "Lanterns glow."),
@@ -125,12 +127,53 @@ def test_own_prices_take_precedence_with_their_own_date(settings: Settings) -> N
     assert prices.date_of("gemini-3.5-flash-lite") != "2026-11"
 
 
-def test_damaged_price_file_is_reported_with_its_format(settings: Settings) -> None:
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        ("{", "invalid JSON"),
+        ('{"date": "soon", "models": {}}', "date: "),
+        ('{"date": "2026-11", "models": 3}', "models: "),
+        *(
+            (f'{{"date": "2026-11", "models": {{"m": {entry % price}}}}}', place)
+            for price in ("1e400", "1e308", "-1", "NaN", "-Infinity", '"x"', "1" + "0" * 400)
+            for entry, place in (
+                ('{"input": %s, "output": 1}', "models > m > input: "),
+                (
+                    '[{"input": 1, "output": 1}, {"input": 1, "output": %s}]',
+                    "models > m > 1 > output: ",
+                ),
+            )
+        ),
+    ],
+)
+def test_damaged_price_file_is_named_with_place_and_cure_and_makes_prices_unknown(
+    settings: Settings, content: str, place: str
+) -> None:
     settings.home.mkdir()
-    for content in ("{", '{"date": "soon", "models": {}}', '{"date": "2026-11", "models": 3}'):
-        (settings.home / "prices.json").write_text(content)
-        with pytest.raises(UsageError, match="not a table of prices"):
-            read_prices(settings)
+    (settings.home / "prices.json").write_text(content)
+    prices = read_prices(settings)
+    assert prices.cost("gemini-3.5-flash-lite", TokenUsage(1, 1)) is None
+    assert f"prices.json is not a table of prices: {place}" in prices.problem
+    assert "Write it like" in prices.problem
+    with pytest.raises(UsageError, match="not a table of prices"):
+        prices.require()
+
+
+@pytest.mark.parametrize("content", ['{"date": "2026-11", "models": {"m": {"input": 1e308}}}', "{"])
+def test_damaged_price_file_does_not_prevent_asking(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
+    settings.home.mkdir()
+    (settings.home / "prices.json").write_text(content)
+    with OpenAIServer() as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        asked = pipeline(settings, "answers", "ask", "Who wrote it?", "--json")
+        planned = pipeline(settings, "answers", "eval", "releases", "--dry-run")
+    sides = document(asked)["sides"]
+    assert asked.returncode == planned.returncode == 0
+    assert [(side["answer"], side["dollars"]) for side in sides] == [("Hello there.", None)] * 2
+    assert asked.stderr.count("is not a table of prices") == 1
+    assert "is not a table of prices" in planned.stderr
 
 
 def test_documentation_states_the_date_of_the_prices(settings: Settings) -> None:
