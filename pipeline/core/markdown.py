@@ -7,7 +7,7 @@ their headings, answers are split into claims, and text from outside is shown wi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
@@ -132,15 +132,7 @@ def read_blocks(text: str) -> list[Block]:
 
 def _paragraph(content: tuple[Line, ...], start: int, end: int) -> Iterator[Block]:
     """Yield a paragraph, as tables its lines that begin with a pipe, or follow a table's header."""
-    header = next(
-        (
-            number - 1
-            for number, line in enumerate(content)
-            if number and "|" in content[number - 1].text and _SEPARATOR.fullmatch(line.text)
-        ),
-        len(content),
-    )
-    of_table = [n >= header or line.text.startswith("|") for n, line in enumerate(content)]
+    of_table = find_table_lines([line.text for line in content])
     groups = [
         (is_table, tuple(line for line, _ in lines))
         for is_table, lines in groupby(
@@ -151,6 +143,24 @@ def _paragraph(content: tuple[Line, ...], start: int, end: int) -> Iterator[Bloc
         after = groups[number + 1][1][0].start if number + 1 < len(groups) else end
         yield Block("table" if is_table else "text", start, after, lines)
         start = after
+
+
+def find_table_lines(lines: Sequence[str]) -> list[bool]:
+    """Return for each line of a paragraph, without space around it, whether it is of a table."""
+    header = next(
+        (
+            number - 1
+            for number, line in enumerate(lines)
+            if number and "|" in lines[number - 1] and is_table_separator(line)
+        ),
+        len(lines),
+    )
+    return [number >= header or line.startswith("|") for number, line in enumerate(lines)]
+
+
+def is_table_separator(line: str) -> bool:
+    """Return whether a line is one that separates the header of a table from its rows."""
+    return _SEPARATOR.fullmatch(line) is not None
 
 
 class _Lines:

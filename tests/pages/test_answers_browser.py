@@ -66,7 +66,7 @@ def test_two_answers_stream_together_and_stop_at_once(
 # Notes whatever of this ever appears in an answer, however shortly.
 WATCH = """
 window.seen = [];
-const wanted = ['img', 'iframe', 'script', '.katex', 'table', '[data-testid=stIconMaterial]'];
+const wanted = ['img', 'iframe', 'script', '.katex', 'table a', '[data-testid=stIconMaterial]'];
 const within = wanted.map(name => `[data-testid=stColumn] .stMarkdown ${name}`).join(', ');
 new MutationObserver(() => document.querySelectorAll(within).forEach(
     node => window.seen.push(node.outerHTML)
@@ -101,5 +101,6 @@ def test_hostile_answers_and_documents_stay_text_while_they_stream(
             expect(body).to_contain_text(shown)
         expect(answers.locator("strong", has_text="bold").nth(1)).to_be_attached()
         expect(answers.locator("li", has_text="a list")).to_have_count(2)
+        expect(answers.locator("td", has_text="![x](y)").first).to_be_attached()
         answers.locator("a[href='#source-1-1']").first.click()
         expect(visitor.page.locator("#source-1-1")).to_be_in_viewport()

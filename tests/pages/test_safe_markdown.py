@@ -17,6 +17,7 @@ from tests.support.examples import examples
 ALLOWED = {
     "paragraph", "text", "softbreak", "strong", "em", "code_inline", "fence", "bullet_list",
     "ordered_list", "list_item", "link", "inline", "hardbreak",
+    "table", "thead", "tbody", "tr", "th", "td",
 }  # fmt: skip
 
 # What Streamlit looks for in text whose backslashes are resolved: GFM's addresses, icons, its logo.
@@ -42,6 +43,8 @@ HOSTILE = [
     "$x^2$ $$\nx\n$$",
     "&#60;img src=x&#62; &lt;b&gt;",
     "| a | b |\n|---|---|\n| ![x](y) | z |",
+    "| a | b |\n|---|---|\n| `x\\|y` $z$ | <img src=x> | :red[x] |\n| www.evil.example",
+    "- | a |\n  |---|\n  | ![x](y) |",
     "# heading\n===\n---",
     "    indented ![x](y)",
     "> quote ![x](y)",
@@ -124,6 +127,34 @@ def test_bold_lists_code_and_italics_stay() -> None:
     (fence,) = (token for token in tokens(neutral(answer)) if token.type == "fence")
     assert fence.content == "print('**')\n"
     assert types.count("bullet_list_open") == 2  # one within the other
+
+
+def cells(markdown: str) -> list[str]:
+    """Return the texts of all table cells as a browser shows them."""
+    parsed = list(MarkdownIt("commonmark").enable("table").parse(markdown))
+    return [
+        "".join(child.content for child in parsed[at + 1].children or [])
+        for at, token in enumerate(parsed)
+        if token.type in ("th_open", "td_open")
+    ]
+
+
+def test_table_stays_a_table_with_every_cell() -> None:
+    text = "Limits:\n| Plan | Flows |\n|:--|--:|\n| Free | **5** | `a\\|b` |\n| Team |\n\nEnd."
+    shown = neutral(text)
+    assert cells(shown) == ["Plan", "Flows", "Free", "5 | a|b", "Team", ""]
+    assert shown.startswith("Limits\\:\n\n")
+    assert shown.endswith("\n\nEnd\\.")
+    assert cells(neutral("- | a | b |\n  |---|---|\n  | 1 | 2 |")) == ["a", "b", "1", "2"]
+    assert cells(neutral("a | b\n--|--\n1 | 2")) == ["a", "b", "1", "2"]
+
+
+def test_rows_without_a_header_and_of_a_huge_table_are_lines_of_their_own() -> None:
+    shown = [t for t in tokens(neutral("| a | b |\n| c | d |")) if t.type == "hardbreak"]
+    assert len(shown) == 1
+    huge = "|" * 3000 + "\n|---|\n" + "| x |\n" * 3000
+    assert len(neutral(huge)) < 10 * len(huge)
+    assert not cells(neutral(huge))
 
 
 def test_citation_becomes_a_link_to_its_passage() -> None:
