@@ -197,6 +197,19 @@ def count_found(verdicts: list[ClaimVerdict]) -> tuple[int, int]:
     return sum(verdict.verdict.is_found for verdict in claims), len(claims)
 
 
+def nearest_text(verdict: ClaimVerdict) -> str:
+    """Return the words of a passage that come nearest to a claim; empty if there are none.
+
+    Of a claim about the document's date these are the line above the passage, which holds it.
+    """
+    if verdict.passage is None:
+        return ""
+    if verdict.quote is None:
+        return verdict.passage.context
+    start, end = verdict.quote
+    return verdict.passage.text[start:end]
+
+
 def outcome_words(verdicts: list[ClaimVerdict], answer: SideAnswer) -> str:
     """Return the result of a side in a few words: `4 of 4 claims found`."""
     if answer.score:

@@ -6,7 +6,12 @@ import html
 from collections.abc import Iterator
 
 from pipeline.answers.check.grounding import GLYPHS, ClaimVerdict
-from pipeline.answers.comparisons import AnswerComparison, SideAnswer, outcome_words
+from pipeline.answers.comparisons import (
+    AnswerComparison,
+    SideAnswer,
+    nearest_text,
+    outcome_words,
+)
 from pipeline.answers.demo import EXAMPLE_LABEL
 from pipeline.answers.model.names import other_model_notice
 from pipeline.answers.model.prompts import Side
@@ -90,10 +95,8 @@ def _claim(comparison: AnswerComparison, verdict: ClaimVerdict) -> str:
         parts.append(f"<br><small>Not in the passage: {_text(', '.join(verdict.missing))}</small>")
     if verdict.contradiction:
         parts.append(f"<br><small>{_text(verdict.contradiction)}</small>")
-    if verdict.passage and verdict.quote:
-        start, end = verdict.quote
+    if verdict.passage and (quote := nearest_text(verdict)):
         number = comparison.passages.index(verdict.passage) + 1
-        quote = verdict.passage.text[start:end]
         parts.append(f"<br><small>Nearest, in [{number}]: <mark>{_text(quote)}</mark></small>")
     return "".join((*parts, "</li>"))
 

@@ -203,6 +203,7 @@ def check(
     """
     from pipeline.answers.check import grounding
     from pipeline.answers.check.nli_model import open_nli
+    from pipeline.answers.comparisons import nearest_text
 
     with exit_on_error():
         model = open_nli(load_settings()) if nli else None
@@ -225,10 +226,9 @@ def check(
             why = ", ".join([*verdict.missing, *filter(None, [verdict.contradiction])])
             if why and verdict.verdict == grounding.Verdict.VALUE:
                 out.print(f"  not in source: {why}", markup=False)
-            if verdict.passage and verdict.quote:
-                start, end = verdict.quote
-                quote = " ".join(verdict.passage.text[start:end].split())
-                out.print(f"  nearest: {verdict.passage.context}: {quote}", markup=False)
+            if verdict.passage and (nearest := " ".join(nearest_text(verdict).split())):
+                where = f"{verdict.passage.context}: " if verdict.quote else ""
+                out.print(f"  nearest: {where}{nearest}", markup=False)
             if judgement:
                 out.print(f"  NLI model: {describe_judgement(judgement)}", markup=False)
         out.print(f"{outcome}.")

@@ -175,3 +175,16 @@ def test_answer_is_read_from_stdin_and_pipes(settings: Settings, notes: Path, pa
         check=True,
     )
     assert "found in source" in result.stdout
+
+
+def test_claim_about_the_documents_date_has_the_line_that_holds_it(
+    settings: Settings, folder: Path
+) -> None:
+    notes = folder / "dated.md"
+    notes.write_text("---\ntitle: Heron 2.4\ndate: 2025-10-07\n---\n# Limits\nIt keeps 9 flows.\n")
+    assert pipeline(settings, "answers", "add", str(notes)).returncode == 0
+    answer = folder / "answer.txt"
+    answer.write_text("Heron 2.4 was released on 7 October 2025.\n")
+    checked = pipeline(settings, "answers", "check", "--text", str(answer))
+    assert "● found in source" in checked.stdout
+    assert "  nearest: Heron 2.4, 2025-10-07" in checked.stdout

@@ -68,3 +68,14 @@ def test_local_server_answers_and_the_link_shows_it_again_without_the_server(
             page.reload()
             result(page, "1 of 1 claim found")
             assert len(server.questions) == questions == 2
+
+
+def test_all_tabs_of_a_result_fit_on_a_phone(browser: Browser, address: str) -> None:
+    with Visitor(browser, address) as visitor:
+        visitor.page.set_viewport_size({"width": 390, "height": 844})
+        visitor.open("/answers")
+        visitor.press("Show both answers")
+        tabs = visitor.page.get_by_role("tab")
+        expect(tabs).to_have_count(4)
+        boxes = [tab.bounding_box() for tab in tabs.all()]
+        assert all(box and box["x"] + box["width"] <= 390 - 16 for box in boxes), boxes

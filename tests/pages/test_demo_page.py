@@ -11,13 +11,14 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from pipeline.answers.comparisons import ComparisonStore
-from pipeline.answers.demo import EXAMPLE_LABEL, QUESTIONS
+from pipeline.answers.demo import EXAMPLE_LABEL, QUESTIONS, make_example
 from pipeline.answers.handout import write_handout
 from pipeline.answers.model.prompts import Side
 from pipeline.core.settings.settings import Settings
 from tests.pages.test_pages import check, open_app, texts, unescape
 from tests.support.files import GREEN, load, put_trips, trip
 from tests.support.gemini_server import KEY, GeminiServer, ScriptedAnswer
+from tests.support.nli_folder import make_nli_folder
 from tests.support.openai_server import ChatRequest, OpenAIServer, ScriptedChat
 
 SIDES = [side.label for side in Side]
@@ -269,3 +270,66 @@ def test_damaged_prices_leave_the_answers_and_say_why_no_price_is_known(
     app = ask_both(monkeypatch, ScriptedChat([GROUNDED]))
     assert results(app) == ["1 of 1 claim found"] * 2
     assert texts(app).count("prices.json is not a table of prices") == 2
+
+
+def test_reveal_leaves_no_claim_to_go(settings: Settings) -> None:
+    assert settings.home
+    app = show_example()
+    check(app.toggle(key="guess example-approval on").set_value(True).run())
+    assert "9 of 9 claims to go" in app.get("progress")[0].proto.text
+    check(app.button(key="guess example-approval reveal").click().run())
+    assert app.get("progress")[0].proto.text == "All verdicts are revealed; nobody guessed."
+    assert "to go" not in texts(app)
+
+
+def test_example_has_no_empty_table_of_figures(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert settings.home
+    assert not show_example().dataframe
+    app = ask_both(monkeypatch, ScriptedChat([GROUNDED]))
+    assert list(app.dataframe[0].value["side"]) == SIDES
+    app.text_area[0].set_value(MADE_UP)
+    check(next(button for button in app.button if button.label == "Check it").click().run())
+    assert list(app.dataframe[0].value["side"]) == ["With sources"]
+
+
+def test_claim_about_the_documents_date_shows_the_line_that_holds_it(settings: Settings) -> None:
+    app = show_example("release")
+    line = "Heron 2.4, files, people and faster starts, 2025-10-07"
+    assert f"The document's date: {line}" in texts(app)
+    page = write_handout(make_example("release", settings))
+    assert f"Nearest, in [1]: <mark>{line}</mark>" in page
+
+
+def test_scores_next_to_nothing_are_left_out(settings: Settings) -> None:
+    assert settings.home
+    assert not re.search(r"score \S*e-|score 0\.00", texts(show_example()))
+
+
+def test_table_in_an_answer_is_a_table_with_a_badge_in_each_row(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert settings.home
+    table = "| Plan | Price |\n|---|---|\n| Every plan | free |\n| Business plan | paid |\n"
+    app = ask_both(monkeypatch, ScriptedChat([f"Plans:\n\n{table}\nEnd."]))
+    answer = next(m.value for m in app.markdown if "| --- | --- |" in m.value)
+    rows = [line for line in answer.splitlines() if line.startswith("|")]
+    assert rows[0] == "| Plan | Price |"
+    assert [bool(re.search(r"-badge\[. \d\] \|$", row)) for row in rows[2:]] == [True, True]
+
+
+def test_nli_model_judges_the_claims_of_the_demo(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert settings.home
+    app = show_example()
+    assert not [button for button in app.button if button.label == "Judge with the NLI model"]
+    example = make_example("approval", settings)
+    texts_of = [passage.source for passage in example.passages]
+    words = " ".join([*texts_of, *(answer.text for answer in example.sides.values())])
+    monkeypatch.setenv("FAREGROUND_NLI_MODEL", str(make_nli_folder(tmp_path / "model", words)))
+    check(app.run())
+    check(app.button(key="judge nli example-approval").click().run())
+    assert texts(app).count("judge: ") == 9
+    assert "✓ judge: supported" in texts(app)

@@ -173,3 +173,10 @@ def test_search_is_measured_on_the_page_without_a_key(settings: Settings) -> Non
     assert len(table) == 8
     headings = table[table["chunks"].str.startswith("by heading")]
     assert list(headings["in the first five"]) == ["100.0%", "100.0%"]
+
+
+def test_run_without_a_model_says_why_it_is_disabled(settings: Settings) -> None:
+    assert settings.home
+    app = open_app("pages/answers.py", mode="suites")
+    assert app.button(key="run suite").disabled
+    assert "Gemini is not set up, so no question can be asked." in texts(app)

@@ -49,11 +49,15 @@ class Guesses:
         claims = [(side, number) for side in Side for number in self._numbers(side)]
         voted = [claim for claim in claims if self._vote(*claim)]
         agreed = sum(self._agrees(*claim) for claim in voted)
-        st.progress(
-            len(voted) / len(claims) if claims else 0.0,
-            f"**{agreed:,} of {len(voted):,}** guesses agree with the check · "
-            f"{len(claims) - len(voted):,} of {len(claims):,} claims to go",
-        )
+        score = f"**{agreed:,} of {len(voted):,}** guesses agree with the check"
+        left = len(claims) - len(voted)
+        if not self._is_revealed:
+            share = len(voted) / len(claims) if claims else 0.0
+            st.progress(share, f"{score} · {left:,} of {len(claims):,} claims to go")
+        elif not voted:
+            st.progress(1.0, "All verdicts are revealed; nobody guessed.")
+        else:
+            st.progress(1.0, f"{score} · {left:,} of {len(claims):,} claims were not guessed")
 
     def hides(self, side: Side) -> bool:
         """Return whether the result of a side is hidden: until each of its claims is guessed."""

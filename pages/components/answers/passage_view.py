@@ -13,6 +13,7 @@ from pipeline.answers.suites.suites import own_documents
 from pipeline.core.settings.settings import load_settings
 
 _MOST_AROUND = 10_000  # characters of a document on either side of a sentence, when it is opened
+_LEAST_SCORE = 0.01  # that is shown
 _BEFORE, _BEHIND = 160, 320  # characters of the document around a sentence
 
 
@@ -24,7 +25,8 @@ def show_passages(passages: Sequence[Passage], comparison_number: int | str) -> 
                 f"\\[{number}\\] {inert(passage.context)}",
                 anchor=f"source-{comparison_number}-{number}",
             )
-            score = f"score {passage.score:.3g} · " if passage.score else ""
+            # Where the question's words are in most chunks, BM25 is next to nothing.
+            score = f"score {passage.score:.2f} · " if passage.score >= _LEAST_SCORE else ""
             st.caption(f"{score}{inert(passage.address)}")
             st.markdown(marked_text(passage.text, passage.highlights))
 

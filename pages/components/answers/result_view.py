@@ -17,13 +17,24 @@ from pages.components.answers.verdict_view import (
     SCORE_BADGES,
     dollars,
     seconds,
+    show_judge_reason,
+    show_judge_verdict,
     show_rest,
 )
-from pages.components.common.messages import show_synthetic
+from pages.components.common.access import change_button
+from pages.components.common.messages import reported, show_synthetic
 from pages.components.common.safe_markdown import inert, neutral
 from pages.components.common.words import count
 from pipeline.answers.check.grounding import GLYPHS, ClaimVerdict
-from pipeline.answers.comparisons import AnswerComparison, SideAnswer, outcome_words
+from pipeline.answers.check.judge import Judgement
+from pipeline.answers.check.nli import judge_by_nli
+from pipeline.answers.check.nli_model import open_nli
+from pipeline.answers.comparisons import (
+    AnswerComparison,
+    SideAnswer,
+    nearest_text,
+    outcome_words,
+)
 from pipeline.answers.handout import ORIGINS, write_handout
 from pipeline.answers.model.names import other_model_notice
 from pipeline.answers.model.prompts import Side
@@ -33,6 +44,7 @@ from pipeline.core.settings.settings import load_settings
 _OPEN, _CLOSE = "\ue000", "\ue001"
 _MARK = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
 _CHECKED = "verdicts of the shown comparison"
+_JUDGED = "judgements of the shown comparison"
 _LONGEST_LABEL = 90  # characters of a claim, about a line of a column
 
 
@@ -55,6 +67,7 @@ def show_result(comparison: AnswerComparison) -> None:
         help="One HTML page with both answers, the verdicts, the sources and the prompts.",
         key=f"handout {comparison.id}",
     )
+    _offer_nli_judge(row, comparison, shown)
     guesses.show_score()
     if comparison.exact:
         _show_exact(comparison)
@@ -63,6 +76,39 @@ def show_result(comparison: AnswerComparison) -> None:
         with place:
             _show_side(comparison, side, shown[side], guesses)
             show_rest(len(verdicts[side]))
+
+
+def _offer_nli_judge(
+    row: DeltaGenerator, comparison: AnswerComparison, verdicts: Mapping[Side, list[ClaimVerdict]]
+) -> None:
+    """Draw the button that has the NLI model of the settings judge the claims too."""
+    settings = load_settings()
+    if not settings.nli_model or not any(verdicts.values()):
+        return
+    if not change_button(
+        row,
+        "Judge with the NLI model",
+        icon=":material/balance:",
+        key=f"judge nli {comparison.id}",
+        help="Runs on this machine, with the model in FAREGROUND_NLI_MODEL.",
+    ):
+        return
+    with st.spinner("The model judges each claim …"), reported():
+        model = open_nli(settings)
+        judgements = {
+            side: judge_by_nli([claim.claim for claim in claims], comparison.passages, model)
+            for side, claims in verdicts.items()
+        }
+        st.session_state[_JUDGED] = (comparison.id, judgements)
+
+
+def _judgement(comparison: AnswerComparison, side: Side, number: int) -> Judgement | None:
+    """Return what the NLI model says of a claim of the shown comparison, if it was asked."""
+    id, judgements = st.session_state.get(_JUDGED, ("", {}))
+    if id != comparison.id:
+        return None
+    of_side: Sequence[Judgement] = judgements[side]
+    return of_side[number - 1] if number <= len(of_side) else None
 
 
 def _check(comparison: AnswerComparison) -> dict[Side, list[ClaimVerdict]]:
@@ -125,6 +171,9 @@ def badged(text: str, verdicts: Sequence[ClaimVerdict], guesses: Guesses, side: 
     text = text.replace(_OPEN, " ").replace(_CLOSE, " ")
     for number, verdict in reversed(list(enumerate(verdicts, 1))):
         end = verdict.end
+        # Within the last cell of a table's row.
+        if row_end := re.search(r"\s*\|\s*$", text[verdict.start : end]):
+            end = verdict.start + row_end.start()
         # Behind the citations of the claim, which stand behind its sentence.
         if cited := re.match(r"(?:\s*\[\d+\])+[.!?]?", text[end:]):
             end += cited.end()
@@ -155,6 +204,9 @@ def _show_claim(
     color, glyph = CLAIM_COLORS[verdict.verdict], GLYPHS[verdict.verdict]
     label = f":{color}-badge[{glyph} {number} {verdict.verdict}] {inert(claim)}"
     with st.expander(label, key=f"claim {comparison.id} {side} {number}"):
+        if judgement := _judgement(comparison, side, number):
+            show_judge_verdict(st.container(), judgement)
+            show_judge_reason(judgement)
         if guessed := guesses.describe(side, number):
             st.caption(guessed)
         if verdict.missing:
@@ -166,13 +218,15 @@ def _show_claim(
             st.caption(f"The nearest sentence, in source \\[{source}\\]")
             key = f"document {comparison.id} {side} {number}"
             show_in_document(verdict.passage, verdict.quote, key)
+        elif nearest := nearest_text(verdict):
+            st.caption(f"The document's date: {inert(nearest)}")
         else:
             st.caption("No passage shares a word with it.")
 
 
 def show_tabs(comparison: AnswerComparison) -> DeltaGenerator:
     """Draw sources, prompts, and tokens and prices in tabs; return the tab for a pasted answer."""
-    titles = ("Sources", "Exact prompts", "Tokens and price", "Paste an answer")
+    titles = ("Sources", "Exact prompts", "Tokens", "Paste an answer")
     # Streamlit's own color of an open tab is too light on white; this one is not.
     sources, prompts, figures, paste = st.tabs([f":yellow[{title}]" for title in titles])
     with sources:
@@ -185,13 +239,21 @@ def show_tabs(comparison: AnswerComparison) -> DeltaGenerator:
             place.caption(side.label)
             place.code(comparison.sides[side].prompt, language=None, wrap_lines=True, height=320)
     with figures:
-        st.dataframe(
-            pd.DataFrame([_figures(side, comparison.sides[side]) for side in Side]),
-            hide_index=True,
-            key=f"figures {comparison.id}",
-            alt="Model, tokens, time and price of both answers",
-        )
-        st.caption("Thinking is paid for as output. An example or a pasted text has no figures.")
+        rows = [
+            _figures(side, answer)
+            for side, answer in comparison.sides.items()
+            if answer.origin == "model"
+        ]
+        if rows:
+            st.dataframe(
+                pd.DataFrame(rows),
+                hide_index=True,
+                key=f"figures {comparison.id}",
+                alt="Model, tokens, time and price of the answers",
+            )
+            st.caption("Thinking is paid for as output.")
+        if len(rows) < len(Side):
+            st.caption("An example or a pasted text has no figures.")
         for side, answer in comparison.sides.items():
             if answer.price_problem:
                 st.caption(f"{side.label}: {inert(answer.price_problem)}")
@@ -201,16 +263,15 @@ def show_tabs(comparison: AnswerComparison) -> DeltaGenerator:
 
 
 def _figures(side: Side, answer: SideAnswer) -> dict[str, str]:
-    is_known = answer.origin == "model"
     return {
         "side": side.label,
-        "asked": answer.asked or ORIGINS[answer.origin],
+        "asked": answer.asked,
         "answered": answer.answered,
         "prompt tokens": count(answer.prompt_tokens),
         "answer tokens": count(answer.output_tokens),
         "thinking tokens": count(answer.thinking_tokens),
-        "first token": seconds(answer.first_token_seconds) if is_known else "",
-        "total": seconds(answer.seconds) if is_known else "",
-        "price": dollars(answer.dollars) if is_known else "",
+        "first token": seconds(answer.first_token_seconds),
+        "total": seconds(answer.seconds),
+        "price": dollars(answer.dollars),
         "price of": answer.price_date,
     }

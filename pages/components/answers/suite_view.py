@@ -127,8 +127,13 @@ def _show_plan() -> None:
     if prices.problem:
         st.caption(inert(prices.problem))
     model = open_model(settings)
+    row = st.container(horizontal=True, vertical_alignment="center")
+    run_button = row.container(width="content")
+    if not model.is_ready:
+        row.caption(f"{model.label} is not set up, so no question can be asked.", width="content")
+        row.page_link("pages/setup.py", label="Set up a model", icon=":material/key:")
     if change_button(
-        st,
+        run_button,
         ":orange[:material/play_arrow: **Run**]" if model.is_ready else ":material/play_arrow: Run",
         type="primary",
         disabled=not model.is_ready,

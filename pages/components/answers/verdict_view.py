@@ -7,6 +7,7 @@ from typing import Literal
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages.components.answers.conversation import AnswerPair, count_verdicts
 from pages.components.common.safe_markdown import inert
@@ -14,6 +15,7 @@ from pages.components.common.words import count
 from pipeline.answers.check.claims import is_abstention
 from pipeline.answers.check.grounding import GLYPHS, ClaimVerdict, Verdict
 from pipeline.answers.check.judge import JUDGE_GLYPHS, Judgement, JudgeVerdict
+from pipeline.answers.comparisons import nearest_text
 from pipeline.answers.model import ModelResponse
 from pipeline.answers.model.call import ModelCall
 from pipeline.answers.model.names import answered_name
@@ -69,25 +71,35 @@ def show_claims(
             row.badge(_verdict_words(verdict.verdict), color=CLAIM_COLORS[verdict.verdict])
             judgement = judgements[position] if judgements and position < len(judgements) else None
             if judgement:
-                row.badge(
-                    f"{JUDGE_GLYPHS[judgement.verdict]} judge: {judgement.verdict}",
-                    color=_JUDGE_COLORS[judgement.verdict],
-                )
+                show_judge_verdict(row, judgement)
             st.markdown(inert(verdict.claim))
             if verdict.missing:
                 st.caption(f"Not in the passage: {inert(', '.join(verdict.missing))}")
             if verdict.contradiction:
                 st.caption(inert(verdict.contradiction))
-            if verdict.passage and verdict.quote:
-                start, end = verdict.quote
+            if verdict.passage and (nearest := nearest_text(verdict)):
                 number = numbers.get(verdict.passage.text)
                 where = f"\\[{number}\\]" if number else inert(verdict.passage.context)
-                st.caption(f"Nearest, in {where}: {inert(verdict.passage.text[start:end])}")
-            if judgement and judgement.note:
-                st.caption(inert(judgement.note))
-            elif judgement and judgement.quote:
-                st.caption(f"The judge quotes: {inert(judgement.quote)}")
+                st.caption(f"Nearest, in {where}: {inert(nearest)}")
+            if judgement:
+                show_judge_reason(judgement)
     show_rest(len(verdicts))
+
+
+def show_judge_verdict(place: DeltaGenerator, judgement: Judgement) -> None:
+    """Draw what a judging model says of a claim as a badge."""
+    place.badge(
+        f"{JUDGE_GLYPHS[judgement.verdict]} judge: {judgement.verdict}",
+        color=_JUDGE_COLORS[judgement.verdict],
+    )
+
+
+def show_judge_reason(judgement: Judgement) -> None:
+    """Draw why a judging model says so: its note, or the sentence that it quotes."""
+    if judgement.note:
+        st.caption(inert(judgement.note))
+    elif judgement.quote:
+        st.caption(f"The judge quotes: {inert(judgement.quote)}")
 
 
 def show_rest(claims: int) -> None:
