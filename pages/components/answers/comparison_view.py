@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import streamlit as st
@@ -33,7 +32,7 @@ from pipeline.core.errors import ModelGone
 from pipeline.core.settings.settings import load_settings
 
 _REDRAW_SECONDS = 0.12
-_REST = 4  # times as long as drawing the text took
+_LONG_TEXT = 10_000  # characters; beyond these the pace is that of so many in that time
 _BOX_HEIGHT = 330  # pixels: a dozen lines, and less than the screen of a phone
 
 
@@ -109,13 +108,12 @@ def _stream(call: ModelCall, slot: DeltaGenerator, anchor: Anchor) -> None:
     """Draw an answer in a slot until it is complete."""
     while not call.done():
         # Streamlit ends this run at each of these calls when a click has asked for a newer run.
-        started = time.monotonic()
         text = neutral(call.response.text, anchor)
         status = call.waiting or ("thinking …" if call.response.thinking_left_out else "waiting …")
         slot.markdown(f"{text} ▌" if text else f"◐ {inert(status)}")
-        # The whole text is drawn each time: a long one less often, so that drawing takes a fifth
-        # of the time at most.
-        call.wait(max(_REDRAW_SECONDS, _REST * (time.monotonic() - started)))
+        # The whole text is sent and drawn each time, so a long one less often: a browser that
+        # cannot keep up would leave the rest in the server's memory.
+        call.wait(_REDRAW_SECONDS * max(1.0, len(text) / _LONG_TEXT))
 
 
 def _offer_to_ask_again(comparison: AnswerPair) -> None:
