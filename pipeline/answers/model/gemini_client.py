@@ -1,9 +1,9 @@
 """Connect to the Gemini API with google-genai, and explain what it raises.
 
 What google-genai 3.4 does is handled here: importing it takes 0.6 s, so that happens when a model
-is asked; it follows redirects and would send the key along; its timeout is also the one for
-connecting; it does not retry, and ignores how long the API says to wait; and it closes a client
-that nothing refers to.
+is asked; it follows redirects and would send the key along; it reads a response without end; its
+timeout is also the one for connecting; it does not retry, and ignores how long the API says to
+wait; and it closes a client that nothing refers to.
 """
 
 from __future__ import annotations
@@ -14,6 +14,11 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from pipeline.answers.model.gemini_errors import explain_status
+from pipeline.answers.model.response_limits import (
+    STREAM_BYTES,
+    ResponseRefused,
+    limit_response,
+)
 from pipeline.answers.model.retry import (
     IDLE_PATIENCE,
     Explain,
@@ -24,8 +29,10 @@ from pipeline.core.errors import ModelError
 from pipeline.core.settings.settings import Settings
 
 if TYPE_CHECKING:
+    import httpx2
     from google.genai import Client
 
+_EVENT_BYTES = 4_000_000  # of a stream: a proxy may send a whole answer as one
 GOOGLE = "https://generativelanguage.googleapis.com/"
 
 
@@ -42,7 +49,9 @@ async def connect(settings: Settings, patience: float) -> AsyncIterator[Client]:
 
     from pipeline.files.web import tls
 
-    async def set_timeouts(request: Any) -> None:
+    async def prepare(request: Any) -> None:
+        # A short compressed response can unpack to any length, which no limit of ours would see.
+        request.headers["Accept-Encoding"] = "identity"
         request.extensions["timeout"] = {
             "connect": settings.connect_timeout_seconds,
             "read": min(IDLE_PATIENCE, patience),
@@ -58,7 +67,7 @@ async def connect(settings: Settings, patience: float) -> AsyncIterator[Client]:
         async_client_args={
             "verify": tls(),
             "follow_redirects": False,
-            "event_hooks": {"request": [set_timeouts]},
+            "event_hooks": {"request": [prepare], "response": [_bound_response]},
         },
     )
     client = genai.Client(
@@ -69,6 +78,11 @@ async def connect(settings: Settings, patience: float) -> AsyncIterator[Client]:
     finally:
         await client.aio.aclose()
         client.close()
+
+
+async def _bound_response(response: httpx2.Response) -> None:
+    is_stream = "streamGenerateContent" in response.request.url.path
+    limit_response(response, STREAM_BYTES, _EVENT_BYTES if is_stream else None)
 
 
 def _address(settings: Settings) -> str:
@@ -99,6 +113,13 @@ def explainer(settings: Settings, model: str) -> Explain:
             )
         if isinstance(error, (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError)):
             return explain_transport(error, _address(settings), "GEMINI_BASE_URL")
+        if isinstance(error, ResponseRefused):
+            return FailedTry(
+                ModelError(
+                    f"Cannot read the API's response: {error}.",
+                    cure="Try again; check GEMINI_BASE_URL if it is set.",
+                )
+            )
         if isinstance(error, (errors.UnknownApiResponseError, ValidationError, ValueError)):
             return FailedTry(
                 ModelError(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from pipeline.answers.model.openai_compatible_pieces import ResponseRefused
+from pipeline.answers.model.response_limits import ResponseRefused
 from pipeline.answers.model.retry import (
     LONGEST_WAIT,
     Explain,

@@ -1,4 +1,4 @@
-"""Limit the size of responses from servers of the OpenAI API, and validate their fields.
+"""Limit and validate the responses from servers of the OpenAI API.
 
 The openai client reads a response for as long as it goes on, and hands fields over without a look
 at their types.
@@ -6,7 +6,6 @@ at their types.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import (
@@ -18,18 +17,17 @@ from pydantic import (
     WrapValidator,
 )
 
+from pipeline.answers.model.response_limits import (
+    STREAM_BYTES,
+    ResponseRefused,
+    limit_response,
+)
+
 if TYPE_CHECKING:
     import httpx2
 
 DOCUMENT_BYTES = 4_000_000  # of a list of models
-# Of a streamed answer: each of its pieces comes with some 250 bytes, and may be one letter of the
-# 200,000 that are read.
-STREAM_BYTES = 64_000_000
 EVENT_BYTES = 1_000_000  # of one event of a stream
-
-
-class ResponseRefused(ValueError):
-    """A response is not read, or not to its end; the message says why, as the end of a sentence."""
 
 
 class _Read(BaseModel):
@@ -93,44 +91,13 @@ class ModelList(_Read):
 
 
 async def bound_response(response: httpx2.Response) -> None:
-    """Limit the size of a response: reading beyond it raises ResponseRefused.
+    """Limit the size of a response; a hook for httpx2 clients.
 
-    A hook for httpx2 clients. A compressed response is refused, because a short one can unpack to
-    any length.
+    A compressed response is refused, because a short one can unpack to any length.
     """
-    import httpx2
-
     if response.headers.get("Content-Encoding", "identity") != "identity":
         raise ResponseRefused("it is compressed")
-    assert isinstance(response.stream, httpx2.AsyncByteStream)
-    parts: httpx2.AsyncByteStream = response.stream
-    is_stream = response.request.method == "POST"
-    most = STREAM_BYTES if is_stream else DOCUMENT_BYTES
-
-    class Bounded(httpx2.AsyncByteStream):
-        async def __aiter__(self) -> AsyncIterator[bytes]:
-            total = event = 0
-            end = b""
-            async for part in parts:
-                total += len(part)
-                event = event_bytes(event, end, part)
-                end = (end + part)[-3:]
-                if total > most:
-                    raise ResponseRefused(f"it is longer than {most / 1e6:g} MB")
-                if is_stream and event > EVENT_BYTES:
-                    raise ResponseRefused(
-                        f"one of its events is longer than {EVENT_BYTES / 1e6:g} MB"
-                    )
-                yield part
-
-        async def aclose(self) -> None:
-            await parts.aclose()
-
-    response.stream = Bounded()
-
-
-def event_bytes(before: int, end: bytes, part: bytes) -> int:
-    """Return the length of the unfinished event, which was `before` and ended in `end`."""
-    joined = end + part
-    blank = max(joined.rfind(line) + len(line) for line in (b"\n\n", b"\r\n\r\n", b"\r\r"))
-    return len(joined) - blank if blank > len(end) else before + len(part)
+    if response.request.method == "POST":
+        limit_response(response, STREAM_BYTES, EVENT_BYTES)
+    else:
+        limit_response(response, DOCUMENT_BYTES)

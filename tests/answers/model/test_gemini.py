@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -39,6 +40,7 @@ from tests.support.gemini_server import (
     vector,
     wait_until,
 )
+from tests.support.servers import JsonHandler, serving
 
 QUESTION = plain_prompt("Who wrote it?")
 
@@ -256,6 +258,34 @@ def test_cut_stream_keeps_its_text_and_is_not_repeated(
     error_of(keyed, response)
     assert response.text == "Hello there."
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("piece", "words"),
+    [
+        (b"data: " + b"x" * 50_000, "one of its events is longer than 0.1 MB"),
+        (b"data: {}\r\n\r\n" * 10_000, "it is longer than 0.5 MB"),
+    ],
+    ids=["line", "events"],
+)
+def test_response_without_words_and_end_is_refused_with_the_limit(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, piece: bytes, words: str
+) -> None:
+    class Handler(JsonHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.close_connection = True
+            with suppress(ConnectionError):
+                while True:
+                    self.wfile.write(piece)
+
+    monkeypatch.setattr(gemini_client, "STREAM_BYTES", 500_000)
+    monkeypatch.setattr(gemini_client, "_EVENT_BYTES", 100_000)
+    with serving(Handler) as address:
+        monkeypatch.setenv("GEMINI_API_KEY", KEY)
+        monkeypatch.setenv("GEMINI_BASE_URL", address)
+        assert words in str(error_of(Settings(home=settings.home)))
 
 
 def test_endless_stream_is_ended(server: GeminiServer, keyed: Settings) -> None:

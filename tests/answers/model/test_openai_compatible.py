@@ -15,6 +15,7 @@ from pipeline.answers.model.answer_text import MOST_CHARACTERS
 from pipeline.answers.model.call import ModelCall
 from pipeline.answers.model.openai_compatible import OpenAICompatible
 from pipeline.answers.model.prompts import Message, Prompt, plain_prompt
+from pipeline.answers.model.response_limits import event_bytes
 from pipeline.answers.model.retry import PATIENCE, TRIES
 from pipeline.core.cancel import Cancel
 from pipeline.core.errors import Cancelled, KeyRefused, ModelError, ModelGone, QuotaSpent
@@ -463,7 +464,7 @@ def test_end_of_an_event_is_seen_wherever_the_response_is_split(size: int, line:
     parts = [sent[start : start + size] for start in range(0, len(sent), size)]
     event, end, longest = 0, b"", 0
     for part in parts:
-        event = openai_compatible_pieces.event_bytes(event, end, part)
+        event = event_bytes(event, end, part)
         end = (end + part)[-3:]
         longest = max(longest, event)
     assert longest < 40
