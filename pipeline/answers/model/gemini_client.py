@@ -120,7 +120,9 @@ def explainer(settings: Settings, model: str) -> Explain:
                     cure="Try again; check GEMINI_BASE_URL if it is set.",
                 )
             )
-        if isinstance(error, (errors.UnknownApiResponseError, ValidationError, ValueError)):
+        # The client hands fields over without a look at their types, and stumbles over odd ones.
+        odd = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
+        if isinstance(error, (errors.UnknownApiResponseError, ValidationError, *odd)):
             return FailedTry(
                 ModelError(
                     "Cannot read the API's response: it is truncated or not from the Gemini API.",

@@ -261,6 +261,51 @@ def test_cut_stream_keeps_its_text_and_is_not_repeated(
 
 
 @pytest.mark.parametrize(
+    "odd",
+    [
+        b'{"candidates": 5}',
+        b'{"candidates": [5]}',
+        b'{"candidates": [{"content": [1]}]}',
+        b'{"candidates": [{"content": {"parts": [{"text": 5}]}}]}',
+        b'{"candidates": [{"finishReason": {"a": 1}}]}',
+        b'{"modelVersion": {"a": 1}}',
+        b'{"usageMetadata": 5}',
+        b'{"usageMetadata": {"promptTokenCount": "many"}}',
+        b'{"promptFeedback": [1]}',
+        b"{oops",
+        b"\xff",
+        b"[" * 50_000 + b"]" * 50_000,
+    ],
+    ids=range(12),
+)
+def test_piece_in_another_form_is_an_error_and_prints_nothing(
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    odd: bytes,
+) -> None:
+    words = b'{"candidates": [{"content": {"role": "model", "parts": [{"text": "Hi. "}]}}]}'
+    raw = b"".join(b"data: " + event + b"\r\n\r\n" for event in (words, odd, *[words] * 200))
+
+    class Handler(JsonHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(raw)))
+            self.end_headers()
+            with suppress(ConnectionError):
+                self.wfile.write(raw)
+
+    with serving(Handler) as address:
+        monkeypatch.setenv("GEMINI_API_KEY", KEY)
+        monkeypatch.setenv("GEMINI_BASE_URL", address)
+        response = ModelResponse()
+        error = str(error_of(Settings(home=settings.home), response))
+    assert "Cannot read the API's response" in error or "dropped before the answer ended" in error
+    assert response.text.startswith("Hi. ")
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize(
     ("piece", "words"),
     [
         (b"data: " + b"x" * 50_000, "one of its events is longer than 0.1 MB"),
