@@ -86,6 +86,7 @@ bench: $(VENV)/.dev  ## speed and memory compared with DuckDB alone
 	$(BIN)/python -m benchmarks.startup
 	$(BIN)/python -m benchmarks.backfill
 	$(BIN)/python -m benchmarks.charts
+	$(BIN)/python -m benchmarks.visitors
 	$(BIN)/python -m benchmarks.preview
 	$(BIN)/python -m benchmarks.answers
 	@if [ -x .venv-emulators/bin/python ]; then $(MAKE) bench-gcp; \
