@@ -27,8 +27,8 @@ _LEAD_IN = re.compile(
     r" (?:the|these|this|both|all)(?: \w+)? (?:passages?|sources?|texts?|information|context"
     r"|documents?|articles?|reviews?|results?|data)(?: \d+)?(?: (?:provided|given|above))?,\s*"
     r"|(?:overall|in (?:summary|conclusion|general|short|addition)|however|additionally),\s*"
-    r"|(?:one|another|a|an|a second|a third|some|many|several|most|other)(?: \w+)?"
-    r" (?:reviewers?|customers?|guests?|users?|patients?|visitors?|patrons?|diners?)"
+    r"|(?:one|another|an?|a second|a third)(?: \w+)?"
+    r" (?:reviewer|customer|guest|user|patient|visitor|patron|diner)"
     r" (?:also )?(?:sa(?:id|ys?)|mention(?:s|ed)?|not(?:es?|ed)|report(?:s|ed)?|stat(?:es?|ed)"
     r"|complain(?:s|ed)?|comment(?:s|ed)?|wr(?:ote|ites?)|add(?:s|ed)?|point(?:s|ed) out)"
     r"(?: that)?\s+)",
