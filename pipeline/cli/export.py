@@ -68,7 +68,7 @@ def export(
     with exit_on_error():
         months = [text for text in to if re.fullmatch(r"\d{4}-\d{2}", text)]
         paths = [text for text in to if text not in months]
-        if len(paths) != 1 or len(months) > 1:
+        if len(paths) != 1 or not paths[0].strip() or len(months) > 1:
             raise UsageError(
                 "--to names one path, and one last month if there is one.",
                 cure="Write, for example, --to trips/ --from 2020-01 --to 2020-06.",
@@ -76,6 +76,12 @@ def export(
         datasets = [find_dataset(name) for name in dataset_names or ()]
         first_month = Month.parse(first) if first else None
         last_month = Month.parse(months[0]) if months else None
+
+        if first_month and last_month and first_month > last_month:
+            raise UsageError(
+                f"The first month, {first_month}, is after the last one, {last_month}.",
+                cure="Swap them.",
+            )
 
         def is_wanted(file: TripFile) -> bool:
             return (

@@ -24,7 +24,7 @@ def match_columns(dataset: Dataset, header: tuple[str, ...]) -> dict[str, str]:
     in_file = {normalize_name(name): name for name in header}
     matched = {}
     for column in dataset.columns:
-        for name in map(normalize_name, (*column.spellings, column.name)):
+        for name in map(normalize_name, column.names):
             if name in in_file:
                 matched[column.name] = in_file[name]
                 break
@@ -37,12 +37,17 @@ def unknown_columns(dataset: Dataset, header: tuple[str, ...]) -> tuple[str, ...
     return tuple(name for name in header if normalize_name(name) not in known)
 
 
-def superseded_columns(dataset: Dataset, header: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the file's columns that are ours by name, but another one has the values."""
-    known, matched = _known_names(dataset), set(match_columns(dataset, header).values())
-    return tuple(name for name in header if normalize_name(name) in known and name not in matched)
+def superseded_columns(dataset: Dataset, header: tuple[str, ...]) -> dict[str, str]:
+    """Map the file's columns that are ours by name, but not read, to those read in their place."""
+    matched = match_columns(dataset, header)
+    return {
+        name: matched[column.name]
+        for column in dataset.columns
+        for name in header
+        if normalize_name(name) in map(normalize_name, column.names)
+        and name != matched.get(column.name)
+    }
 
 
 def _known_names(dataset: Dataset) -> set[str]:
-    names = (name for column in dataset.columns for name in (column.name, *column.spellings))
-    return set(map(normalize_name, names))
+    return {normalize_name(name) for column in dataset.columns for name in column.names}

@@ -23,8 +23,7 @@ class Column:
         miles: Whether an amount is in miles; other amounts are in dollars, and may say so ($8).
         optional: Whether a file loads without the column although it is part of the identity,
             because files of older years lack it.
-        spellings: Its names in files of other years. Where a file has several of its names, the
-            first of these has the values, and `name` comes last.
+        spellings: Its names in files of other years.
     """
 
     name: str
@@ -36,6 +35,14 @@ class Column:
     miles: bool = False
     optional: bool = False
     spellings: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its name and spellings; of several in one file the first has the values.
+
+        That is `name`, unless it stands among the spellings, whose order then counts.
+        """
+        return self.spellings if self.name in self.spellings else (self.name, *self.spellings)
 
     @property
     def is_code(self) -> bool:

@@ -206,7 +206,7 @@ FOR_HIRE_VEHICLES = Dataset(
             "STRING",
             "TLC license number of the base that dispatched the trip",
             identity=True,
-            spellings=("Dispatching_base_number",),
+            spellings=("Dispatching_base_number", "dispatching_base_num"),
         ),
         time_column("pickup_datetime", "When the trip began", spellings=("Pickup_date",)),
         time_column("dropOff_datetime", "When the trip ended", optional=True),

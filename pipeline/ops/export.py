@@ -96,6 +96,12 @@ def export(
                 f"{target} is among Fareground's own files.",
                 cure=f"Export to {exports_folder(settings)}, or to a folder outside of the home.",
             )
+        mirror = Path(settings.mirror).resolve() if settings.mirror else None
+        if format == "duckdb" and mirror and target.resolve().is_relative_to(mirror):
+            raise UsageError(
+                f"{target} is in the folder of the mirror, which every load writes anew.",
+                cure="Export to another folder.",
+            )
     refuse_lost_warehouse(warehouse_name, settings)
     owner = Owner(warehouse_name, settings.home)
     with (

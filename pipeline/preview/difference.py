@@ -195,7 +195,7 @@ def _count_changes(
 ) -> FileDiff:
     counts = connection.execute(statement("duckdb/count_changes", **names)).fetchone()
     has_dollars = has_amount(staged.file.dataset)
-    amount = "coalesce(sum(total_amount), 0)" if has_dollars else "NULL"
+    amount = "coalesce(sum(total_amount), 0)" if has_dollars else "max(NULL)"
     totals = connection.execute(
         f"SELECT (SELECT {amount} FROM loaded), count(*), {amount} FROM incoming"
     ).fetchone()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.core.cancel import Cancel
@@ -275,6 +276,40 @@ def test_command_exports_a_range_of_months(settings: Settings, folder: Path) -> 
     refused = pipeline(settings, "export", "parquet", "--to", "2020-04")
     assert refused.returncode == 2
     assert "--to names one path" in refused.stderr
+
+
+@pytest.mark.parametrize("path", ["", " "])
+def test_export_to_an_empty_path_is_refused(path: str, settings: Settings) -> None:
+    refused = pipeline(settings, "export", "csv", "--to", path)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "--to names one path" in refused.stderr
+
+
+def test_export_of_months_in_the_wrong_order_is_refused(settings: Settings, folder: Path) -> None:
+    months = ("--from", "2020-05", "--to", "2020-04")
+    refused = pipeline(settings, "export", "csv", "--to", str(folder / "out"), *months)
+    assert refused.returncode == 2
+    assert "is after the last one" in refused.stderr
+
+
+def test_export_into_the_mirror_is_refused(settings: Settings, folder: Path) -> None:
+    mirrored = settings.model_copy(update={"mirror": str(folder / "mirror")})
+    put_two(folder)
+    backfill(mirrored, request(folder, GREEN))
+    before = (folder / "mirror" / "trips.duckdb").read_bytes()
+    with pytest.raises(UsageError, match="folder of the mirror"):
+        export("duckdb", folder / "mirror" / "trips.duckdb", "local", mirrored)
+    assert (folder / "mirror" / "trips.duckdb").read_bytes() == before
+
+
+def test_every_column_of_a_parquet_file_may_be_null_in_another_month(
+    settings: Settings, folder: Path
+) -> None:
+    put_two(folder)
+    backfill(settings, request(folder, GREEN, MAY))
+    export("parquet", folder / "out", "local", settings)
+    for path in (folder / "out").rglob("data.parquet"):
+        assert all(column.nullable for column in pq.read_schema(path))
 
 
 def test_mirror_follows_every_load_and_removal(settings: Settings, folder: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.core.cancel import Cancel
-from pipeline.core.datasets import GREEN_TAXIS
+from pipeline.core.datasets import DATASETS, GREEN_TAXIS, Dataset
 from pipeline.core.errors import Cancelled, TripFileError, UsageError
 from pipeline.core.settings.settings import Settings
 from pipeline.core.trips import Month, TripFile
@@ -86,6 +86,19 @@ def test_diff_counts_changed_rows_and_marks_their_cells(
     assert again.same_bytes
     assert again.is_empty
     assert (again.unchanged, again.amount_after) == (7, Decimal("49.90"))
+
+
+@pytest.mark.parametrize("dataset", DATASETS.values(), ids=str)
+def test_diff_counts_changed_rows_of_every_dataset(
+    dataset: Dataset, settings: Settings, folder: Path
+) -> None:
+    file = TripFile(dataset, Month(2020, 4))
+    zone = next(column.name for column in dataset.columns if column.name.lower() == "pulocationid")
+    put_trips(folder, file, [trip(file, **{zone: str(number)}) for number in (1, 2, 3)])
+    load(folder, file, settings)
+    put_trips(folder, file, [trip(file, **{zone: str(number)}) for number in (2, 3, 4, 5)])
+    difference = diff_with_warehouse(settings, folder, file)
+    assert (difference.rows, difference.inserted, difference.deleted) == (4, 2, 1)
 
 
 def test_diff_reads_large_month_in_parts(

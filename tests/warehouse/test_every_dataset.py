@@ -266,6 +266,17 @@ def test_for_hire_vehicles_are_read_by_the_column_names_of_each_year(
     assert any("'Dispatching_base_num'" in note for note in notes) == (year == 2018)
 
 
+def test_published_name_of_a_zone_wins_over_an_older_one(settings: Settings, folder: Path) -> None:
+    file = TripFile(FOR_HIRE_VEHICLES, Month(2018, 9))
+    header = "Dispatching_base_num,Pickup_date,locationID,PUlocationID"
+    put(folder, file, f"{header}\nB00001,2018-09-01 00:01:00,7,9\n".encode())
+    notes: list[str] = []
+    load(folder, file, settings, notes)
+    assert rows(settings, "SELECT PUlocationID FROM fhv_tripdata") == [(9,)]
+    expected = "column 'locationID' in the file is not loaded: 'PUlocationID' is read in its place"
+    assert any(expected in note for note in notes)
+
+
 def test_padded_base_numbers_are_stored_without_blanks_and_keep_their_case(
     warehouse_settings: Settings, folder: Path
 ) -> None:

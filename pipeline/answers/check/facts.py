@@ -75,7 +75,7 @@ _MULTIPLE = re.compile(
 _VERSION = re.compile(r"(?<![\w.])v?(\d+(?:\.\d+)+)(?![\w]*\.\d)(?!\w)", re.IGNORECASE)
 _CODE = re.compile(r"`+([^`\n]{1,200})`+")
 _IDENTIFIER = re.compile(
-    r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"  # an e-mail address
+    r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+"  # an e-mail address
     r"|--[a-z][\w-]+"  # a flag
     r"|(?<!\w)[A-Za-z]\w*(?:[._:/]\w+)+"  # dotted, HTTP/2
     r"|(?<!\w)(?=\w*[A-Za-z])(?=[\w-]*\d)\w+(?:-\w+)*"  # letters and digits: S3, HRN-2025-03

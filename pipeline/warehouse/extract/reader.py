@@ -36,8 +36,8 @@ def header_notes(staged: StagedFile) -> Iterator[str]:
     if unknown:
         shown = ", ".join(repr(name[:40]) for name in unknown[:10])
         yield f"warning: unknown column {shown} in the file; not loaded"
-    for name in superseded_columns(dataset, staged.header):
-        yield f"warning: column {name!r} in the file is not loaded: another column has its values"
+    for name, other in superseded_columns(dataset, staged.header).items():
+        yield f"warning: column {name!r} in the file is not loaded: {other!r} is read in its place"
 
 
 def extract(

@@ -38,6 +38,7 @@ from pipeline.warehouse.exports import OTHER_FOLDER, Owner, sync
 from pipeline.warehouse.ledger import FileRecord, LedgerEntry
 from pipeline.warehouse.local.database import connect
 from pipeline.warehouse.local.ledger import read_records, record_entry
+from pipeline.warehouse.local.load import load_file
 from pipeline.warehouse.local.remove import remove_file
 from pipeline.warehouse.local.schema import prepare_schema
 from pipeline.warehouse.mirror import Mirror
@@ -106,8 +107,6 @@ class LocalWarehouse:
         pass  # DuckDB reads the file where it is staged
 
     def load(self, staged: StagedFile, job: LoadJob, monitor: LoadMonitor) -> LedgerEntry:
-        from pipeline.warehouse.local.load import load_file  # most commands load nothing
-
         # One load at a time: two transactions that merge the same file conflict at commit.
         with self._loading:
             try:
