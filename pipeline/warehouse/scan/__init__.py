@@ -211,8 +211,9 @@ def estimate(
 
     Raises UsageError for SQL that cannot be read or is no SELECT.
     """
-    references = find_references(sql, _columns(tables), dialect)
-    return _estimate(references, tables, layout, Constants(parameters or {}, now))
+    constants = Constants(parameters or {}, now)
+    references = _find(sql, tables, dialect, constants)
+    return _estimate(references, tables, layout, constants)
 
 
 def compare_layouts(
@@ -227,11 +228,30 @@ def compare_layouts(
 
     The arguments and errors are those of `estimate`.
     """
-    references = find_references(sql, _columns(tables), dialect)
     constants = Constants(parameters or {}, now)
+    references = _find(sql, tables, dialect, constants)
     return {
         label: _estimate(references, tables, layout, constants) for label, layout in LAYOUTS.items()
     }
+
+
+def _find(
+    sql: str, tables: Mapping[str, TableSizes], dialect: Dialect, constants: Constants
+) -> References:
+    """Return what a SELECT references, in the dialect in which its filters are constants.
+
+    DATE_SUB(DATE '2020-06-01', INTERVAL 1 MONTH) is a function of BigQuery's alone.
+    """
+
+    def is_clear(references: References) -> bool:
+        return not any(
+            True
+            for reference in references.tables
+            if (time := tables[reference.table].time)
+            for _ in unclear_filters(reference, time, constants)
+        )
+
+    return find_references(sql, _columns(tables), dialect, is_clear)
 
 
 def _columns(tables: Mapping[str, TableSizes]) -> dict[str, tuple[str, ...]]:

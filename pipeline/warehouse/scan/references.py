@@ -7,7 +7,7 @@ filters on simple subqueries to their tables. What it cannot resolve counts as e
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -81,13 +81,17 @@ class References:
 
 
 def find_references(
-    sql: str, tables: Mapping[str, tuple[str, ...]], dialect: Dialect
+    sql: str,
+    tables: Mapping[str, tuple[str, ...]],
+    dialect: Dialect,
+    is_clear: Callable[[References], bool] = lambda _references: True,
 ) -> References:
     """Return what a SELECT references.
 
     Args:
         tables: The columns of each table that has a known size.
         dialect: The dialect to read it in first.
+        is_clear: Whether references can be estimated exactly; otherwise the other dialect is tried.
 
     Raises UsageError for SQL that cannot be read, or is not one SELECT.
     """
@@ -101,13 +105,10 @@ def find_references(
     for each in sorted(_DIALECTS, key=lambda other: other != dialect):
         try:
             references = _Finder(_parse(sql, each), tables, each).find()
-        except UsageError as error:
+        except Exception as error:  # ours, and sqlglot's own for SQL that it takes for valid
             problem = problem or error
             continue
-        except Exception as error:  # sqlglot's own for SQL that it takes for valid, and others'
-            problem = problem or error
-            continue
-        if not references.limits and not references.uncounted:
+        if not references.limits and not references.uncounted and is_clear(references):
             return references
         best = best or references
     if best is not None:

@@ -6,6 +6,7 @@ so that an estimate is about the tables that a load makes there.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -97,14 +98,18 @@ def measure_tables(
 
 
 def find_tables(sql: str, tables: Iterable[str], dialect: Dialect) -> list[str]:
-    """Return which of these tables a SELECT names; raise UsageError as `estimate` does.
+    """Return which of these tables a SELECT names, also where it reads none of them.
 
     Args:
         tables: Names, of `queryable_tables`.
+
+    Raises UsageError as `estimate` does.
     """
     columns = {name: tuple(read_definition(name)[0]) for name in tables}
     references = find_references(sql, columns, dialect).tables
-    return list(dict.fromkeys(reference.table for reference in references))
+    named = dict.fromkeys(reference.table for reference in references)
+    words = set(re.findall(r"\w+", sql.casefold()))
+    return list(named | dict.fromkeys(name for name in columns if name.casefold() in words))
 
 
 @cache

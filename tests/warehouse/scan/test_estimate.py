@@ -303,6 +303,21 @@ def test_query_in_the_other_dialect_is_estimated_too(sql: str) -> None:
         assert estimate(sql, TABLES, dialect=dialect).processed == INT64
 
 
+@pytest.mark.parametrize(
+    "first",
+    [
+        "DATE_SUB(DATE '2024-07-01', INTERVAL 1 MONTH)",
+        "DATE_ADD(DATE '2024-05-01', INTERVAL 1 MONTH)",
+        "TIMESTAMP(DATE(2024, 6, 1))",
+    ],
+)
+def test_dates_of_bigquery_skip_partitions_whichever_dialect_is_read_first(first: str) -> None:
+    sql = f"SELECT VendorID FROM yellow_tripdata WHERE {PICKUP} >= {first}"
+    for dialect in ("bigquery", "duckdb"):
+        found = estimate(sql, TABLES, Layout("DAY"), dialect=dialect)
+        assert (found.scans[0].read, found.bound) == (30, "")
+
+
 def test_layouts_begin_with_the_table_as_it_is_and_differ_by_partitions() -> None:
     found = compare_layouts(f"SELECT VendorID FROM yellow_tripdata WHERE {FIFTEEN_DAYS}", TABLES)
     assert list(found) == list(LAYOUTS)

@@ -50,6 +50,16 @@ def test_query_is_estimated_from_the_measured_tables(
     assert isinstance(dry_run, int) == backend.is_billed
 
 
+def test_table_of_an_unused_subquery_is_known_and_costs_nothing(
+    settings: Settings, folder: Path
+) -> None:
+    put_trips(folder, GREEN, trips())
+    load(folder, GREEN, settings)
+    sql = "WITH x AS (SELECT * FROM yellow_tripdata) SELECT VendorID FROM green_tripdata"
+    estimates, _ = estimate_query(sql, find_backend("local"), settings)
+    assert (estimates["As loaded"].bound, estimates["As loaded"].processed) == ("", 4 * 8)
+
+
 def test_sizes_of_every_table_can_be_measured(warehouse_settings: Settings, folder: Path) -> None:
     put_trips(folder, GREEN, trips())
     load(folder, GREEN, warehouse_settings)
