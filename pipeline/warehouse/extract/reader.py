@@ -88,6 +88,7 @@ def _read_rows(
     cursor: duckdb.DuckDBPyConnection, staged: StagedFile, check: Callable[[], object]
 ) -> FileReading:
     if staged.format != "parquet":
+        _require_filled(cursor, staged)
         return FileReading() if _is_plain(cursor, staged) else read_carefully(cursor, staged, check)
     try:
         columns = read_parquet_columns(cursor, staged)
@@ -111,6 +112,23 @@ def _read_rows(
             f"({reason}).",
             cure="Take the month from another source.",
         ) from error
+
+
+def _require_filled(cursor: duckdb.DuckDBPyConnection, staged: StagedFile) -> None:
+    """Check that no cell is lost because a file has two columns of ours under different names.
+
+    Raises TripFileError where the one that is read is empty and the other one is not.
+    """
+    for other, read in superseded_columns(staged.file.dataset, staged.header).items():
+        counted = ExtractStatements(staged).count_superseded(read, other)
+        ((rows,),) = execute(cursor, counted).fetchall()
+        if rows:
+            raise TripFileError(
+                f"{staged.file} from {staged.address} has two columns for one: in {rows:,} row"
+                f"{'' if rows == 1 else 's'} "
+                f"{read!r}, which is read, is empty, and {other!r} is not.",
+                cure="Delete the column with less values from the file.",
+            )
 
 
 def _is_plain(

@@ -73,6 +73,28 @@ class ExtractStatements:
         compression = "gzip" if is_packed else "none"
         return self._named("extract_csv", names, {"path": path, "compression": compression})
 
+    def count_superseded(self, read: str, other: str) -> Statement:
+        """Count the rows in which a column is empty that is read in place of another one.
+
+        Args:
+            read: The column that is read, as the header of a csv spells it.
+            other: The one that is not.
+        """
+        staged = self._staged
+        places = {name: f"column_{place}" for place, name in enumerate(staged.header)}
+        columns = ", ".join(f"'{place}': 'VARCHAR'" for place in places.values())
+        identifiers = {
+            "file_columns": f"{{{columns}}}",
+            "read": places[read],
+            "other": places[other],
+        }
+        is_packed = staged.format == "csv.gz" and staged.unpacked is None
+        values = {
+            "path": literal_path(staged.unpacked or staged.path),
+            "compression": "gzip" if is_packed else "none",
+        }
+        return self._named("count_superseded", identifiers, values)
+
     def check_rows(self) -> Statement:
         """Find out whether every row of `incoming` fits its columns."""
         return self._named("check_rows", time_limits(self._dataset))
