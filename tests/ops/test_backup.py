@@ -532,6 +532,7 @@ import os, signal, sys
 from pipeline.core.settings.settings import Settings
 from pipeline.ops.rebuild import rebuild
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where CI runs in the background
 for _ in rebuild(Settings()):
     os.kill(os.getpid(), getattr(signal, sys.argv[1]))
 """
