@@ -26,7 +26,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
 
 from benchmarks.backfill import backfill, write_month
-from benchmarks.full import p95
+from benchmarks.pages import p95
 from pipeline.runs.history import History
 from tests.support.browser import Visitor, find_chromium, serve
 

@@ -73,7 +73,7 @@ class SideAnswer:
 
     @property
     def checked_text(self) -> str:
-        """The part of the text that is checked; nothing of a cut one without a whole sentence."""
+        """The text that the check reads: without an unfinished last sentence."""
         return self.checked if self.origin == "model" else self.text
 
     @property
@@ -198,9 +198,9 @@ def count_found(verdicts: list[ClaimVerdict]) -> tuple[int, int]:
 
 
 def nearest_text(verdict: ClaimVerdict) -> str:
-    """Return the words of a passage that come nearest to a claim; empty if there are none.
+    """Return the sentence of a passage that is most similar to a claim, or an empty string.
 
-    Of a claim about the document's date these are the line above the passage, which holds it.
+    For a claim about the document's date it is the passage's title line, which has the date.
     """
     if verdict.passage is None:
         return ""

@@ -13,6 +13,7 @@ from pipeline.answers.comparisons import (
     outcome_words,
 )
 from pipeline.answers.demo import EXAMPLE_LABEL
+from pipeline.answers.model.answer_text import THINKING_OMITTED
 from pipeline.answers.model.names import other_model_notice
 from pipeline.answers.model.prompts import Side
 from pipeline.core.redact import redact
@@ -69,7 +70,7 @@ def describe_answer(answer: SideAnswer) -> list[str]:
         f"${answer.dollars:,.6f} at list prices of {answer.price_date}"
         if answer.dollars is not None
         else "no price known",
-        "its thinking is left out" if answer.thinking_left_out else "",
+        THINKING_OMITTED if answer.thinking_left_out else "",
     ]
 
 
@@ -97,7 +98,9 @@ def _claim(comparison: AnswerComparison, verdict: ClaimVerdict) -> str:
         parts.append(f"<br><small>{_text(verdict.contradiction)}</small>")
     if verdict.passage and (quote := nearest_text(verdict)):
         number = comparison.passages.index(verdict.passage) + 1
-        parts.append(f"<br><small>Nearest, in [{number}]: <mark>{_text(quote)}</mark></small>")
+        parts.append(
+            f"<br><small>Nearest sentence in [{number}]: <mark>{_text(quote)}</mark></small>"
+        )
     return "".join((*parts, "</li>"))
 
 

@@ -242,7 +242,7 @@ def _judge(
     top: int,
     only: Sequence[str],
 ) -> Iterator[Judgement]:
-    """Yield what an NLI model says of each claim, by the passages that the check used for it."""
+    """Yield the NLI judgement of each claim, on the passages that the check used."""
     from pipeline.answers.check.nli import judge_by_nli
     from pipeline.answers.documents import retrieval
 

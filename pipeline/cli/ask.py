@@ -202,6 +202,7 @@ def _side_values(
 
 def _print_side(values: dict[str, Any]) -> None:
     from pipeline.answers.check.grounding import GLYPHS, Verdict
+    from pipeline.answers.model.answer_text import THINKING_OMITTED
 
     out.print(f"[bold]{values['mode']}[/bold]")
     if values["answer"]:
@@ -223,7 +224,7 @@ def _print_side(values: dict[str, Any]) -> None:
         if tokens
         else "",
         f"${cost:.6f} at list prices of {values['price_date']}" if cost is not None else "no price",
-        "its thinking is left out" if values["thinking_left_out"] else "",
+        THINKING_OMITTED if values["thinking_left_out"] else "",
     ]
     out.print(" · ".join(filter(None, parts)), style="dim", markup=False)
     out.print()

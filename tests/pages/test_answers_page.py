@@ -414,7 +414,7 @@ def test_nli_model_judges_pasted_answers_without_a_key(
     shown = texts(app)
     for badge in ("✓ judge: supported", "✕ judge: contradicted", "○ judge: not in source"):
         assert shown.count(badge) == 1
-    assert shown.count("The judge quotes: Glow lanes split a queue into 12 lanes.") == 2
+    assert shown.count("Judge’s quote: Glow lanes split a queue into 12 lanes.") == 2
 
 
 def test_nli_model_that_cannot_be_used_is_reported(

@@ -195,10 +195,10 @@ def test_thinking_of_a_model_is_left_out_and_the_page_says_so(
     app = ask_both(monkeypatch, ScriptedChat([f"<think>Is it free? {MADE_UP}</think>", GROUNDED]))
     assert results(app) == ["1 of 1 claim found"] * 2
     assert MADE_UP not in texts(app)
-    assert "Plain: the model's thinking is left out of its answer." in texts(app)
+    assert "Plain: thinking omitted." in texts(app)
     id = app.session_state["shown comparison"]
     page = write_handout(ComparisonStore(settings.comparisons_path).find(id))
-    assert "its thinking is left out" in page
+    assert "thinking omitted" in page
     assert MADE_UP not in page
 
 
@@ -219,7 +219,7 @@ def test_answer_of_very_many_claims_shows_the_first_ones_and_counts_all(
     app = ask_both(monkeypatch, ScriptedChat([f"{MADE_UP} " * 300]))
     assert results(app) == ["0 of 300 claims found"] * 2
     assert len([expander for expander in app.expander if "not" in expander.label]) == 400
-    assert texts(app).count("The first 200 of 300 claims are shown; all are counted.") == 2
+    assert texts(app).count("Showing 200 of 300 claims. The totals count all of them.") == 2
 
 
 @pytest.mark.parametrize("damage", ["bytes", "folder"])
@@ -297,9 +297,9 @@ def test_example_has_no_empty_table_of_figures(
 def test_claim_about_the_documents_date_shows_the_line_that_holds_it(settings: Settings) -> None:
     app = show_example("release")
     line = "Heron 2.4, files, people and faster starts, 2025-10-07"
-    assert f"The document's date: {line}" in texts(app)
+    assert f"Document date: {line}" in texts(app)
     page = write_handout(make_example("release", settings))
-    assert f"Nearest, in [1]: <mark>{line}</mark>" in page
+    assert f"Nearest sentence in [1]: <mark>{line}</mark>" in page
 
 
 def test_scores_next_to_nothing_are_left_out(settings: Settings) -> None:

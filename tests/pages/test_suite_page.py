@@ -179,4 +179,4 @@ def test_run_without_a_model_says_why_it_is_disabled(settings: Settings) -> None
     assert settings.home
     app = open_app("pages/answers.py", mode="suites")
     assert app.button(key="run suite").disabled
-    assert "Gemini is not set up, so no question can be asked." in texts(app)
+    assert "Cannot run: Gemini is not set up." in texts(app)

@@ -206,7 +206,7 @@ def _judgements(comparison: AnswerPair, side: Side) -> Sequence[Judgement] | Non
 
 
 def _offer_judges(comparison: AnswerPair, texts: dict[Side, str]) -> None:
-    """Draw the buttons that have a model judge the claims too, for each model that is set up."""
+    """Draw a button for each configured model that can judge the claims."""
     settings = load_settings()
     model = open_model(settings)
     if not model.is_ready and not settings.nli_model:

@@ -42,10 +42,10 @@ def pressed_comparison() -> AnswerPair | None:
 def new_comparison(
     question: str, passages: Sequence[Passage], truth: GroundTruth | None = None
 ) -> AnswerPair:
-    """Return the first comparison of a conversation, with the options that are picked.
+    """Return a comparison that starts a conversation, with the options chosen on the page.
 
-    Until it is started the page makes it anew whenever it is drawn. What a model said of pasted
-    answers stays as long as question and passages do.
+    Every rerun makes a new one until the question is asked. Judgements of pasted answers are
+    carried over while question and passages stay the same.
     """
     comparison = _make(question, passages, truth, ())
     before: AnswerPair | None = st.session_state.get(_DRAWN)

@@ -163,9 +163,9 @@ def _to_comparison(pair: AnswerPair) -> AnswerComparison:
 
 
 def _show_next(comparison: AnswerComparison) -> None:
-    """Store a comparison, so that the page's address leads to it, and draw the page with it.
+    """Store a comparison and rerun the page to show it.
 
-    One that cannot be stored is kept in this session: its answers may have been paid for.
+    One that cannot be stored stays in this session: its answers may have cost money.
     """
     state = st.session_state
     problem = ""
@@ -184,7 +184,7 @@ def _show_next(comparison: AnswerComparison) -> None:
 
 
 def _warn_if_not_kept(id: str) -> None:
-    """Say that the shown comparison could not be stored, and why."""
+    """Warn that the displayed comparison could not be stored, with the cause."""
     of, problem = st.session_state.get(_NOT_KEPT, ("", ""))
     if problem and of == id:
         st.warning(

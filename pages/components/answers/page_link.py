@@ -55,7 +55,7 @@ def adopt_link(link: Params) -> list[str]:
 
 
 def _problem_of(answer: str) -> str:
-    """Return why the comparison with an id cannot be shown, as a sentence; empty if it can."""
+    """Return a sentence saying why no comparison has this id; empty if one has."""
     instead = "The questions of the demo are shown."
     try:
         if is_kept(answer):

@@ -24,16 +24,16 @@ from pipeline.core.settings.settings import load_settings
 
 
 def show_prices() -> None:
-    """Draw the prices in force in a table that can be edited and saved.
+    """Draw the current model prices in an editable table.
 
-    Raises UsageError if those of FAREGROUND_HOME cannot be read.
+    Raises UsageError if `prices.json` in FAREGROUND_HOME cannot be read.
     """
     settings = load_settings()
     prices = read_prices(settings)
     prices.require()
     with st.expander("Prices"):
         st.caption(
-            "Dollars per million tokens; thinking is paid for as output. List prices of the paid "
+            "Dollars per million tokens; thinking is billed as output. List prices of the paid "
             f"tier from {inert(prices.source)}. What you change or add is kept as yours, with "
             "today's date. A model that is not in the table has no known price."
         )

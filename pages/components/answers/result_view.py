@@ -36,6 +36,7 @@ from pipeline.answers.comparisons import (
     outcome_words,
 )
 from pipeline.answers.handout import ORIGINS, write_handout
+from pipeline.answers.model.answer_text import THINKING_OMITTED
 from pipeline.answers.model.names import other_model_notice
 from pipeline.answers.model.prompts import Side
 from pipeline.core.settings.settings import load_settings
@@ -219,7 +220,7 @@ def _show_claim(
             key = f"document {comparison.id} {side} {number}"
             show_in_document(verdict.passage, verdict.quote, key)
         elif nearest := nearest_text(verdict):
-            st.caption(f"The document's date: {inert(nearest)}")
+            st.caption(f"Document date: {inert(nearest)}")
         else:
             st.caption("No passage shares a word with it.")
 
@@ -251,14 +252,14 @@ def show_tabs(comparison: AnswerComparison) -> DeltaGenerator:
                 key=f"figures {comparison.id}",
                 alt="Model, tokens, time and price of the answers",
             )
-            st.caption("Thinking is paid for as output.")
+            st.caption("Thinking tokens are billed as output tokens.")
         if len(rows) < len(Side):
-            st.caption("An example or a pasted text has no figures.")
+            st.caption("Examples and pasted answers have no token counts or price.")
         for side, answer in comparison.sides.items():
             if answer.price_problem:
                 st.caption(f"{side.label}: {inert(answer.price_problem)}")
             if answer.thinking_left_out:
-                st.caption(f"{side.label}: the model's thinking is left out of its answer.")
+                st.caption(f"{side.label}: {THINKING_OMITTED}.")
     return paste
 
 

@@ -130,7 +130,7 @@ def _show_plan() -> None:
     row = st.container(horizontal=True, vertical_alignment="center")
     run_button = row.container(width="content")
     if not model.is_ready:
-        row.caption(f"{model.label} is not set up, so no question can be asked.", width="content")
+        row.caption(f"Cannot run: {model.label} is not set up.", width="content")
         row.page_link("pages/setup.py", label="Set up a model", icon=":material/key:")
     if change_button(
         run_button,

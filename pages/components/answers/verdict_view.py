@@ -17,6 +17,7 @@ from pipeline.answers.check.grounding import GLYPHS, ClaimVerdict, Verdict
 from pipeline.answers.check.judge import JUDGE_GLYPHS, Judgement, JudgeVerdict
 from pipeline.answers.comparisons import nearest_text
 from pipeline.answers.model import ModelResponse
+from pipeline.answers.model.answer_text import THINKING_OMITTED
 from pipeline.answers.model.call import ModelCall
 from pipeline.answers.model.names import answered_name
 from pipeline.answers.model.prices import PriceList
@@ -80,7 +81,7 @@ def show_claims(
             if verdict.passage and (nearest := nearest_text(verdict)):
                 number = numbers.get(verdict.passage.text)
                 where = f"\\[{number}\\]" if number else inert(verdict.passage.context)
-                st.caption(f"Nearest, in {where}: {inert(nearest)}")
+                st.caption(f"Nearest sentence in {where}: {inert(nearest)}")
             if judgement:
                 show_judge_reason(judgement)
     show_rest(len(verdicts))
@@ -99,13 +100,13 @@ def show_judge_reason(judgement: Judgement) -> None:
     if judgement.note:
         st.caption(inert(judgement.note))
     elif judgement.quote:
-        st.caption(f"The judge quotes: {inert(judgement.quote)}")
+        st.caption(f"Judge’s quote: {inert(judgement.quote)}")
 
 
 def show_rest(claims: int) -> None:
     """Say how many claims an answer has if not all of them are drawn."""
     if claims > MOST_CLAIMS:
-        st.caption(f"The first {MOST_CLAIMS:,} of {claims:,} claims are shown; all are counted.")
+        st.caption(f"Showing {MOST_CLAIMS:,} of {claims:,} claims. The totals count all of them.")
 
 
 def show_score(truth: GroundTruth, score: NumberScore) -> None:
@@ -155,7 +156,7 @@ def _details(response: ModelResponse, prices: PriceList) -> list[str]:
     if response.waited_seconds:
         parts.append(f"waited {seconds(response.waited_seconds)} for the API")
     if response.thinking_left_out:
-        parts.append("its thinking is left out")
+        parts.append(THINKING_OMITTED)
     return parts
 
 

@@ -1,4 +1,4 @@
-"""Recognize who did something, where a claim has somebody else do it."""
+"""Detect claims that attribute an action to somebody else than the source does."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from pipeline.answers.check.reading import VERB_FORM, SentenceReading, Word
+from pipeline.answers.check.reading import PAST_FORM, VERB_FORM, SentenceReading, Word
 from pipeline.answers.check.vocabulary import canonical
 
 # "was written by", and of a second verb "and reviewed by".
@@ -15,25 +15,19 @@ _BY = re.compile(
     r"(?:\s+(?:over|up|out|off|down))?\s+by\s+(?:the\s+|an?\s+)?",
     re.IGNORECASE,
 )
-_PASSIVE_BEFORE = re.compile(
-    r"\b(?:is|are|was|were|be|been|being)\s+(?:\w+ly\s+)?$|\b(?:and|or|,)\s+$", re.IGNORECASE
-)
 _BE_BEFORE = re.compile(r"\b(?:is|are|was|were|be|been|being)\s+(?:\w+ly\s+)?$", re.IGNORECASE)
 _BY_BEHIND = re.compile(r"(?:\s+(?:over|up|out|off|down))?\s+by\b", re.IGNORECASE)
 _NO_OBJECT = frozenset(("by", "in", "at", "on", "from", "with", "for", "to", "as"))
-_ACTIVE = re.compile(
-    r"(?!finished|ranked|placed)\w+ed|won|lost|led|sold|bought|sent|gave|took|beat|built|made|wrote|held|paid|taught|drove"
-    r"|struck|shot|fought|found|caught|brought|chose|threw|saw|hit|bit|sang|drew|ran|told|hid"
-)
+_NOT_DONE = frozenset(("finished", "ranked", "placed"))  # several can, in one sentence
 
 
 def done_by_another(claim: SentenceReading, source: SentenceReading) -> str:
-    """Return in a few words who did something, if a claim has somebody else do it, or nothing."""
+    """Return a short description of a wrongly attributed action, or an empty string."""
     return _agent_as_object(claim, source) or _other_doer(claim, source)
 
 
 def _other_doer(claim: SentenceReading, source: SentenceReading) -> str:
-    """Return who did something by the source, if the claim says it of somebody the source names.
+    """Return a description if the source attributes a claim's action to somebody else.
 
     "Diaz wrote it" against "written by Chen and reviewed by Diaz". A name is only compared with
     names, because "the author" may be one of them.
@@ -55,7 +49,7 @@ def _has_name(reading: SentenceReading, words: Sequence[Word]) -> bool:
 
 
 def _doers(reading: SentenceReading) -> Iterator[tuple[str, list[Word]]]:
-    """Yield each verb with the words that say who does it."""
+    """Yield each verb and the words of its agent."""
     for match in _BY.finditer(reading.text):
         end = reading.clause_at(match.end())[1]
         doers = [w for w in reading.sequence if match.end() <= w.start < end and w.is_content]
@@ -66,7 +60,7 @@ def _doers(reading: SentenceReading) -> Iterator[tuple[str, list[Word]]]:
         for word in reading.sequence:
             if not start <= word.start < end:
                 continue
-            if not _ACTIVE.fullmatch(word.raw):
+            if word.raw in _NOT_DONE or not PAST_FORM.fullmatch(word.raw):
                 subject += [word] if word.is_content else []
                 continue
             is_passive = _BE_BEFORE.search(reading.text[: word.start]) or _BY_BEHIND.match(
@@ -78,7 +72,7 @@ def _doers(reading: SentenceReading) -> Iterator[tuple[str, list[Word]]]:
 
 
 def _agent_as_object(claim: SentenceReading, source: SentenceReading) -> str:
-    """Return who did something by one side, if it was done to the same by the other.
+    """Return a description if agent and object of an action are swapped.
 
     "Ardent took over Skylink" against "Ardent was taken over by Skylink".
     """
@@ -91,7 +85,7 @@ def _agent_as_object(claim: SentenceReading, source: SentenceReading) -> str:
 
 
 def _agents(reading: SentenceReading) -> Iterator[tuple[str, str]]:
-    """Yield each passive verb with the words right behind its "by"."""
+    """Yield each passive verb and the first words after "by"."""
     for match in _BY.finditer(reading.text):
         verb = canonical(match["verb"])
         behind = [w for w in reading.sequence if w.start >= match.end() and w.is_content]
@@ -99,9 +93,9 @@ def _agents(reading: SentenceReading) -> Iterator[tuple[str, str]]:
 
 
 def _objects(reading: SentenceReading) -> Iterator[tuple[str, str]]:
-    """Yield each verb in the active voice with the words right behind it."""
+    """Yield each active verb and the first words of its object."""
     for place, word in enumerate(reading.sequence):
-        if not VERB_FORM.fullmatch(word.raw) or _PASSIVE_BEFORE.search(reading.text[: word.start]):
+        if not VERB_FORM.fullmatch(word.raw) or _BE_BEFORE.search(reading.text[: word.start]):
             continue
         behind = reading.sequence[place + 1 : place + 5]
         names = [w for w in behind if w.is_content and w.raw != "by"]
@@ -110,7 +104,7 @@ def _objects(reading: SentenceReading) -> Iterator[tuple[str, str]]:
 
 
 def mixed_name(claim: SentenceReading, source: SentenceReading) -> str:
-    """Return a name of a source, if a claim makes one of two: Jordan Blum, of Jordan and Jason."""
+    """Return a description if a claim combines the names of two people of the source."""
     stated = set(_names_of_two(source))
     for first, last in set(_names_of_two(claim)) - stated:
         others = [pair for pair in stated if pair[0] == first and pair[1] != last]

@@ -1,4 +1,4 @@
-"""Recognize a place, maker or number that a source gives to one thing and a claim to another."""
+"""Detect places, agents and numbers that a claim attaches to another word than the source does."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ATTACHED = re.compile(
 
 
 def attached_to_another(claim: SentenceReading, source: SentenceReading) -> str:
-    """Return in a few words what the source says of a place or number instead, or nothing."""
+    """Return a short description of a wrong attachment in a claim, or an empty string."""
     return (
         _place_of_another_thing(claim, source)
         or _one_of_several(claim, source)
@@ -39,7 +39,7 @@ def attached_to_another(claim: SentenceReading, source: SentenceReading) -> str:
 
 
 def _changed_by_or_to(claim: SentenceReading, source: SentenceReading) -> str:
-    """Return that a claim says "by" of a number and the source "to", or the other way round."""
+    """Return a description if one side says "by" and the other "to" of the same number."""
     stated = dict(_ends_of_changes(source))
     for value, preposition in _ends_of_changes(claim):
         known = stated.get(value, preposition)
@@ -49,7 +49,7 @@ def _changed_by_or_to(claim: SentenceReading, source: SentenceReading) -> str:
 
 
 def _ends_of_changes(reading: SentenceReading) -> Iterator[tuple[object, str]]:
-    """Yield each number with the "by", "to" or "from" before it."""
+    """Yield the value of each number and the preposition before it: by, to or from."""
     for fact in reading.facts:
         if fact.kind == "number" and (match := _CHANGE.search(reading.text[: fact.start])):
             yield fact.bare, match[1].lower()
@@ -86,13 +86,13 @@ def _place_of_another_thing(claim: SentenceReading, source: SentenceReading) -> 
 
 
 def _show(value: object, source: SentenceReading) -> str:
-    """Return a value as the source writes it, and a word as it is."""
+    """Return a value as it is written in the source; words are returned unchanged."""
     written = (fact.text for fact in source.facts if fact.bare == value)
     return str(value) if isinstance(value, str) else next(written, str(value))
 
 
 def _one_of_several(claim: SentenceReading, source: SentenceReading) -> str:
-    """Return the number that a source has of what a claim has one of.
+    """Return a description if a claim has one of what the source has several of.
 
     "One" alone is no value: much is called one that a source does not count.
     """
@@ -141,7 +141,7 @@ def _attachments(reading: SentenceReading) -> Iterator[tuple[object, str, object
 
 
 def _names_same(reading: SentenceReading, word: Word, behind: Word) -> bool:
-    """Return whether a name right behind a word says who that is."""
+    """Return whether a name follows a common noun directly, as in "his brother Franco"."""
     return (
         reading.text[word.start].islower()
         and reading.text[behind.start].isupper()

@@ -105,7 +105,7 @@ def _split_paragraph(block: Block, end: re.Pattern[str]) -> Iterator[Sentence]:
 
 
 def _with_cuts(stops: list[int], text: str) -> Iterator[int]:
-    """Yield the ends of sentences, and places within those that are too long to compare."""
+    """Yield the ends of sentences, and cut positions in sentences above the maximum length."""
     begin = 0
     for stop in stops:
         while stop - begin > _LONGEST_SENTENCE:

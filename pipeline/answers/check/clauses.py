@@ -1,4 +1,4 @@
-"""Recognize a value that a source states in one clause, and a claim in the words of another."""
+"""Detect values that a claim takes from another clause of the source sentence."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pipeline.answers.check.reading import FINITE_VERB, SentenceReading
 
 
 def value_of_another_clause(claim: SentenceReading, source: SentenceReading) -> str:
-    """Return what the source says a value of, if a claim says it of something else.
+    """Return a description if the source states a claim's value of something else.
 
     "The window closes at 18:00" against "opens at 18:00 and closes at 06:30".
     """
@@ -57,7 +57,7 @@ def value_of_another_clause(claim: SentenceReading, source: SentenceReading) -> 
 
 
 def _is_stated(fact: Fact, other: Fact) -> bool:
-    """Return whether a fact of a source is a claim's: the same value, or one it supports."""
+    """Return whether a fact of the source equals or supports a fact of the claim."""
     if fact.kind != other.kind:
         return False
     if isinstance(fact.value, Quantity) and isinstance(other.value, Quantity):
@@ -68,7 +68,7 @@ def _is_stated(fact: Fact, other: Fact) -> bool:
 def _names_instead(
     claim: SentenceReading, source: SentenceReading, here: tuple[int, int], there: tuple[int, int]
 ) -> str:
-    """Return the names of a clause, if a claim has only names of another one instead."""
+    """Return the names in clause `here` if the claim names only those of clause `there`."""
     own, others = _names_within(source, here), _names_within(source, there)
     said = {word.term for word in claim.sequence}
     is_instead = own and others and not own & said and others & said and not own & others
@@ -88,7 +88,7 @@ def _names_within(reading: SentenceReading, span: tuple[int, int]) -> set[str]:
 
 
 def _subject(reading: SentenceReading) -> set[str]:
-    """Return the words before the first verb: what the clauses behind have in common."""
+    """Return the content words before the first verb: the subject that all clauses share."""
     words: set[str] = set()
     for word in reading.sequence:
         if word.is_content and FINITE_VERB.fullmatch(word.raw):
@@ -99,7 +99,7 @@ def _subject(reading: SentenceReading) -> set[str]:
 
 
 def _terms_within(reading: SentenceReading, span: tuple[int, int]) -> set[str]:
-    """Return the words of a clause, those of its values excepted."""
+    """Return the content words of a clause, without those of its values."""
     start, end = span
     facts = [fact for fact in reading.facts if fact.kind in VALUES]
     return {

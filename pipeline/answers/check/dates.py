@@ -113,7 +113,7 @@ class Date(NamedTuple):
 
 
 DateRelation = Literal["", "before", "after", "by", "since", "until", "decade"]
-"""What is said of a date: it, a time before, after, from or until it, or its ten years."""
+"""How a text relates to a date: on, before, after, by, since or until it, or in its decade."""
 
 
 class DateSpan(NamedTuple):
@@ -170,7 +170,7 @@ def read_months_and_years(text: str, dates: list[DateSpan]) -> list[DateSpan]:
 
 
 def date_relation(text: str, start: int) -> DateRelation:
-    """Return what the words before a date at `start` of a text say of it."""
+    """Return the relation that the words before a date express; `start` is its position."""
     before = text[max(0, start - 36) : start]
     if _BEFORE_DATE.search(before):
         return "by" if before.lower().endswith("no later than ") else "before"
@@ -184,7 +184,7 @@ def date_relation(text: str, start: int) -> DateRelation:
 
 
 def is_earlier(date: Date, other: Date) -> bool:
-    """Return whether a date is before another one, as far as both are stated."""
+    """Return whether a date is earlier than another one; parts that are 0 are not compared."""
     for part, same in zip(date, other, strict=True):
         if not part or not same:
             return False

@@ -1,4 +1,4 @@
-"""Look up the facts of a claim in a source: the same date, more than a number, a name."""
+"""Compare the facts of a claim with those of a source."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SAID_ALIKE = {"": ("", "by", "since", "until"), "by": ("", "by", "until")}
 
 
 class FactIndex:
-    """The facts of pieces of a source, to look up those of a claim."""
+    """The facts of a source, indexed for comparison with those of a claim."""
 
     def __init__(self, *texts: str) -> None:
         facts = [(text, find_facts(text)) for text in texts]
@@ -55,7 +55,7 @@ class FactIndex:
         self._words = {stem(word) for word in re.findall(r"[^\W_]+", self._text)}
 
     def has(self, fact: Fact) -> bool:
-        """Return whether a passage of the source states this fact."""
+        """Return whether the source states or supports a fact of a claim."""
         value = fact.value
         if isinstance(value, Date):
             return self._has_date(value, fact.relation)
@@ -82,7 +82,7 @@ class FactIndex:
         )
 
     def _has_date(self, value: Date, relation: DateRelation) -> bool:
-        """Return whether the source has a date, or only dates before it, after it or within it."""
+        """Return whether the dates of the source support one like "before 1960"."""
         if any(
             _is_same_date(value, date) and known in _SAID_ALIKE.get(relation, ("", relation))
             for date, known in self._dates
@@ -122,7 +122,7 @@ class FactIndex:
 
 
 def _quantities_of(text: str, facts: Iterable[Fact]) -> Iterator[Quantity]:
-    """Yield a source's numbers, and what stands for a number: `a minute`, a year in a date."""
+    """Yield the quantities of a text, including `a minute` and the years of dates."""
     for fact in facts:
         if isinstance(fact.value, Quantity):
             yield fact.value

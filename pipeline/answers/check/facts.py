@@ -217,7 +217,7 @@ def _scores_and_ordinals(text: str) -> Iterator[Fact]:
 
 
 def _is_title(number: Number, text: str) -> bool:
-    """Return whether a number is a word of a title or name: Count to Nine."""
+    """Return whether a number word is part of a capitalized title, as in "Count to Nine"."""
     begins = not re.search(r"\w", text[: number.start])
     return number.is_word and text[number.start].isupper() and not begins
 

@@ -11,7 +11,7 @@ from itertools import combinations
 from pipeline.answers.check.claims import split_sentences
 from pipeline.answers.check.fact_index import FactIndex
 from pipeline.answers.check.facts import VALUES, Fact
-from pipeline.answers.check.reading import SentenceReading, read_sentence
+from pipeline.answers.check.reading import FINITE_VERB, SentenceReading, read_sentence
 from pipeline.answers.check.relations import find_contradiction
 from pipeline.answers.check.windows import Window, naming_words, read_passage
 from pipeline.answers.documents.retrieval import Passage
@@ -34,10 +34,8 @@ beyond without among around nearly almost about over under more less fewer only 
 _NO_NAMES = frozenset(_NO_NAME_WORDS.split())
 # What follows a name as subject: an auxiliary, a past form, or a verb in -s.
 _VERB = re.compile(
-    r"is|was|has|had|will|would|can|could|may|might|does|did|won|lost|led|held|made|took|gave"
-    r"|became|"
-    r"began|went|came|got|said|told|wrote|built|bought|sold|sent|met|ran|rose|fell|grew|left|paid|"
-    r"beat|set|cut|put|\w{2,}ed|\w{2,}[^su]s"
+    r"is|was|has|had|will|would|can|could|may|might|does|did|became|began|went|came|got|said|rose"
+    rf"|fell|grew|{FINITE_VERB.pattern}"
 )
 
 
@@ -206,7 +204,7 @@ def _is_across_document(
 def _facts_beside(
     claim: SentenceReading, facts: Sequence[Fact], window: Window, names: frozenset[str]
 ) -> frozenset[Fact]:
-    """Return the facts that a window has, beside another word of the claim.
+    """Return the claim's facts that a window states together with another word of the claim.
 
     Values beside names of which the claim has none are said of something else.
     """
@@ -228,7 +226,7 @@ def _facts_beside(
 def _named_otherwise(
     claim: SentenceReading, fact: Fact, names: frozenset[str], there: Set[str]
 ) -> bool:
-    """Return whether the clause of a fact has names, but none of those of a sentence."""
+    """Return whether the clause of a fact has names, none of which occurs in `there`."""
     start, end = claim.clause_at(fact.start)
     named = {w.raw for w in claim.sequence if start <= w.start < end and w.is_content} & names
     return bool(named) and not named & there
@@ -237,7 +235,7 @@ def _named_otherwise(
 def _part_objection(
     claim: SentenceReading, span: tuple[int, int], windows: Sequence[tuple[Passage, Window]]
 ) -> str:
-    """Return what the nearer window objects to a clause of a claim, or nothing."""
+    """Return why the more similar window contradicts a clause of a claim, or an empty string."""
     start = span[0] - 2 if claim.text[: span[0]].lower().endswith("if") else span[0]
     part = read_sentence(claim.text[start : span[1]].strip())
     if len(part.words) < 2:

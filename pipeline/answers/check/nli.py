@@ -77,7 +77,7 @@ def judge_by_nli(
 def _judge_claim(
     claim: str, premise_groups: Sequence[Sequence[Premise]], model: NliModel
 ) -> Judgement:
-    """Return the judgement of a claim by groups of premises, of which the first come first."""
+    """Return the judgement of a claim; the first group with an entailing premise decides."""
     contradiction: Judgement | None = None
     for premises in premise_groups:
         quotes = _best_quotes(claim, premises, model)
@@ -104,7 +104,7 @@ def _best_quotes(claim: str, premises: Sequence[Premise], model: NliModel) -> di
 
 
 def _nearest_sentences(claim: SentenceReading, sources: Sources, model: NliModel) -> list[Premise]:
-    """Return the sentences that share most words with a claim, the nearest first.
+    """Return the sentences most similar to a claim, the most similar first.
 
     Those longer than the model reads are left out: the parts of their passage hold them.
     """
@@ -119,7 +119,7 @@ def _nearest_sentences(claim: SentenceReading, sources: Sources, model: NliModel
 
 
 def _split_passage(passage: Passage, model: NliModel) -> Iterator[Premise]:
-    """Yield a passage in parts that the model can read whole: as many sentences as fit.
+    """Yield a passage in parts of as many sentences as fit into the model's input.
 
     A longer sentence is cut into parts that overlap by a quarter.
     """

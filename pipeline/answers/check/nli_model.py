@@ -1,4 +1,4 @@
-"""Load a natural-language-inference (NLI) model from a folder of this machine, and compute with it.
+"""Load and run a natural-language-inference (NLI) model from a local folder.
 
 The folder is the user's choice and holds the model as Hugging Face exports it: model.onnx,
 tokenizer.json and config.json. Nothing is downloaded and no usage is reported. No library of custom
@@ -40,7 +40,7 @@ _DOWNLOAD_CURE = "Download it again; with Git LFS, if it is from a Git repositor
 
 
 class NliLabel(StrEnum):
-    """What a model may say of a premise and a claim; "not_entailment" counts as NEUTRAL."""
+    """The label of a premise and a claim; "not_entailment" counts as NEUTRAL."""
 
     ENTAILMENT = "entailment"
     CONTRADICTION = "contradiction"
@@ -161,7 +161,7 @@ _loading = Lock()
 
 
 def open_nli(settings: Settings) -> NliModel:
-    """Return the model of the settings; it is loaded once, and again when one of its files changes.
+    """Return the NLI model that the settings name, cached until one of its files changes.
 
     Raises:
         UsageError: None is set, a package is missing, or a file is missing or damaged.
@@ -325,13 +325,13 @@ def _number(values: dict[str, Any], key: str) -> int:
 
 
 def _encodable(text: str) -> str:
-    """Return a text of the same length without surrogates, which tokenizers refuse."""
+    """Replace surrogates, which tokenizers refuse; the length stays."""
     return text.encode("utf-8", "replace").decode()
 
 
 @contextmanager
 def _errors(problem: str, cure: str, kind: type[FaregroundError]) -> Iterator[None]:
-    """Convert whatever a library raises in the block into an error of ours."""
+    """Raise exceptions of onnxruntime and tokenizers as ModelError."""
     try:
         yield
     except (KeyboardInterrupt, SystemExit, GeneratorExit):

@@ -163,7 +163,7 @@ def _previous_content(reading: SentenceReading, word: Word) -> str:
 def is_turned(
     claim: SentenceReading, word: Word, source: SentenceReading, other: Word, *, whole: bool = True
 ) -> bool:
-    """Return whether what stands around two words has changed places.
+    """Return whether the words before and after `word` and `other` are swapped.
 
     Args:
         whole: Whether nothing may stand on the same side in both.
@@ -177,7 +177,7 @@ def is_turned(
 
 
 def is_turned_around(cue: str, claim: SentenceReading, source: SentenceReading) -> bool:
-    """Return whether what stands around a word that both have once has changed places."""
+    """Return whether the words before and after `cue`, such as "than", are swapped."""
     own, stated = ([w for w in reading.sequence if w.raw == cue] for reading in (claim, source))
     return len(own) == len(stated) == 1 and is_turned(claim, own[0], source, stated[0], whole=False)
 
@@ -231,7 +231,7 @@ def _quantifier(claim: SentenceReading, source: SentenceReading) -> str:
 
 
 def _condition(claim: SentenceReading, source: SentenceReading) -> str:
-    """Return the condition of a source, if a claim says that it is so."""
+    """Return a description if a claim asserts a condition of the source."""
     if _IF.search(claim.text):
         return ""
     for match in _IF.finditer(source.text):
@@ -244,7 +244,7 @@ def _condition(claim: SentenceReading, source: SentenceReading) -> str:
 
 
 def _ranks(reading: SentenceReading, *, ranked: bool = True) -> Iterator[tuple[str, str]]:
-    """Yield what is said to be second-largest, or one of the largest, or just the largest.
+    """Yield superlatives with a rank ("second-largest", "one of the largest"), or those without.
 
     Yields the words as they stand, and the superlative.
     """

@@ -152,7 +152,7 @@ def _counted(number: Number, text: str) -> frozenset[str]:
 
 
 def supports(claimed: Quantity, stated: Iterable[Quantity]) -> bool:
-    """Return whether one of a source's numbers supports a claim's.
+    """Return whether a quantity of the source supports a quantity of the claim.
 
     Of a bound such as "less than 120", the nearest number that may be about the same decides: a
     sum of 120.2 is not below it, whatever its parts are.
@@ -178,7 +178,7 @@ def supports(claimed: Quantity, stated: Iterable[Quantity]) -> bool:
 
 
 def _ratio(first: Decimal, second: Decimal) -> Decimal:
-    """Return how many times the larger is the smaller; 1 for equal ones, 0 included."""
+    """Return the ratio of the larger to the smaller number; 1 for equal numbers, infinite for 0."""
     if first == second:
         return Decimal(1)
     smaller, larger = sorted((first, second))
@@ -237,7 +237,7 @@ def _compare(claimed: Quantity, value: Decimal, stated: Quantity, source: Decima
 
 
 def _is_comparable(claimed: Quantity, stated: Quantity) -> bool:
-    """Return whether two different numbers may be about the same: alike in kind and size.
+    """Return whether two different quantities may measure the same thing.
 
     Where only one says what it counts, or neither does, they must be near each other.
     """

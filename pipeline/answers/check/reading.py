@@ -50,15 +50,14 @@ EXCEPT = re.compile(
 _BE_OR_STOP = re.compile(r"[,.;:]|\b(?:is|are|was|were|be|has|have|had|will|can|may|must)\b")
 _NOTHING_BEHIND = re.compile(r"\s*(?:[.;,]|$)")
 _FAILS = re.compile(r"^(?:fail|refus|declin|ceas|forg|neglect)", re.IGNORECASE)
-FINITE_VERB = re.compile(
-    r"\w+ed|\w{2,}[^su]s|won|lost|led|left|met|sold|bought|sent|gave|took|beat|built|made|wrote"
-    r"|held|paid"
-    r"|told|taught|drove|struck|shot|fought|found|caught|brought|chose|threw|saw|hit|cut|put"
-    r"|set|hurt"
+_PAST = (
+    "won|lost|led|left|met|sold|bought|sent|gave|took|taken|beat|built|made|wrote|held|paid|told"
+    "|taught|drove|struck|shot|fought|found|caught|brought|chose|threw|saw|hit|bit|cut|put|set|hurt"
+    "|sang|drew|ran|hid"
 )
-VERB_FORM = re.compile(
-    r"\w+(?:ed|ing)|won|lost|led|left|met|sold|bought|sent|gave|took|taken|beat|built|made|paid"
-)
+PAST_FORM = re.compile(rf"\w+ed|{_PAST}")
+FINITE_VERB = re.compile(rf"\w{{2,}}[^su]s|{PAST_FORM.pattern}")
+VERB_FORM = re.compile(rf"\w+ing|{PAST_FORM.pattern}")
 _PREFIX = re.compile(r"^(?:un|non|dis|in|im|ir|il)(?=\w{4})")
 _HEADS = 2  # content words behind a negation that it is about, and of "neither" or "none" more
 _WHOLE_CLAUSE = re.compile(r"^(?:neither|nor|none|no one|nobody)", re.IGNORECASE)
@@ -191,7 +190,7 @@ class SentenceReading:
 
     @cached_property
     def excepted(self) -> frozenset[str]:
-        """The first words behind "except" and the like."""
+        """The content words of exceptions ("except", "all but")."""
         return frozenset(
             word.term
             for cue in EXCEPT.finditer(self.text)
@@ -201,7 +200,7 @@ class SentenceReading:
 
     @cached_property
     def ellipsis(self) -> frozenset[str]:
-        """The words of clauses that end in "not": the others signed, but NATO did not."""
+        """The content words of clauses that end in "not", as in "NATO did not"."""
         return frozenset(
             word.term
             for start, end, _ in self._scopes

@@ -77,7 +77,7 @@ def find_contradiction(claim: SentenceReading, source: SentenceReading, heading:
 
 
 def _swapped_around(claim: SentenceReading, source: SentenceReading) -> str:
-    """Return "than", "before" or "after", if what stands around it has changed places.
+    """Return a description if the words around "than", "before" or "after" are swapped.
 
     Unless an opposite stands there too: slower than trains, and faster than buses.
     """

@@ -108,7 +108,7 @@ def _canonical_stem(term: str) -> str:
 
 
 def is_generic(term: str) -> bool:
-    """Return whether a canonical word says little anywhere: because, several, overall."""
+    """Return whether a canonical word carries no content, such as "several" or "overall"."""
     return term in _GENERIC
 
 

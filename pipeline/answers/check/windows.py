@@ -174,7 +174,7 @@ def _windows(
 
 
 def _label(text: str, sentence: Sentence) -> str:
-    """Return what an item of a list is about, if it says so first: "Free plan: 5 users"."""
+    """Return the label of a list item, such as "Free plan" of "Free plan: 5 users"."""
     match = _LABEL.match(sentence.text)
     return match[1] if match and _is_item(text, sentence.start) else ""
 
@@ -241,6 +241,6 @@ def _rivals(own: str, others: Iterable[str]) -> Rivals:
 
 
 def naming_words(text: str) -> frozenset[str]:
-    """Return the words and numbers that name a row or column: Q1, 2021, revenue."""
+    """Return the content words and the words with digits of a row or column name."""
     numbers: list[str] = [m[0] for m in _WITH_DIGIT.finditer(text.lower())]
     return frozenset([*content_words(text), *numbers])

@@ -12,6 +12,7 @@ import time
 
 from pipeline.answers.model import ModelResponse
 
+THINKING_OMITTED = "thinking omitted"  # how a user reads that a model wrote it into its answer
 MOST_CHARACTERS = 200_000  # of an answer; the longest outputs of models have about as many
 
 _OPENING = re.compile(r"\s*<think(ing)?>", re.IGNORECASE)
@@ -24,7 +25,7 @@ _LONGEST_LINE = 40  # characters of a line that holds nothing but the closing ma
 
 
 class AnswerText:
-    """Adds the pieces of a stream to `response.text`.
+    """Appends the pieces of a stream to `response.text`, without thinking.
 
     Attributes:
         is_full: Whether the answer has reached its longest length; the rest is not kept.
@@ -71,7 +72,7 @@ class AnswerText:
                 self._begin()
 
     def end(self) -> None:
-        """Add what was held back because it might have been a mark; the stream has ended."""
+        """Append the buffered text at the end of the stream."""
         if self.is_thinking:
             self._note_thoughts(self._held)
         else:
@@ -80,7 +81,7 @@ class AnswerText:
         self._held = ""
 
     def _begin(self) -> None:
-        """Begin the answer itself, with what was held back."""
+        """Append the buffered text; everything after it belongs to the answer."""
         self._is_decided = True
         self._append(self._held.lstrip() if self._response.thinking_left_out else self._held)
         self._held = ""
@@ -98,7 +99,7 @@ class AnswerText:
         self._leave_out_opened(max(0, before - _LONGEST_LINE), ended=False)
 
     def _leave_out_opened(self, start: int, *, ended: bool) -> None:
-        """Leave out thinking that only a closing mark ends, if there is one behind `start`."""
+        """Remove thinking that has a closing tag after `start` but no opening tag."""
         response = self._response
         text = response.text
         if response.thinking_left_out or "</" not in text[start:]:
@@ -119,6 +120,6 @@ class AnswerText:
 
 
 def _may_open(text: str) -> bool:
-    """Return whether a text may go on to begin with a mark of thinking."""
+    """Return whether a text may be the beginning of an opening tag."""
     bare = text.lstrip().lower()
     return any(tag.startswith(bare) for tag in _TAGS)

@@ -114,10 +114,18 @@ def _read_rows(
         ) from error
 
 
-def _require_filled(cursor: duckdb.DuckDBPyConnection, staged: StagedFile) -> None:
-    """Check that no cell is lost because a file has two columns of ours under different names.
+def is_direct(staged: StagedFile) -> bool:
+    """Return whether the header of a file has each column of the dataset at most once.
 
-    Raises TripFileError where the one that is read is empty and the other one is not.
+    Otherwise only `extract` can tell whether the right one is read.
+    """
+    return not superseded_columns(staged.file.dataset, staged.header)
+
+
+def _require_filled(cursor: duckdb.DuckDBPyConnection, staged: StagedFile) -> None:
+    """Require values in the column that is read if a csv header names one column twice.
+
+    Raises TripFileError if it is empty in a row in which the other one is not.
     """
     for other, read in superseded_columns(staged.file.dataset, staged.header).items():
         counted = ExtractStatements(staged).count_superseded(read, other)

@@ -23,7 +23,7 @@ from pipeline.core.settings.settings import Settings
 from pipeline.files.staging import StagedFile
 from pipeline.warehouse import LoadJob, LoadMonitor
 from pipeline.warehouse.extract.plain_copy import has_plain_types, write_plain_copy
-from pipeline.warehouse.extract.reader import header_notes
+from pipeline.warehouse.extract.reader import header_notes, is_direct
 from pipeline.warehouse.extract.rejects import Reject, sorted_by_line
 from pipeline.warehouse.gcp.errors import translated
 from pipeline.warehouse.gcp.jobs import JobFailed, JobRunner
@@ -161,7 +161,9 @@ class _FileLoad:
     def _read(self) -> tuple[_ExtractedRows, list[Reject]]:
         """Read the file into the table `incoming`; return its rows in figures, and its rejects."""
         staged, monitor = self._staged, self._monitor
-        if staged.format != "parquet" or has_plain_types(staged, self._settings, monitor.cancel):
+        if is_direct(staged) and (
+            staged.format != "parquet" or has_plain_types(staged, self._settings, monitor.cancel)
+        ):
             self._extract(staged)
             totals, misfits = self._count()
             if misfits == 0 and totals.rows == staged.data_lines:

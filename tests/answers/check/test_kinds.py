@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.answers import (
+from benchmarks.claim_check import (
     bag_of_words,
     balanced_accuracy,
     keeps,

@@ -141,7 +141,7 @@ def test_command_says_that_thinking_is_left_out(
         asked = ("answers", "ask", "How many lanes?", "--mode", "plain")
         result = pipeline(settings, *asked)
         (side,) = document(pipeline(settings, *asked, "--json"))["sides"]
-    assert "its thinking is left out" in result.stdout
+    assert "thinking omitted" in result.stdout
     assert "9 lanes" not in result.stdout
     assert (side["answer"], side["thinking_left_out"]) == ("It has 12 lanes.", True)
 
