@@ -277,14 +277,16 @@ def test_published_name_of_a_zone_wins_over_an_older_one(settings: Settings, fol
     assert any(expected in note for note in notes)
 
 
-def test_base_numbers_under_two_names_are_not_lost(settings: Settings, folder: Path) -> None:
+def test_base_numbers_under_two_names_are_not_lost(
+    warehouse_settings: Settings, folder: Path
+) -> None:
     file = TripFile(FOR_HIRE_VEHICLES, Month(2018, 3))
     header = FOR_HIRE_HEADERS[2018]
     cells = [FOR_HIRE_CELLS[name.lower()].format(2018) for name in header.split(",")]
     cells[-2:] = ["", "B00254"]
     put(folder, file, f"{header}\n{','.join(cells)}\n".encode())
     with pytest.raises(TripFileError, match="has two columns for one: in 1 row "):
-        load(folder, file, settings)
+        load(folder, file, warehouse_settings)
 
 
 def test_padded_base_numbers_are_stored_without_blanks_and_keep_their_case(
